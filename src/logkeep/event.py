@@ -1,0 +1,94 @@
+"""The event, in the two shapes it has on its way.
+
+`WireEvent` is what a sender wrote, fields still raw; `Event` is what is stored and found again. Everything between
+receiver and store moves lists of these; the rules that turn one into the other are in processor/normalise.py.
+"""
+
+from typing import Literal
+
+import msgspec
+
+LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
+Level = Literal["trace", "debug", "info", "warn", "error", "fatal"]
+
+LEVEL_ALIASES = {
+    "verbose": "trace", "finest": "trace", "finer": "trace", "v": "trace", "t": "trace",
+    "fine": "debug", "d": "debug", "dbg": "debug",
+    "information": "info", "informational": "info", "notice": "info", "i": "info", "config": "info",
+    "warning": "warn", "w": "warn",
+    "err": "error", "e": "error", "severe": "error",
+    "critical": "fatal", "crit": "fatal", "alert": "fatal", "emerg": "fatal", "emergency": "fatal", "panic": "fatal",
+    "f": "fatal", "assert": "fatal", "a": "fatal",
+}  # fmt: skip
+
+# Limits of one event. Bytes are UTF-8. A name (session, key, …) longer than this is an identifier nobody types.
+NAME_BYTES_MAX = 512
+ATTRIBUTES_MAX = 256
+ATTRIBUTE_KEY_BYTES_MAX = 256
+
+RejectReason = Literal[
+    "missing_session",  # no `session`, or it is empty
+    "missing_key",  # no `key`, or it is empty
+    "missing_value",  # no `value` member at all (null is a value)
+    "not_an_object",  # the array or line holds something that is not a JSON object
+    "invalid_json",
+    "invalid_utf8",
+    "wrong_type",  # session or key is not text
+    "too_large",  # the event is over event_bytes_max
+    "too_deep",  # nested deeper than the decoder goes
+    "name_too_long",  # session or key over NAME_BYTES_MAX
+    "unknown_app",  # a datagram without a valid key
+    "duplicate",  # an event with this id is stored already
+    "poison",  # the store refuses this one record; it is in the dead-letter file
+]
+REJECT_REASONS: tuple[str, ...] = RejectReason.__args__  # type: ignore[attr-defined]
+
+
+class WireEvent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """One event as it was sent. Unset members are None; `value` is the JSON text as it stands in the body."""
+
+    session: str | None = None
+    key: str | None = None
+    value: msgspec.Raw = msgspec.Raw()
+    time: str | int | float | None = None
+    timestamp: str | int | float | None = None
+    user: str | None = None
+    device: str | None = None
+    terminal: str | None = None
+    component: str | None = None
+    level: str | None = None
+    attributes: dict[str, str | int | float | bool | None] | None = None
+    id: str | None = None
+    update: bool | None = None
+    seq: int | None = None
+    client: str | None = None
+    app: str | None = None
+
+
+class Event(msgspec.Struct, gc=False):
+    """One event as it is stored.
+
+    time_ns, received_ns: ns UTC. value: for kind "text" the text itself; else compact JSON text (`5`, `{"a":1}`,
+    `true`, `null`). number: the value as a float where it is a finite JSON number, else None. level: one of LEVELS or
+    "" when the sender gave none. user, device, component: "" when unset. attributes: values as text; the keys listed
+    in `json_attributes` hold JSON text (a number, a bool, or nested JSON), the others plain text.
+    own_id: the sender gave the id. update: replaces what this key of this session had before.
+    """
+
+    app: str
+    session: str
+    key: str
+    value: str
+    kind: Literal["text", "number", "bool", "null", "object", "array"]
+    number: float | None
+    time_ns: int
+    received_ns: int
+    id: str
+    level: str = ""
+    user: str = ""
+    device: str = ""
+    component: str = ""
+    attributes: dict[str, str] = {}
+    json_attributes: list[str] = []
+    update: bool = False
+    own_id: bool = False

@@ -1,0 +1,26 @@
+"""What is known about apps and their keys."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+Scope = Literal["write", "read", "admin"]
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """Whom a key or token stands for: one app and what it may do there."""
+
+    app: str
+    scope: Scope
+
+
+class Metastore(Protocol):
+    def credential(self, secret: str) -> Credential | None:
+        """Whom `secret` stands for, None when it is unknown. Answered from memory: safe on the hot path."""
+        ...
+
+    def app_names(self) -> list[str]: ...
+
+    def default_app(self) -> str:
+        """The app of the first start."""
+        ...

@@ -1,0 +1,1 @@
+"""Station 2: what was received and is not processed yet. port.py says what a queue promises."""

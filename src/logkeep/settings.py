@@ -1,0 +1,207 @@
+"""Every setting: one table of sections, each field with its default, unit and reason.
+
+A value comes from, strongest first: a command-line flag, an environment variable `LOGKEEP_SECTION_NAME`
+(`LOGKEEP_NAME` for the top ones), the TOML file, the default here. docs/reference/settings.md is generated from this
+file by `logkeep settings --markdown`, and a test fails when it is behind.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from logkeep.errors import InputError
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def _doc(text: str, *, ge: float | None = None, le: float | None = None) -> Meta:
+    return Meta(description=text, ge=ge, le=le)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Receivers: what they listen on and what they let in."""
+
+    host: Annotated[str, _doc("address to listen on, HTTP and UDP; loopback until you open it on purpose")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, _doc("TCP port of HTTP and UDP port of datagrams", ge=0, le=65535)] = 7300
+    processes: Annotated[
+        int,
+        _doc("HTTP receiver processes on the one port; one fills a core at 50,000 single events a second", ge=1, le=64),
+    ] = max(1, _cores() // 2)
+    udp: Annotated[bool, _doc("also take datagrams on the same port number")] = True
+    udp_buffer_bytes: Annotated[
+        int,
+        _doc("bytes the kernel may hold for the UDP receiver; 64 MiB is 0.5 s at 350,000 datagrams a second", ge=4096),
+    ] = 64 * MIB
+    udp_default_app: Annotated[str, _doc('app of datagrams that name no key; "" refuses them')] = ""
+    body_bytes_max: Annotated[int, _doc("bytes of a request body as sent (compressed); over it 413", ge=1024)] = (
+        10 * MIB
+    )
+    inflated_bytes_max: Annotated[int, _doc("bytes of a request body once inflated; over it 413", ge=1024)] = 64 * MIB
+    event_bytes_max: Annotated[int, _doc("bytes of one event; over it that event is rejected", ge=1024)] = 256 * 1024
+    events_max: Annotated[int, _doc("events in one request; over it 413", ge=1, le=65536)] = 10_000
+    connections_max: Annotated[int, _doc("open connections a process; over it new ones are closed at once", ge=1)] = (
+        10_000
+    )
+    header_bytes_max: Annotated[int, _doc("bytes of a request's line and headers; over it 431", ge=1024)] = 32 * 1024
+    request_timeout_s: Annotated[
+        float, _doc("seconds from a request's first byte to its last; slow senders are cut off with 408", ge=0.1)
+    ] = 30.0
+    idle_timeout_s: Annotated[float, _doc("seconds a kept-alive connection may be silent", ge=1)] = 75.0
+    pending_bytes_max: Annotated[
+        int, _doc("bytes a process holds for requests not yet durable; over it 503, so memory stays bounded", ge=MIB)
+    ] = 256 * MIB
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Reading: API and pages."""
+
+    host: Annotated[str, _doc("address to listen on; loopback until you open it on purpose")] = "127.0.0.1"
+    port: Annotated[int, _doc("TCP port of the API and the pages", ge=0, le=65535)] = 7301
+    query_timeout_s: Annotated[
+        float, _doc("seconds one query may take; over it 400 with the advice to narrow it", ge=0.1)
+    ] = 30.0
+    query_memory_bytes_max: Annotated[int, _doc("bytes of memory one query may use", ge=16 * MIB)] = GIB
+    readers: Annotated[int, _doc("queries that run at once; others wait their turn", ge=1, le=64)] = 4
+    session_events_max: Annotated[
+        int, _doc("events a session page shows at most; it says so when there are more", ge=1)
+    ] = 10_000
+    query_chars_max: Annotated[int, _doc("characters of a query's text", ge=16)] = 4096
+
+
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The local queue."""
+
+    bytes_max: Annotated[
+        int,
+        _doc("bytes of events waiting to be processed, on disk; over it intake answers 503 with Retry-After", ge=MIB),
+    ] = 20 * GIB
+    free_bytes_min: Annotated[int, _doc("bytes the disk must keep free; under it intake answers 503", ge=0)] = 512 * MIB
+    segment_bytes_max: Annotated[int, _doc("bytes of one segment file; trimming removes whole ones", ge=65536)] = (
+        128 * MIB
+    )
+    record_bytes_max: Annotated[int, _doc("bytes of one record; above inflated_bytes_max and its header", ge=1024)] = (
+        80 * MIB
+    )
+    keep_bytes: Annotated[int, _doc("bytes of processed segments kept a partition, for looking back", ge=0)] = 0
+    keep_s: Annotated[float, _doc("seconds a processed segment is kept at most, when keep_bytes allows", ge=0)] = 3600.0
+
+
+class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From the queue to the store."""
+
+    batch_events_max: Annotated[int, _doc("events written to the store as one", ge=1, le=500_000)] = 100_000
+    batch_bytes_max: Annotated[int, _doc("bytes of queue records read for one write; bounds memory", ge=65536)] = (
+        48 * MIB
+    )
+    linger_s: Annotated[
+        float,
+        _doc("seconds to gather more before a small write; what is acknowledged is found about this much later", ge=0),
+    ] = 0.4
+    future_s: Annotated[float, _doc("seconds a sender's clock may be ahead before its time is corrected", ge=0)] = 600.0
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The embedded store."""
+
+    retention_days: Annotated[int, _doc("days kept, today among them; older days are dropped whole", ge=1, le=3650)] = (
+        15
+    )
+    memory_bytes_max: Annotated[int, _doc("bytes of memory the engine may use in all", ge=128 * MIB)] = 1536 * MIB
+    mark_cache_bytes: Annotated[int, _doc("bytes of memory for the engine's index marks", ge=MIB)] = 64 * MIB
+    merge_threads: Annotated[int, _doc("threads that merge parts in the background", ge=1, le=64)] = 2
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of it."""
+
+    data: Annotated[str, _doc("folder of everything Logkeep keeps")] = "./data"
+    log_level: Annotated[str, _doc("own log lines from this level on: debug, info, warning, error")] = "info"
+    intake: Intake = Intake()
+    api: Api = Api()
+    queue: QueueSettings = QueueSettings()
+    processor: ProcessorSettings = ProcessorSettings()
+    store: StoreSettings = StoreSettings()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.data).absolute()
+
+
+class SettingRow(msgspec.Struct, frozen=True):
+    """One setting for tables: `name` as in TOML (`intake.port`), `variable` as in the environment."""
+
+    name: str
+    variable: str
+    default: Any
+    description: str
+    type: Any
+
+
+def rows() -> list[SettingRow]:
+    """Every setting, in the order of this file."""
+    return list(_rows(Settings, ""))
+
+
+def _rows(struct: type[msgspec.Struct], prefix: str) -> list[SettingRow]:
+    found: list[SettingRow] = []
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            found += _rows(field.type, f"{prefix}{field.encode_name}.")
+            continue
+        name = prefix + field.encode_name
+        variable = "LOGKEEP_" + name.replace(".", "_").upper()
+        found.append(SettingRow(name, variable, field.default, field.type.__metadata__[0].description, field.type))
+    return found
+
+
+def load(
+    *, file: Path | None = None, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings in force. flags: TOML name → value, None for a flag not given.
+
+    Raises InputError that names the file, variable or flag, the value and the limit.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read the configuration {file}: {error}") from error
+    known = {row.name: row for row in rows()}
+    by_variable = {row.variable: row for row in known.values()}
+    for variable in sorted(v for v in environment if v.startswith("LOGKEEP_")):
+        if variable in by_variable:
+            _put(tree, by_variable[variable].name, _parsed(by_variable[variable], environment[variable]))
+    for name, value in (flags or {}).items():
+        if value is not None:
+            _put(tree, known[name].name, value)
+    try:
+        return msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        raise InputError(f"bad setting: {error}") from error
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *sections, leaf = name.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[leaf] = value
+
+
+def _parsed(row: SettingRow, text: str) -> Any:
+    try:
+        return msgspec.convert(text, row.type, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{row.variable}={text!r}: {error}") from error

@@ -1,0 +1,119 @@
+"""The store: batches of events in, rows out, one partition a day."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from logkeep.event import Event
+from logkeep.query.ast import Query
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Events to write as one. `token` names this very batch: the same token again changes nothing."""
+
+    token: str
+    events: Sequence[Event]
+
+
+class SearchRequest(msgspec.Struct, frozen=True):
+    """from_ns <= time < to_ns. cursor: as `Page.next` gave it for the same request, else None."""
+
+    app: str
+    query: Query
+    from_ns: int
+    to_ns: int
+    order: Literal["asc", "desc"] = "desc"
+    limit: int = 100
+    cursor: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """`events`: a JSON array, as the API sends it. `next`: the cursor of the page after this, None at the end."""
+
+    events: bytes
+    count: int
+    next: str | None
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """day: `YYYY-MM-DD`, UTC."""
+
+    day: str
+    app: str
+    events: int
+    bytes_on_disk: int
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    start_ns: int
+    group: str
+    count: int
+
+
+class FieldCount(msgspec.Struct, frozen=True):
+    value: str
+    count: int
+
+
+class SessionSummary(msgspec.Struct, frozen=True):
+    session: str
+    events: int
+    errors: int
+    first_ns: int
+    last_ns: int
+    user: str
+    device: str
+    components: list[str]
+
+
+class Store(Protocol):
+    """Readers see every event once, updates applied (an update hides what its key of its session had before).
+
+    All methods are safe from many threads and block; reading goes on while writing.
+    Raises InputError (the query costs more than the limits allow, a cursor that is none), BackendUnavailable.
+    """
+
+    def known(self, events: Sequence[Event]) -> set[int]:
+        """Indexes of `events` whose sender-given id (`own_id`) is stored already or stands earlier in `events`."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """All of the batch is durable and found by searches on return. The same token again changes nothing.
+
+        events: 1 to `rows_max`, ids distinct. Raises BackendUnavailable (retry the whole batch with the same token),
+        InputError (some event can never be stored; nothing tells which: split the batch).
+        """
+        ...
+
+    def search(self, request: SearchRequest) -> Page:
+        """One page in order of (time, id). Pages joined give every match once, whatever is written meanwhile."""
+        ...
+
+    def session(self, app: str, session: str, *, limit: int) -> Page:
+        """The session's events, oldest first, updates applied; `next` is set when there are more than `limit`."""
+        ...
+
+    def event(self, app: str, event_id: str) -> bytes | None:
+        """One event as JSON, None when there is none of that id."""
+        ...
+
+    def histogram(
+        self, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
+    ) -> list[Bucket]:
+        """Counts by time bucket (equal parts of the range) and by the field `by` ("" when None). Empty ones absent."""
+        ...
+
+    def latest_sessions(self, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
+        """Sessions by last activity, newest first."""
+        ...
+
+    def days(self) -> list[DayCount]: ...
+
+    def drop_day(self, day: str) -> None:
+        """Nothing of that day is there any more, in any app. Readers that have begun finish with what they saw."""
+        ...
+
+    def ready(self) -> bool: ...
+
+    def close(self) -> None: ...
