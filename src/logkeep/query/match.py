@@ -1,0 +1,144 @@
+"""Whether an event matches a query, in plain Python: the oracle every store agrees with, and what a live tail runs.
+
+Two values only, never a third: what is absent does not match, and `not` turns that into a match.
+* A field that is unset is the empty text: `Equals("user", "")` finds it, `Exists("user")` does not.
+* An attribute the event does not have matches no leaf, not even `Prefix(…, "")`.
+* Words are looked for in `value`, which for kinds other than text is its JSON text.
+* An attribute is a number only where the sender sent a JSON number (its key is in `json_attributes`) that a double
+  can hold: `"5"` sent as text is text.
+"""
+
+import math
+import operator
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeAlias
+
+from logkeep.event import LEVELS, Event
+from logkeep.query import ast
+from logkeep.query.text import fold, tokens
+
+Matcher: TypeAlias = Callable[[Event], bool]
+Reader: TypeAlias = Callable[[Event], str | None]
+
+MATCHERS_KEPT = 256  # queries compiled at a time: some for each open tail; one is a few kB
+
+_LEVEL_RANK = {level: rank for rank, level in enumerate(LEVELS)}
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_is_json_number = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
+
+
+def matches(query: ast.Query, event: Event) -> bool:
+    """Whether `event` matches `query`."""
+    return matcher(query)(event)
+
+
+@lru_cache(maxsize=MATCHERS_KEPT)
+def matcher(query: ast.Query) -> Matcher:
+    """`query` as a function of one event, for running it over many."""
+    match query:
+        case ast.Not(child):
+            inner = matcher(child)
+            return lambda event: not inner(event)
+        case ast.And(children):
+            parts = [matcher(child) for child in children]
+            return lambda event: all(part(event) for part in parts)
+        case ast.Or(children):
+            parts = [matcher(child) for child in children]
+            return lambda event: any(part(event) for part in parts)
+        case ast.All():
+            return lambda _: True
+        case ast.Word() | ast.Phrase() | ast.WordPrefix():
+            return _text_matcher(query)
+        case ast.Compare() | ast.LevelCompare():
+            return _number_matcher(query)
+        case _:
+            return _field_matcher(query)
+
+
+def _text_matcher(query: ast.Word | ast.Phrase | ast.WordPrefix) -> Matcher:
+    match query:
+        case ast.Word(word):
+            # Looking for the letters first is much cheaper than cutting tokens, and nearly always says no.
+            return lambda event: word in (folded := fold(event.value)) and word in tokens(folded)
+        case ast.WordPrefix(prefix):
+            return lambda event: (
+                prefix in (folded := fold(event.value)) and any(token.startswith(prefix) for token in tokens(folded))
+            )
+        case ast.Phrase(phrase):
+            return lambda event: phrase[0] in (folded := fold(event.value)) and _holds_run(tokens(folded), phrase)
+
+
+def _holds_run(words: list[str], run: tuple[str, ...]) -> bool:
+    return any(
+        tuple(words[start : start + len(run)]) == run
+        for start, word in enumerate(words)
+        if word == run[0]
+    )  # fmt: skip
+
+
+def _number_matcher(query: ast.Compare | ast.LevelCompare) -> Matcher:
+    compare = _COMPARE[query.op]
+    if isinstance(query, ast.LevelCompare):
+        wanted = _LEVEL_RANK[query.level]
+        found = frozenset(level for level, rank in _LEVEL_RANK.items() if compare(rank, wanted))
+        return lambda event: event.level in found
+    bound = query.number
+    if query.field == "value":
+        return lambda event: event.number is not None and compare(event.number, bound)
+    key = attribute_key(query.field)
+    return lambda event: (number := _attribute_number(event, key)) is not None and compare(number, bound)
+
+
+def _attribute_number(event: Event, key: str) -> float | None:
+    text = event.attributes.get(key)
+    if text is None or key not in event.json_attributes or not _is_json_number(text):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _field_matcher(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> Matcher:
+    read = _reader(query.field)
+    match query:
+        case ast.Exists("value"):
+            return lambda _: True
+        case ast.Exists(field) if field.startswith(ast.ATTRIBUTE_PREFIX):
+            return lambda event: read(event) is not None
+        case ast.Exists():
+            return lambda event: bool(read(event))
+        case ast.Equals(_, text, False):
+            return lambda event: read(event) == text
+        case ast.Equals(_, text, True):
+            folded = fold(text)
+            return lambda event: (found := read(event)) is not None and fold(found) == folded
+        case ast.Prefix(_, text, False):
+            return lambda event: (found := read(event)) is not None and found.startswith(text)
+        case ast.Prefix(_, text, True):
+            folded = fold(text)
+            return lambda event: (found := read(event)) is not None and fold(found).startswith(folded)
+        case ast.Regex(_, pattern):
+            search = re.compile(pattern, re.ASCII).search
+            return lambda event: (found := read(event)) is not None and search(found) is not None
+    raise AssertionError(query)
+
+
+def _reader(field: str) -> Reader:
+    """What the event has in this field; None only for an attribute it does not have."""
+    if field.startswith(ast.ATTRIBUTE_PREFIX):
+        key = attribute_key(field)
+        return lambda event: event.attributes.get(key)
+    assert field in ast.FIELDS, field
+    return operator.attrgetter(field)
+
+
+def attribute_key(field: str) -> str:
+    """The attribute a field such as "attributes.latency" names."""
+    assert field.startswith(ast.ATTRIBUTE_PREFIX), field
+    return field[len(ast.ATTRIBUTE_PREFIX) :]
