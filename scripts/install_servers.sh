@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The servers and the browser that the tests talk to, from the distribution's packages.
+#
+# Installs what is missing where it may (root or sudo without a password, and apt-get). Elsewhere it says what is
+# missing and how to get it; the tests that need it are then skipped, except in CI, where missing is a failure.
+set -euo pipefail
+
+# Debian keeps servers in sbin, which is not on everyone's path.
+PATH="$PATH:/usr/sbin:/usr/local/sbin"
+
+missing_packages() {
+  command -v nginx >/dev/null || echo nginx-light
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+    echo chromium
+}
+
+# Packages of servers start them at once, on ports open to the network; policy-rc.d tells them not to.
+install_without_starting() {
+  local policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap "rm -f $policy" EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+if [ "${1:-}" = --install ]; then # as root, by ourselves, below
+  shift
+  install_without_starting "$@"
+  exit
+fi
+
+mapfile -t packages < <(missing_packages)
+if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
+if command -v apt-get >/dev/null; then
+  echo "servers: installing ${packages[*]}" >&2
+  if [ "$(id -u)" -eq 0 ]; then
+    "$0" --install "${packages[@]}" && exit 0
+  elif sudo -n true 2>/dev/null; then
+    sudo -n "$0" --install "${packages[@]}" && exit 0
+  fi
+fi
+echo "servers: missing: ${packages[*]}. Get them with: sudo apt-get install --no-install-recommends ${packages[*]}" >&2
+if [ -n "${CI:-}" ]; then exit 1; fi
+echo "servers: going on without; tests that need them are skipped" >&2
