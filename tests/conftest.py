@@ -1,0 +1,55 @@
+"""What all tests share: real programs that may be missing, and the running service."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from service import Service, running
+
+SBIN = "/usr/sbin:/usr/local/sbin"
+
+
+def require_program(*names: str) -> str:
+    """Path of the first of `names` that is installed; without any, a skip on a laptop and a failure in CI."""
+    path = os.environ.get("PATH", os.defpath) + os.pathsep + SBIN
+    for name in names:
+        if found := shutil.which(name, path=path):
+            return found
+    message = f"{' or '.join(names)} is not installed; scripts/install_servers.sh installs it where it may"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def nginx_path() -> str:
+    return require_program("nginx")
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """Chromium, for playwright's `executable_path`."""
+    return require_program("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A ready `logkeep serve` on an empty folder."""
+    with running(tmp_path / "data") as started:
+        yield started
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts a service with settings (`LOGKEEP_…` variables); all of them are gone after the test."""
+    started: list[Service] = []
+
+    def start(**settings: str) -> Service:
+        started.append(Service.start(tmp_path / f"data-{len(started)}", settings=settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill_all()
