@@ -1,0 +1,1 @@
+"""What Logkeep knows about apps, keys and people; port.py says what a metastore answers."""

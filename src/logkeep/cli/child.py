@@ -1,0 +1,44 @@
+"""One process of `logkeep serve`: `python -m logkeep.cli.child ROLE INDEX SETTINGS.json`. Not for people."""
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from logkeep.errors import LogkeepError
+from logkeep.settings import Settings
+from logkeep.telemetry import configure_logging, share_metrics_in
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """SIGTERM to this process when its parent dies, so that a killed supervisor leaves no one behind (Linux)."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def main() -> int:
+    role, index, settings_file = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides the order
+    settings = msgspec.json.decode(settings_file.read_bytes(), type=Settings)
+    configure_logging(settings.log_level)
+    share_metrics_in(settings.folder / "run" / "metrics")
+    from logkeep import wiring  # after share_metrics_in: metrics read the environment when they are imported
+
+    try:
+        wiring.run_role(role, index, settings)
+    except LogkeepError as error:
+        print(f"logkeep {role}: {error.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""`logkeep serve` and `logkeep run ROLE`."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from logkeep import settings as settings_module
+from logkeep.disk import SystemDisk
+from logkeep.errors import InputError, LogkeepError
+from logkeep.metastore.file import FIRST_RUN_FILE, FirstRun, first_start
+from logkeep.settings import Settings
+from logkeep.supervisor import Supervisor, free_port, lock_data_folder
+from logkeep.telemetry import Telemetry, configure_logging, share_metrics_in
+
+ROLES = ("receiver", "udp", "keeper")
+
+
+def serve(data: str | None, intake: str | None, api: str | None, config: Path | None) -> int:
+    """The exit code: 0 stopped on request, 1 could not start or stop cleanly, 2 wrong usage."""
+    try:
+        settings = load_settings(data, intake, api, config)
+    except InputError as error:
+        print(f"logkeep serve: {error.message}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level)
+    try:
+        return _serve(settings)
+    except LogkeepError as error:
+        print(f"logkeep serve: {error.message}", file=sys.stderr)
+    except OSError as error:
+        print(f"logkeep serve: cannot use the data folder {settings.folder}: {error}", file=sys.stderr)
+    return 1
+
+
+def run(role: str, data: str | None, intake: str | None, api: str | None, config: Path | None, index: int) -> int:
+    """One role in this process; the data folder must have been made by `logkeep serve` once."""
+    if role not in ROLES:
+        print(
+            f"logkeep run: no role {role!r}; one of {', '.join(ROLES)} "
+            "(keeper is processor, embedded store and API: the embedded engine lives in one process)",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        settings = load_settings(data, intake, api, config)
+    except InputError as error:
+        print(f"logkeep run: {error.message}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level)
+    SystemDisk().make_folder(settings.folder)
+    first_start(settings.folder, SystemDisk())
+    share_metrics_in(settings.folder / "run" / "metrics")
+    from logkeep import wiring
+
+    try:
+        wiring.run_role(role, index, settings)
+    except LogkeepError as error:
+        print(f"logkeep run {role}: {error.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def load_settings(data: str | None, intake: str | None, api: str | None, config: Path | None) -> Settings:
+    """Flags over environment over file. Raises InputError."""
+    flags: dict[str, Any] = {"data": data}
+    flags["intake.host"], flags["intake.port"] = _address(intake, "--intake")
+    flags["api.host"], flags["api.port"] = _address(api, "--api")
+    return settings_module.load(file=config, environment=os.environ, flags=flags)
+
+
+def _address(text: str | None, flag: str) -> tuple[str | None, int | None]:
+    if text is None:
+        return None, None
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise InputError(f"{flag} {text!r} is no HOST:PORT, such as 127.0.0.1:7300")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _serve(settings: Settings) -> int:
+    folder = settings.folder
+    SystemDisk().make_folder(folder)
+    lock_data_folder(folder)
+    intake = msgspec.structs.replace(
+        settings.intake, port=free_port(settings.intake.host, settings.intake.port, udp=settings.intake.udp)
+    )
+    api = msgspec.structs.replace(settings.api, port=free_port(settings.api.host, settings.api.port, udp=False))
+    settings = msgspec.structs.replace(settings, intake=intake, api=api)
+    first_start(folder, SystemDisk())
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    share_metrics_in(folder / "run" / "metrics")
+    return Supervisor(settings, Telemetry()).run(lambda: _greet(settings))
+
+
+def _greet(settings: Settings) -> None:
+    """What to open and what to paste, printed once everything answers."""
+    first_run = _first_run(settings.folder)
+    intake = f"http://{settings.intake.host}:{settings.intake.port}"
+    api = f"http://{settings.api.host}:{settings.api.port}"
+    key = first_run.app_key if first_run else "APP_KEY"
+    token = first_run.api_token if first_run else "API_TOKEN"
+    lines = [
+        "",
+        f"  Logkeep is ready.  Data: {settings.folder}",
+        "",
+        f"  Open       {api}/",
+    ]
+    if first_run:
+        lines += [f"  Sign in    {first_run.admin_email}  {first_run.admin_password}   (or paste the token {token})"]
+    lines += [
+        f"  Intake     {intake}  (HTTP{' and UDP' if settings.intake.udp else ''})",
+        "",
+        "  Send an event:",
+        f"    curl -H 'Authorization: Bearer {key}' -d '{{\"session\":\"s1\",\"key\":\"hello\",\"value\":\"it works\"}}' \\",
+        f"         {intake}/v1/events",
+        "  Find it:",
+        f"    curl -H 'Authorization: Bearer {token}' '{api}/sessions/s1.json'",
+        "",
+        "  Stop with Ctrl-C.",
+        "",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def _first_run(folder: Path) -> FirstRun | None:
+    try:
+        return msgspec.json.decode((folder / FIRST_RUN_FILE).read_bytes(), type=FirstRun)
+    except (OSError, msgspec.MsgspecError):
+        return None  # removed on purpose once the secrets are in a safe place

@@ -1,0 +1,201 @@
+"""What a sender wrote becomes what is stored: ids, times, levels, lengths, values.
+
+Nothing acknowledged is refused here for a wrong optional member: it is repaired, the sender's own text kept as an
+attribute, and the repair counted under a name of `Correction`.
+"""
+
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Literal
+
+import msgspec
+
+from logkeep.clock import NS_PER_DAY, NS_PER_S
+from logkeep.event import (
+    ATTRIBUTE_KEY_BYTES_MAX,
+    ATTRIBUTES_MAX,
+    LEVEL_ALIASES,
+    LEVELS,
+    NAME_BYTES_MAX,
+    Event,
+    WireEvent,
+)
+
+Correction = Literal[
+    "time",  # unreadable, older than the retention or too far ahead: received is used, `sent_time` keeps the text
+    "level",  # not a level: the attribute `sent_level` keeps it
+    "name_cut",  # user, device, component or id longer than NAME_BYTES_MAX: cut
+    "attributes_cut",  # more than ATTRIBUTES_MAX attributes, or a longer key than allowed: the rest is left out
+]
+
+_LEVELS: dict[str | None, str] = {None: "", "": "", **{level: level for level in LEVELS}, **LEVEL_ALIASES}
+_LEVELS.update({level.upper(): name for level, name in list(_LEVELS.items()) if level})
+
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.encode
+_KINDS: dict[int, str] = {ord("{"): "object", ord("["): "array", ord("t"): "bool", ord("f"): "bool", ord("n"): "null"}
+
+
+class TimeLimits(msgspec.Struct, frozen=True):
+    """A sender's time is believed in oldest_ns <= time <= newest_ns."""
+
+    oldest_ns: int
+    newest_ns: int
+
+    @classmethod
+    def around(cls, now_ns: int, *, retention_days: int, future_s: float) -> "TimeLimits":
+        """From the start of the oldest day kept (today counts as one) to `future_s` ahead."""
+        oldest_day = now_ns // NS_PER_DAY - (retention_days - 1)
+        return cls(oldest_day * NS_PER_DAY, now_ns + int(future_s * NS_PER_S))
+
+
+def normalise(
+    wire: WireEvent, app: str, made_id: str, received_ns: int, limits: TimeLimits, corrected: dict[str, int]
+) -> Event:
+    """The event as it is stored. `wire` has session, key and value; `corrected` counts what was repaired."""
+    value, kind, number = _value(wire.value)
+    attributes, json_attributes = {}, []
+    if wire.attributes:
+        attributes, json_attributes = _attributes(wire.attributes, corrected)
+    if wire.seq is not None:
+        attributes["seq"] = str(wire.seq)
+        json_attributes.append("seq")
+        if wire.client is not None:
+            attributes["client"] = wire.client
+    level = _LEVELS.get(wire.level)
+    if level is None:
+        level = _unusual_level(wire.level or "", attributes, corrected)
+    sent = wire.time if wire.time is not None else wire.timestamp
+    time_ns = received_ns
+    if sent is not None:
+        sent_ns = time_from(sent)
+        if sent_ns is not None and limits.oldest_ns <= sent_ns <= limits.newest_ns:
+            time_ns = sent_ns
+        else:
+            corrected["time"] = corrected.get("time", 0) + 1
+            attributes["sent_time"] = str(sent)
+    device = wire.device or wire.terminal or ""
+    user = wire.user or ""
+    component = wire.component or ""
+    event_id = wire.id
+    if len(user) > 128 or len(device) > 128 or len(component) > 128 or (event_id and len(event_id) > 128):
+        user, device, component = _cut(user, corrected), _cut(device, corrected), _cut(component, corrected)
+        event_id = _cut(event_id, corrected) if event_id else None
+    return Event(
+        app,
+        wire.session or "",
+        wire.key or "",
+        value,
+        kind,  # type: ignore[arg-type]
+        number,
+        time_ns,
+        received_ns,
+        event_id or made_id,
+        level,
+        user,
+        device,
+        component,
+        attributes,
+        json_attributes,
+        wire.update is True,
+        bool(event_id),
+    )
+
+
+def _value(raw: msgspec.Raw) -> tuple[str, str, float | None]:
+    """Text, kind and number of a value's JSON text."""
+    text = bytes(raw)
+    first = text[0]
+    if first == 0x22:
+        return _decode_text(text), "text", None
+    if first in _KINDS:
+        if b"\n" in text or b" " in text:
+            text = msgspec.json.format(text, indent=-1)
+        return text.decode(), _KINDS[first], None
+    number = float(text)
+    return text.decode(), "number", number if isfinite(number) else None
+
+
+def _attributes(sent: dict[str, str | int | float | bool | None], corrected: dict[str, int]) -> tuple[dict[str, str], list[str]]:
+    """All attributes as text, and the keys of those that are JSON text."""
+    texts: dict[str, str] = {}
+    json_keys: list[str] = []
+    for key, value in sent.items():
+        if len(texts) >= ATTRIBUTES_MAX or len(key) * 4 > ATTRIBUTE_KEY_BYTES_MAX and len(key.encode()) > ATTRIBUTE_KEY_BYTES_MAX:
+            corrected["attributes_cut"] = corrected.get("attributes_cut", 0) + 1
+            continue
+        if value.__class__ is str:
+            texts[key] = value  # type: ignore[assignment]
+        else:
+            texts[key] = _encode(value).decode()
+            json_keys.append(key)
+    return texts, json_keys
+
+
+def _unusual_level(sent: str, attributes: dict[str, str], corrected: dict[str, int]) -> str:
+    """A level in an unusual case or with spaces; "" when it is none."""
+    level = _LEVELS.get(sent.strip().lower())
+    if level is None:
+        corrected["level"] = corrected.get("level", 0) + 1
+        attributes["sent_level"] = sent[:NAME_BYTES_MAX]
+        return ""
+    return level
+
+
+def _cut(name: str, corrected: dict[str, int]) -> str:
+    data = name.encode()
+    if len(data) <= NAME_BYTES_MAX:
+        return name
+    corrected["name_cut"] = corrected.get("name_cut", 0) + 1
+    return data[:NAME_BYTES_MAX].decode("utf-8", "ignore")
+
+
+def time_from(sent: str | int | float) -> int | None:
+    """ns UTC of RFC 3339 text or of an epoch in s, ms, µs or ns (told by its size); None when it is neither.
+
+    A time without an offset is taken as UTC.
+    """
+    if sent.__class__ is str:
+        return _time_from_text(sent)  # type: ignore[arg-type]
+    return _time_from_number(sent)  # type: ignore[arg-type]
+
+
+def _time_from_number(number: int | float) -> int | None:
+    size = abs(number)
+    if not size < 1e19:  # also NaN and infinity
+        return None
+    if size < 1e11:
+        scale = NS_PER_S
+    elif size < 1e14:
+        scale = 1_000_000
+    elif size < 1e17:
+        scale = 1_000
+    else:
+        scale = 1
+    if number.__class__ is int:
+        return int(number) * scale
+    return round(number * (scale // 1000)) * 1000 if scale >= 1000 else int(number)
+
+
+def _time_from_text(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp()
+    except (ValueError, OverflowError):
+        try:
+            return _time_from_number(float(text) if "." in text else int(text)) if len(text) <= 32 else None
+        except ValueError:
+            return None
+    time_ns = round(seconds * 1_000_000) * 1000
+    return time_ns + _below_microseconds(text) if len(text) > 26 else time_ns
+
+
+def _below_microseconds(text: str) -> int:
+    """The ns that digits 7 to 9 of the fraction say (datetime drops them)."""
+    _, dot, rest = text.partition(".")
+    digits = rest[6:9]
+    while digits and not digits.isdecimal():
+        digits = digits[:-1]
+    return int(digits.ljust(3, "0")) if dot and digits else 0

@@ -1,0 +1,162 @@
+"""Queue records to a batch of events, with an account of everything that does not become one. Pure but for logging."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from logkeep.decode.body import inflate
+from logkeep.decode.frame import FrameHeader, RejectedSample, event_id, unpack_frame
+from logkeep.decode.native import decode_events
+from logkeep.errors import CorruptData, InputError
+from logkeep.event import Event, WireEvent
+from logkeep.processor.normalise import TimeLimits, normalise
+from logkeep.queue.port import Offset, Partition, Record
+
+AppOfKey = Callable[[str], str | None]  # a write key → its app, None when it is none
+
+INFLATED_BYTES_MAX = 1 << 30  # the receiver bounded it already; this only stops a corrupt frame
+
+
+class Frame(msgspec.Struct):
+    """One queue record, decoded. Its events are `Prepared.events[start:end]`."""
+
+    partition: Partition
+    offset: Offset
+    header: FrameHeader
+    start: int
+    end: int
+
+
+class Tally(msgspec.Struct):
+    """What a batch adds to the ledger of one app, and the samples its owner gets to see."""
+
+    received: int = 0
+    rejected: dict[str, int] = {}
+    samples: list[RejectedSample] = []
+
+    def reject(self, reason: str, count: int = 1) -> None:
+        self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
+class Prepared(msgspec.Struct):
+    """A batch ready to be written. ranges: partition → (first offset, offset after the last). corrupt: frames that
+    cannot be read, with the reason."""
+
+    ranges: dict[Partition, tuple[Offset, Offset]]
+    frames: list[Frame]
+    events: list[Event]
+    tallies: dict[str, Tally]
+    corrected: dict[str, int]
+    sequences: dict[tuple[str, str, str], list[int]]
+    corrupt: list[tuple[Record, str]]
+
+    @property
+    def token(self) -> str:
+        """Names this very batch, for ever: offsets are never used twice."""
+        return ",".join(f"{partition}:{start}-{end}" for partition, (start, end) in sorted(self.ranges.items()))
+
+    @property
+    def oldest_received_ns(self) -> int:
+        return min((frame.header.received_ns for frame in self.frames), default=0)
+
+    def tally(self, app: str) -> Tally:
+        if app not in self.tallies:
+            self.tallies[app] = Tally()
+        return self.tallies[app]
+
+
+class TimeRule(msgspec.Struct, frozen=True):
+    """What times of senders are believed, measured from when the receiver had them: a replay decides the same."""
+
+    retention_days: int
+    future_s: float
+
+    def limits(self, received_ns: int) -> TimeLimits:
+        return TimeLimits.around(received_ns, retention_days=self.retention_days, future_s=self.future_s)
+
+
+def prepare(records: Sequence[Record], time_rule: TimeRule, app_of_key: AppOfKey) -> Prepared:
+    """The batch of these records; the same records give the same batch, whenever and in whatever order they come."""
+    prepared = Prepared({}, [], [], {}, {}, {}, [])
+    for record in sorted(records, key=lambda record: (record.partition, record.offset)):
+        start, end = prepared.ranges.get(record.partition, (record.offset, 0))
+        prepared.ranges[record.partition] = (start, max(end, record.next_offset))
+        try:
+            header, body = unpack_frame(record.payload)
+            if header.encoding == "zstd":
+                body = inflate(body, "zstd", bytes_max=INFLATED_BYTES_MAX)
+        except (CorruptData, InputError) as error:
+            prepared.corrupt.append((record, error.message))
+            continue
+        limits = time_rule.limits(header.received_ns)
+        frame = Frame(record.partition, record.offset, header, len(prepared.events), 0)
+        if header.app:
+            _add_app_frame(prepared, header, body, limits)
+        else:
+            _add_keyed_frame(prepared, header, body, limits, app_of_key)
+        frame.end = len(prepared.events)
+        prepared.frames.append(frame)
+    return prepared
+
+
+def _add_app_frame(prepared: Prepared, header: FrameHeader, body: bytes, limits: TimeLimits) -> None:
+    """All events belong to the app whose key sent the request."""
+    tally = prepared.tally(header.app)
+    tally.received += header.count + sum(header.rejected.values())
+    for reason, count in header.rejected.items():
+        tally.reject(reason, count)
+    tally.samples.extend(header.samples)
+    decoded = decode_events(body, header.form, header.skip)
+    for reason, message, text in decoded.rejected:
+        tally.reject(reason)
+        tally.samples.append(RejectedSample(reason, message, text))
+    _count_corrections(prepared, decoded.corrected)
+    app, batch_id, received_ns = header.app, header.batch_id, header.received_ns
+    add, corrected = prepared.events.append, prepared.corrected
+    for index, wire in zip(decoded.indexes, decoded.events, strict=True):
+        add(normalise(wire, app, event_id(batch_id, index), received_ns, limits, corrected))
+        if wire.seq is not None:
+            _number(prepared, app, wire)
+
+
+def _add_keyed_frame(
+    prepared: Prepared, header: FrameHeader, body: bytes, limits: TimeLimits, app_of_key: AppOfKey
+) -> None:
+    """Datagrams: each event names its key, or has none and is nobody's."""
+    decoded = decode_events(body, header.form, header.skip)
+    nobody = prepared.tally("") if decoded.rejected else None
+    for reason, message, text in decoded.rejected:
+        assert nobody is not None
+        nobody.received += 1
+        nobody.reject(reason)
+        nobody.samples.append(RejectedSample(reason, message, text))
+    _count_corrections(prepared, decoded.corrected)
+    apps: dict[str | None, str | None] = {None: None}
+    for index, wire in zip(decoded.indexes, decoded.events, strict=True):
+        if wire.app not in apps:
+            apps[wire.app] = app_of_key(wire.app or "")
+        app = apps[wire.app]
+        if app is None:
+            tally = prepared.tally("")
+            tally.received += 1
+            tally.reject("unknown_app")
+            tally.samples.append(
+                RejectedSample("unknown_app", "the datagram names no valid write key in `app`", wire.component or "")
+            )
+            continue
+        prepared.tally(app).received += 1
+        made_id = event_id(header.batch_id, index)
+        prepared.events.append(normalise(wire, app, made_id, header.received_ns, limits, prepared.corrected))
+        if wire.seq is not None:
+            _number(prepared, app, wire)
+
+
+def _number(prepared: Prepared, app: str, wire: WireEvent) -> None:
+    """Keeps a numbered event's number for the loss counts."""
+    sender = (app, wire.component or "", wire.client or "")
+    prepared.sequences.setdefault(sender, []).append(wire.seq or 0)
+
+
+def _count_corrections(prepared: Prepared, corrected: dict[str, int]) -> None:
+    for what, count in corrected.items():
+        prepared.corrected[what] = prepared.corrected.get(what, 0) + count
