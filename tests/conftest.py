@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from service import Service, running
+from tests.service import Service, running
 
 SBIN = "/usr/sbin:/usr/local/sbin"
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,9 +91,7 @@ class Service:
         return {"Authorization": f"Bearer {self.credentials['api_token']}"}
 
     def post(self, events: Any, **headers: str) -> httpx.Response:
-        return httpx.post(
-            f"{self.intake_url}/v1/events", json=events, headers=self.write_headers | headers, timeout=30
-        )
+        return httpx.post(f"{self.intake_url}/v1/events", json=events, headers=self.write_headers | headers, timeout=30)
 
     def get(self, path: str, **parameters: str | int) -> httpx.Response:
         return httpx.get(f"{self.api_url}{path}", params=parameters, headers=self.read_headers, timeout=60)
@@ -134,7 +132,7 @@ class Service:
 
         def is_drained() -> bool:
             last.update(self.ledger())
-            return last["queued"] == 0
+            return bool(last["queued"] == 0)
 
         wait_for(is_drained, timeout_s, "the queue to be empty", lambda: f"ledger {last}\n{self.log_tail()}")
         return self.ledger()
@@ -180,7 +178,7 @@ class Service:
         self.process.wait()
 
 
-def wait_for(is_true: Any, timeout_s: float, what: str, detail: Any = lambda: "") -> None:
+def wait_for(is_true: Callable[[], bool], timeout_s: float, what: str, detail: Callable[[], str] = str) -> None:
     """Returns once `is_true()`; raises AssertionError that says what was waited for."""
     deadline = time.monotonic() + timeout_s
     while not is_true():
