@@ -38,9 +38,20 @@ CODES = {
         "a role cannot listen on its address",
         "stop the other program, or choose another port",
     ),
+    "bad_compression": ("400", "the body does not inflate", "compress it as `Content-Encoding` says, all of it"),
+    "bad_cursor": (
+        "400",
+        "the cursor is none, or belongs to another search",
+        "pass `next` unchanged, to the same search",
+    ),
     "bad_input": ("400", "the request cannot be understood", "read the message; sending it again will not help"),
     "bad_range": ("400", "`from` is not before `to`", "swap them"),
     "bad_time": ("400", "a time cannot be read", "RFC 3339, epoch milliseconds, `-15m` or `now`"),
+    "body_too_large": (
+        "413",
+        "the body is over its limit, as sent or inflated",
+        "send it in parts, or raise the setting",
+    ),
     "closed": ("503", "the service is stopping", WAIT),
     "corrupt_data": ("500", "data on disk is damaged", "look into the log of the service: it names the file"),
     "data_in_use": (
@@ -48,10 +59,14 @@ CODES = {
         "another Logkeep works in this data folder",
         "stop it, or choose another folder with `--data`",
     ),
+    "empty_body": ("400", "there is no event in the body", "send an object, an array of them, or NDJSON"),
     "error": ("500", "something that should not happen", "look into the log of the service; report it"),
     "forbidden": ("403", "this key or token may not do this", "write with the app key, read with a token"),
     "foreign_origin": ("403", "a form was sent by a page of another site", "open the page here and send it again"),
     "internal": ("500", "a bug of the service", "look into its log; report it"),
+    "locked": ("–", "another process writes this partition of the queue", "stop that one first"),
+    "not_found": ("404", "there is nothing of that name", "look at the path; another app may have it"),
+    "not_ready": ("503", "the service is starting or stopping", WAIT),
     "partition_stopped": (
         "503",
         "the disk failed to keep what was written",
@@ -64,8 +79,10 @@ CODES = {
     "quota_exceeded": ("429", "the app is over its limit", WAIT),
     "refused": ("–", "the service answered a command with an error without a code", "read the message"),
     "too_large": ("413", "a body, record or request is over its limit", "split it, or raise the setting it names"),
+    "too_many_events": ("413", "more events in one request than `intake.events_max`", "send them in parts"),
     "unauthorized": ("401", "no valid key or token came with the request", "send `Authorization: Bearer …`"),
     "unavailable": ("503", "something behind Logkeep does not answer", WAIT),
+    "unsupported_encoding": ("415", "an unknown `Content-Encoding`", "gzip, deflate, zstd, or none"),
     "unknown_parameter": ("400", "the route knows no parameter of this name", "the message lists what it knows"),
 }
 

@@ -19,7 +19,9 @@ find_python() {
       return
     fi
   done
-  say "Python 3.11 or newer is needed; found: $(python3 --version 2>&1 || true). Install it, or name one: make PYTHON=/path/to/python3.11 …"
+  local found
+  found=$("${PYTHON:-python3}" --version 2>/dev/null || echo none)
+  say "Python 3.11 or newer is needed; found ${PYTHON:-python3}: $found. Install it, or name one: make PYTHON=/path/to/python3.11"
   return 1
 }
 
@@ -44,9 +46,9 @@ find_uv() {
   if command -v uv; then return; fi
   if [ ! -x .venv/bin/uv ]; then
     awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements-dev.lock >.venv/uv.lock
-    .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r .venv/uv.lock >&2 || return 0
+    .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r .venv/uv.lock >&2 || true
   fi
-  echo .venv/bin/uv
+  if [ -x .venv/bin/uv ]; then echo .venv/bin/uv; fi
 }
 
 install_locked() {
