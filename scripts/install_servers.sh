@@ -35,13 +35,11 @@ fi
 
 mapfile -t packages < <(missing_packages)
 if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
-if command -v apt-get >/dev/null; then
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
   echo "servers: installing ${packages[*]}" >&2
-  if [ "$(id -u)" -eq 0 ]; then
-    "$0" --install "${packages[@]}" && exit 0
-  elif sudo -n true 2>/dev/null; then
-    sudo -n "$0" --install "${packages[@]}" && exit 0
-  fi
+  "${as_root[@]}" "$0" --install "${packages[@]}" && exit 0
 fi
 echo "servers: missing: ${packages[*]}. Get them with: sudo apt-get install --no-install-recommends ${packages[*]}" >&2
 if [ -n "${CI:-}" ]; then exit 1; fi

@@ -34,10 +34,10 @@ def browser_path() -> str:
     return require_program("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """A ready `logkeep serve` on an empty folder."""
-    with running(tmp_path / "data") as started:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A ready `logkeep serve`, started on an empty folder and shared by the tests of one file."""
+    with running(tmp_path_factory.mktemp("service") / "data") as started:
         yield started
 
 
