@@ -31,9 +31,9 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     """app: the app of every event, or "" when each event names its key (`app` member).
 
     received_ns: ns UTC. batch_id: 24 hex digits, unique; event i of the body gets the id `batch_id` + 4 hex digits of i
-    unless its sender gave one. count: accepted events in the body. form: "ndjson" (one event a line, blank lines
-    allowed and not counted in indexes) or "json" (one array, or one object). encoding: of the body. skip: indexes of
-    events in the body that were rejected already. rejected: their number by reason (may exceed len(skip)).
+    unless its sender gave one. count: accepted events in the body. form: "ndjson" (JSON objects one after another, as
+    a rule one a line; blank lines are not counted in indexes) or "json" (one array). encoding: of the body. skip:
+    indexes of events in the body that were rejected already. rejected: their number by reason (may exceed len(skip)).
     repeatable: the same batch_id may come again (Idempotency-Key): a second one is not stored.
     """
 

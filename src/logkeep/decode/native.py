@@ -1,0 +1,463 @@
+"""Logkeep's own format: JSON objects with session, key and value, as an array or one after another.
+
+Two readers of the same bytes. `check_body` is the receiver's: cheap, strict in what makes an event at all, and blind
+to optional members. `decode_events` is the processor's: everything decoded, and what is odd about an optional member
+repaired, for an acknowledged event is never refused later. Both take well-formed bodies in one C call; only what that
+call refuses is looked at event by event.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from logkeep.decode.frame import SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
+from logkeep.decode.split import (
+    WHITESPACE,
+    Form,
+    SplitError,
+    form_of,
+    lines_of,
+    raw_lines,
+    raw_list,
+    replace_lone_surrogates,
+    values_of,
+)
+from logkeep.errors import InputError
+from logkeep.event import NAME_BYTES_MAX, RejectReason, WireEvent
+
+# One C call holds the interpreter's lock, about 1 ms a MiB, and other connections wait: large bodies go in pieces.
+# Small enough, too, that a piece is rarely larger than one event may be, and then no event needs to be measured.
+PIECE_BYTES = 128 << 10
+FRAME_ITEMS_MAX = 1 << 16  # ids number the events of a frame with 16 bits
+_BOM = b"\xef\xbb\xbf"
+_INT_MAX = (1 << 63) - 1
+
+# As many characters cannot be more than NAME_BYTES_MAX bytes; longer names are measured on the slow path.
+_Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX // 4)]
+# What every encoder behind us can write again; larger numbers become text.
+_Int = Annotated[int, Meta(ge=-_INT_MAX, le=_INT_MAX)]
+_Attributes = dict[str, str | _Int | float | bool | None]
+
+
+class _Narrow(msgspec.Struct, gc=False):
+    """What makes an event; all else is skipped, its syntax checked."""
+
+    session: _Name
+    key: _Name
+    value: msgspec.Raw
+
+
+class _StrictEvent(WireEvent, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """A WireEvent that has what makes an event, and nothing an encoder behind us could stumble over."""
+
+    session: _Name
+    key: _Name
+    value: msgspec.Raw
+    attributes: _Attributes | None = None
+    seq: Annotated[int, Meta(ge=0, le=_INT_MAX)] | None = None
+
+
+class _LenientEvent(_StrictEvent, gc=False, kw_only=True, forbid_unknown_fields=False):
+    """The same, blind to members it does not know."""
+
+
+_narrow_lines = msgspec.json.Decoder(_Narrow).decode_lines
+_narrow_list = msgspec.json.Decoder(list[_Narrow]).decode
+_narrow_one = msgspec.json.Decoder(_Narrow).decode
+_strict_lines = msgspec.json.Decoder(_StrictEvent).decode_lines
+_strict_list = msgspec.json.Decoder(list[_StrictEvent]).decode
+_lenient_one = msgspec.json.Decoder(_LenientEvent).decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_text = msgspec.json.Decoder(str).decode
+_scalar = msgspec.json.Decoder(str | _Int | float | bool | None).decode
+_bool = msgspec.json.Decoder(bool).decode
+_time = msgspec.json.Decoder(str | _Int | float | None).decode
+_sequence_number = msgspec.json.Decoder(Annotated[int, Meta(ge=0, le=_INT_MAX)]).decode
+
+# What a decoder raises over hostile bytes: malformed or of a wrong type, not UTF-8, deeper than the C stack may go.
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_KNOWN = frozenset(WireEvent.__struct_fields__)
+_TEXT_MEMBERS = frozenset(("user", "device", "terminal", "component", "level", "id", "client", "app"))
+_BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*\{")
+_BETWEEN_ITEMS = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """One event that is not taken, as the sender is told: index counts the events of the body from 0."""
+
+    index: int
+    reason: RejectReason
+    message: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What a body holds.
+
+    count: events accepted. body: exactly those, for a frame of `form`; b"" when count is 0. as_sent: nothing was left
+    out or rewritten but white space around it, so that the sender's compressed body may stand for `body` (a byte order
+    mark in front is rewritten). samples: at most SAMPLES_MAX.
+    """
+
+    count: int
+    form: Form
+    body: bytes
+    as_sent: bool = True
+    rejected: tuple[Rejected, ...] = ()
+    samples: tuple[RejectedSample, ...] = ()
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """The events of a body. indexes[i] is the place of events[i] in it, from 0, rejected ones and skipped ones counted.
+
+    Each event has session, key (1 to NAME_BYTES_MAX bytes) and value (valid JSON), all text is valid UTF-8.
+    rejected: reason, message and text of what is no event. corrected: number of repairs by what was repaired.
+    """
+
+    indexes: Sequence[int]
+    events: Sequence[WireEvent]
+    rejected: Sequence[tuple[RejectReason, str, str]] = ()
+    corrected: dict[str, int] = {}
+
+
+class _Refusal(Exception):
+    """This event is not taken."""
+
+    def __init__(self, reason: RejectReason, message: str) -> None:
+        super().__init__(message)
+        self.reason: RejectReason = reason
+        self.message = message
+
+
+# --- the receiver's reading ---------------------------------------------------------------------------------------
+
+
+def check_body(body: bytes, *, event_bytes_max: int, events_max: int) -> Checked:
+    """What of `body` is accepted and what is not, by content: an array, or objects one after another.
+
+    Holds the interpreter's lock for about 0.2 ms at a time while all is well-formed.
+    Raises InputError: empty_body (400), too_many_events (413).
+    """
+    text = body.strip(WHITESPACE)
+    if marked := text.startswith(_BOM):
+        text = text[3:].strip(WHITESPACE)
+    if not text:
+        raise InputError("the body is empty; send a JSON object, an array of them, or NDJSON", code="empty_body")
+    form = form_of(text)
+    count = 0
+    for piece in _pieces(text, form) if len(text) > event_bytes_max else (text,):
+        in_piece = count_flawless(piece, form)
+        count += in_piece
+        if count > events_max:
+            raise _too_many(events_max)
+        if not in_piece or (len(piece) > event_bytes_max and not _all_within(piece, form, event_bytes_max)):
+            return _check_each(text, form, event_bytes_max, events_max)
+    return Checked(count, form, text, not marked)
+
+
+def count_flawless(text: bytes, form: Form) -> int:
+    """The number of events when all of them are in order, whatever their size and number; else 0."""
+    try:
+        events = _narrow_list(text) if form == "json" else _narrow_lines(text)
+        if not text.isascii():
+            str(text, "utf-8")  # what the decoder skips, it does not check
+    except _REFUSED:
+        return 0
+    return len(events)
+
+
+def _too_many(events_max: int) -> InputError:
+    return InputError(
+        f"the body holds more than events_max {events_max:,} events; send it in parts",
+        code="too_many_events",
+        status=413,
+    )
+
+
+def _pieces(text: bytes, form: Form) -> Iterator[bytes]:
+    """`text` in bodies of the same form, each PIECE_BYTES and up to the end of an event.
+
+    Cutting at a `} {`, or at a `}, {` of an array, is right wherever the part before decodes: inside of a text or
+    a bracket it is cut off, and whoever decodes the piece sees that.
+    """
+    start = 0
+    if form == "ndjson":
+        while (cut := _BETWEEN_OBJECTS.search(text, start + PIECE_BYTES)) is not None:
+            yield text[start : cut.start() + 1]
+            start = cut.end() - 1
+        yield text[start:]
+        return
+    opening = b""
+    while (cut := _BETWEEN_ITEMS.search(text, start + PIECE_BYTES)) is not None:
+        yield b"".join((opening, text[start : cut.start() + 1], b"]"))
+        start, opening = cut.end() - 1, b"["
+    yield opening + text[start:]
+
+
+def _all_within(text: bytes, form: Form, bytes_max: int) -> bool:
+    """Whether no event is larger. `text` is flawless, so its values are few."""
+    raws = raw_list(text) if form == "json" else raw_lines(text)
+    return max(map(len, raws)) <= bytes_max
+
+
+def _check_each(text: bytes, form: Form, event_bytes_max: int, events_max: int) -> Checked:
+    """Event by event: the good ones make a new ndjson body."""
+    try:
+        items: Iterable[bytes] = values_of(text, form, items_max=events_max)
+    except SplitError as error:
+        whole = replace_lone_surrogates(text)
+        if whole is not text:
+            return _check_each(whole, form, event_bytes_max, events_max)
+        if form == "json" or not _is_lines(text):
+            return _check_items([text], event_bytes_max, events_max, malformed=str(error))
+        items = lines_of(text)
+    return _check_items(items, event_bytes_max, events_max)
+
+
+def _is_lines(text: bytes) -> bool:
+    """Whether broken ndjson is a line an event, not one object over many lines: every line starts as an object, or
+    some line is one."""
+    all_start, one_is = True, False
+    for number, line in enumerate(lines_of(text)):
+        all_start = all_start and line.startswith(b"{")
+        if not all_start and number > 100:
+            break
+        if not one_is and line.startswith(b"{") and line.endswith(b"}"):
+            try:
+                _members(line)
+                one_is = True
+            except _REFUSED:
+                pass
+        if one_is:
+            return True
+    return all_start
+
+
+def _check_items(
+    items: Iterable[bytes], event_bytes_max: int, events_max: int, *, malformed: str | None = None
+) -> Checked:
+    good: list[bytes] = []
+    rejected: list[Rejected] = []
+    samples: list[RejectedSample] = []
+    index = -1
+    for index, item in enumerate(items):
+        if index >= events_max:
+            raise _too_many(events_max)
+        try:
+            good.append(_checked_event(item, event_bytes_max, malformed))
+        except _Refusal as refusal:
+            rejected.append(Rejected(index, refusal.reason, refusal.message))
+            if len(samples) < SAMPLES_MAX:
+                samples.append(RejectedSample(refusal.reason, refusal.message, _sample(item)))
+    if index < 0:
+        raise InputError("the array is empty; send at least one event", code="empty_body")
+    return Checked(len(good), "ndjson", b"\n".join(good), False, tuple(rejected), tuple(samples))
+
+
+def _checked_event(item: bytes, event_bytes_max: int, malformed: str | None) -> bytes:
+    """The event on one line. Raises _Refusal."""
+    if malformed is not None and not item.startswith(b"{"):
+        raise _Refusal("too_deep" if "recursion" in malformed else "invalid_json", malformed)
+    if len(item) > event_bytes_max:
+        raise _Refusal(
+            "too_large", f"event of {len(item):,} bytes exceeds event_bytes_max {event_bytes_max:,}; split it"
+        )
+    try:
+        str(item, "utf-8")
+        _narrow_one(item)
+    except UnicodeDecodeError as error:
+        raise _Refusal("invalid_utf8", f"invalid UTF-8 at byte {error.start} of the event") from error
+    except _REFUSED:
+        item, members = _members_of(item)
+        name_member(members, "session")
+        name_member(members, "key")
+        if "value" not in members:
+            raise _Refusal("missing_value", "no member `value`; null is a value, none is not") from None
+    return item.replace(b"\n", b" ")  # inside a value a line's end can only be white space
+
+
+def _sample(item: bytes) -> str:
+    return item[:SAMPLE_BYTES_MAX].decode("utf-8", "replace")
+
+
+def _members_of(item: bytes) -> tuple[bytes, dict[str, msgspec.Raw]]:
+    """The object's members, the last of a name, and its text, repaired where that was needed. Raises _Refusal."""
+    try:
+        return item, _members(item)
+    except msgspec.ValidationError as error:
+        raise _Refusal("not_an_object", f"an event is a JSON object: {error}") from error
+    except RecursionError as error:
+        raise _Refusal("too_deep", "the event nests deeper than the decoder goes; flatten it") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        repaired = replace_lone_surrogates(item)
+        if repaired is not item:
+            return _members_of(repaired)
+        raise _Refusal("invalid_json", str(error)) from error
+
+
+def name_member(members: dict[str, msgspec.Raw], name: str) -> str:
+    """`session` or `key`, 1 to NAME_BYTES_MAX bytes. Raises _Refusal."""
+    raw = members.get(name)
+    missing: RejectReason = "missing_session" if name == "session" else "missing_key"
+    if raw is None or bytes(raw) == b"null":
+        raise _Refusal(missing, f"no member `{name}`")
+    try:
+        text = _text(raw)
+    except _REFUSED as error:
+        raise _Refusal("wrong_type", f"`{name}` must be text: {error}") from error
+    if not text:
+        raise _Refusal(missing, f"`{name}` is empty")
+    size = len(text.encode())
+    if size > NAME_BYTES_MAX:
+        raise _Refusal("name_too_long", f"`{name}` of {size:,} bytes exceeds {NAME_BYTES_MAX}; shorten it")
+    return text
+
+
+# --- the processor's reading --------------------------------------------------------------------------------------
+
+
+def decode_events(body: bytes, form: Form, skip: Sequence[int] = ()) -> Decoded:
+    """All events of a frame's body but those whose index is in `skip`. Never raises for what stands in `body`.
+
+    Corrections, by name: unknown_member (it became an attribute; `event.NAME` when the sender has one of that name),
+    member_type (a number or bool where text belongs became text; what cannot became an attribute of the same name),
+    attribute_type (a nested or huge attribute became its JSON text), lone_surrogate (replaced by U+FFFD).
+    """
+    if not skip:
+        try:
+            events = _strict_list(body) if form == "json" else _strict_lines(body)
+            if not body.isascii():
+                str(body, "utf-8")
+            return Decoded(range(len(events)), events)
+        except _REFUSED:
+            pass
+    return _decode_each(body, form, frozenset(skip))
+
+
+def _decode_each(body: bytes, form: Form, skip: frozenset[int]) -> Decoded:
+    indexes: list[int] = []
+    events: list[WireEvent] = []
+    rejected: list[tuple[RejectReason, str, str]] = []
+    corrected: dict[str, int] = {}
+    for index, item in enumerate(_items(body, form)):
+        if index in skip:
+            continue
+        try:
+            events.append(_decoded_event(item, corrected))
+            indexes.append(index)
+        except _Refusal as refusal:
+            rejected.append((refusal.reason, refusal.message, _sample(item)))
+    return Decoded(indexes, events, rejected, corrected)
+
+
+def _items(body: bytes, form: Form) -> Iterable[bytes]:
+    text = body.strip(WHITESPACE)
+    try:
+        return values_of(text, form, items_max=FRAME_ITEMS_MAX)
+    except SplitError:
+        repaired = replace_lone_surrogates(text)
+        if repaired is not text:
+            return _items(repaired, form)
+    return lines_of(text) if form == "ndjson" else [text]
+
+
+def _decoded_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
+    try:
+        str(item, "utf-8")
+        return _lenient_event(item, corrected)
+    except UnicodeDecodeError as error:
+        raise _Refusal("invalid_utf8", f"invalid UTF-8 at byte {error.start} of the event") from error
+    except _REFUSED:
+        return _repaired_event(item, corrected)
+
+
+def _lenient_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
+    """The event when nothing is odd but members of unknown names, the commonest oddity by far."""
+    event: WireEvent = _lenient_one(item)
+    members = _members(item)
+    if unknown := members.keys() - _KNOWN:
+        attributes = event.attributes or {}
+        for name in members:  # in the sender's order
+            if name in unknown:
+                _count(corrected, "unknown_member")
+                attributes[name if name not in attributes else f"event.{name}"] = _scalar_or_json(members[name])
+        event.attributes = attributes
+    return event
+
+
+def _repaired_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
+    """The event with every odd optional member made text of its own or an attribute. Raises _Refusal."""
+    repaired, members = _members_of(item)
+    if repaired is not item:
+        _count(corrected, "lone_surrogate")
+    event = WireEvent(session=name_member(members, "session"), key=name_member(members, "key"))
+    if "value" not in members:
+        raise _Refusal("missing_value", "no member `value`; null is a value, none is not")
+    event.value = members["value"]
+    attributes = _read_attributes(members.get("attributes"), corrected)
+    for name, raw in members.items():
+        if name in ("session", "key", "value", "attributes"):
+            continue
+        if name not in _READERS:
+            _count(corrected, "unknown_member")
+        elif _set_member(event, name, raw, corrected):
+            continue
+        attributes[name if name not in attributes else f"event.{name}"] = _scalar_or_json(raw)
+    event.attributes = attributes or None
+    return event
+
+
+def _set_member(event: WireEvent, name: str, raw: msgspec.Raw, corrected: dict[str, int]) -> bool:
+    """Whether the member could be set; else it is to become an attribute. Counts what was not as it should be."""
+    if bytes(raw) == b"null":
+        return True
+    try:
+        setattr(event, name, _READERS[name](raw))
+        return True
+    except _REFUSED:
+        _count(corrected, "member_type")
+    if name in _TEXT_MEMBERS and bytes(raw)[:1] not in b"[{":
+        setattr(event, name, bytes(raw).decode())
+        return True
+    if name == "update" and bytes(raw) in _BOOLS:
+        event.update = _BOOLS[bytes(raw)]
+        return True
+    return False
+
+
+_READERS: dict[str, Any] = {name: _text for name in _TEXT_MEMBERS}
+_READERS.update(time=_time, timestamp=_time, update=_bool, seq=_sequence_number)
+_BOOLS = {b"1": True, b"0": False, b'"true"': True, b'"false"': False, b'"1"': True, b'"0"': False}
+
+
+def _read_attributes(raw: msgspec.Raw | None, corrected: dict[str, int]) -> dict[str, Any]:
+    """The map of attributes; anything else becomes one attribute `attributes`."""
+    if raw is None or bytes(raw) == b"null":
+        return {}
+    try:
+        members = _members(raw)
+    except _REFUSED:
+        _count(corrected, "attribute_type")
+        return {"attributes": _scalar_or_json(raw)}
+    attributes = {name: _scalar_or_json(value) for name, value in members.items()}
+    for name, value in members.items():
+        # Text that is not in quotes where it stood: nested JSON, or a number no encoder could write again.
+        if attributes[name].__class__ is str and bytes(value)[:1] != b'"':
+            _count(corrected, "attribute_type")
+    return attributes
+
+
+def _scalar_or_json(raw: msgspec.Raw) -> str | int | float | bool | None:
+    """A text, number or bool; the JSON text of anything else."""
+    try:
+        scalar: str | int | float | bool | None = _scalar(raw)
+        return scalar
+    except _REFUSED:
+        return bytes(raw).decode()
+
+
+def _count(corrected: dict[str, int], what: str) -> None:
+    corrected[what] = corrected.get(what, 0) + 1
