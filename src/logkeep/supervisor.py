@@ -78,7 +78,7 @@ def free_port(host: str, port: int, *, udp: bool) -> int:
             except OSError as error:
                 if port != 0:
                     raise BackendUnavailable(
-                        f"cannot listen on {host}:{port}: {error.strerror}; another program has it, choose another port",
+                        f"cannot listen on {host}:{port}: {error.strerror}; choose another port or stop what has it",
                         code="port_in_use",
                     ) from error
     raise BackendUnavailable(f"no port of {host} is free for both TCP and UDP", code="port_in_use")
@@ -137,7 +137,10 @@ class Supervisor:
     def _wait_until_ready(self) -> bool:
         """False when a child ends before everything answers: then the start has failed and the child has said why."""
         until = time.monotonic() + START_TIMEOUT_S
-        targets = {(self._settings.api.host, self._settings.api.port), (self._settings.intake.host, self._settings.intake.port)}
+        targets = {
+            (self._settings.api.host, self._settings.api.port),
+            (self._settings.intake.host, self._settings.intake.port),
+        }
         while targets and time.monotonic() < until and not self._stopping:
             for child in self._children:
                 if child.process.poll() is not None:

@@ -1,36 +1,52 @@
 """Settings to running roles: the only file that names an adapter.
 
-Each `run_…` function is one process's whole life: it returns after SIGTERM, with everything in hand finished.
+`run_role` is one process's whole life: it returns after SIGTERM, with everything in hand finished.
 """
 
 import asyncio
-import os
 import signal
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from logkeep.clock import SystemClock
-from logkeep.decode.frame import read_frame_header
 from logkeep.disk import SystemDisk
-from logkeep.errors import BackendUnavailable, CorruptData
+from logkeep.errors import InputError
 from logkeep.metastore.file import FileMetastore
 from logkeep.metastore.port import Metastore
 from logkeep.queue.local import LocalQueue
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry
 
-STOP_TIMEOUT_S = 8.0  # of the ten that a stop may take in all
+STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
+PROCESSOR_JOIN_S = 8.0
+
+log = structlog.get_logger("wiring")
 
 
-def queue_folder(settings: Settings) -> Any:
-    return settings.folder / "queue"
+def run_role(role: str, index: int, settings: Settings) -> None:
+    """Raises LogkeepError when the role cannot run, with what to do; everything else that it raises is a bug."""
+    roles: dict[str, Callable[[int, Settings], None]] = {
+        "receiver": _run_receiver,
+        "udp": _run_udp,
+        "keeper": _run_keeper,
+    }
+    if role not in roles:
+        raise InputError(f"no role {role!r}; one of {', '.join(roles)}")
+    roles[role](index, settings)
 
 
 def open_queue(settings: Settings, *, write: tuple[str, ...] = ()) -> LocalQueue:
-    return LocalQueue(queue_folder(settings), settings.queue, disk=SystemDisk(), clock=SystemClock(), write=write)
+    folder = settings.folder / "queue"
+    return LocalQueue(folder, settings.queue, disk=SystemDisk(), clock=SystemClock(), write=write)
+
+
+def open_metastore(settings: Settings) -> FileMetastore:
+    return FileMetastore(settings.folder)
 
 
 def write_app_of_key(metastore: Metastore) -> Callable[[str], str | None]:
@@ -41,3 +57,139 @@ def write_app_of_key(metastore: Metastore) -> Callable[[str], str | None]:
         return credential.app if credential is not None and credential.scope == "write" else None
 
     return app_of_key
+
+
+def _run_receiver(index: int, settings: Settings) -> None:
+    from logkeep.receiver.process import run_http_receiver
+
+    partition = f"http-{index}"
+    queue = open_queue(settings, write=(partition,))
+    try:
+        run_http_receiver(
+            settings, queue=queue, partition=partition, metastore=open_metastore(settings), telemetry=Telemetry()
+        )
+    finally:
+        queue.close()
+
+
+def _run_udp(index: int, settings: Settings) -> None:
+    from logkeep.receiver.udp import run_udp_receiver
+
+    queue = open_queue(settings, write=("udp-0",))
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    try:
+        run_udp_receiver(settings, queue, Telemetry(), stop)
+    finally:
+        queue.close()
+
+
+class _Server(Protocol):
+    should_exit: bool
+
+    async def serve(self) -> None: ...
+
+
+def _run_keeper(index: int, settings: Settings) -> None:
+    """Processor, embedded store and API in one process: the engine's folder cannot be shared."""
+    import uvicorn
+
+    from logkeep.api.app import create_api
+    from logkeep.api.backend import Backend, Ledger
+    from logkeep.processor.queued import HEAD_BYTES_MAX, balance
+    from logkeep.processor.samples import Samples
+    from logkeep.processor.worker import GROUP, Processor
+    from logkeep.store.embedded import EmbeddedStore
+
+    telemetry, clock = Telemetry(), SystemClock()
+    metastore, queue = open_metastore(settings), open_queue(settings)
+    samples = Samples(settings.folder)
+    with _opened_store(settings, EmbeddedStore) as store:
+        processor = Processor(
+            queue=queue,
+            store=store,
+            app_of_key=write_app_of_key(metastore),
+            samples=samples,
+            settings=settings,
+            clock=clock,
+            telemetry=telemetry,
+        )
+
+        def ledger(app: str) -> Ledger:
+            found, queued = balance(
+                app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), processor.snapshot
+            )
+            return Ledger(found.received, found.stored, found.rejected, found.over_quota, found.expired, queued)
+
+        def rejected(app: str, limit: int) -> list[dict[str, Any]]:
+            """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
+            lines = samples.rejected(app).newest(limit)
+            if metastore.app_names() == [app]:
+                lines += samples.rejected("").newest(limit - len(lines))
+            return [msgspec.json.decode(line) for line in lines]
+
+        backend = Backend(
+            store=store,
+            metastore=metastore,
+            ledger=ledger,
+            rejected=rejected,
+            udp_loss=processor.udp_loss_rows,
+            ready=lambda: [] if store.ready() else ["the store does not answer"],
+        )
+        api = create_api(backend, settings=settings, clock=clock, telemetry=telemetry)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                api,
+                host=settings.api.host,
+                port=settings.api.port,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(STOP_TIMEOUT_S),
+                limit_concurrency=1000,
+            )
+        )
+        _serve_beside(processor, server)
+    queue.close()
+
+
+@contextmanager
+def _opened_store(settings: Settings, store_type: Any) -> Iterator[Any]:
+    store = store_type(
+        settings.folder / "store",
+        memory_bytes_max=settings.store.memory_bytes_max,
+        mark_cache_bytes=settings.store.mark_cache_bytes,
+        merge_threads=settings.store.merge_threads,
+        readers=settings.api.readers,
+        query_timeout_s=settings.api.query_timeout_s,
+        query_memory_bytes_max=settings.api.query_memory_bytes_max,
+        clock=SystemClock(),
+    )
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _serve_beside(processor: Any, server: _Server) -> None:
+    """The API answers while the processor works; either of them ending ends both. Raises what ended the processor."""
+    failure: list[BaseException] = []
+
+    def process() -> None:
+        try:
+            processor.run()
+        except BaseException as error:
+            failure.append(error)
+            log.error("the processor stopped", error=repr(error), exc_info=error)
+        server.should_exit = True
+
+    thread = threading.Thread(target=process, name="processor", daemon=True)
+    thread.start()
+    asyncio.run(server.serve())  # returns after SIGTERM: uvicorn takes the signal
+    processor.stop()
+    thread.join(PROCESSOR_JOIN_S)
+    if failure:
+        raise failure[0]

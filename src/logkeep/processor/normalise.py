@@ -28,8 +28,9 @@ Correction = Literal[
     "attributes_cut",  # more than ATTRIBUTES_MAX attributes, or a longer key than allowed: the rest is left out
 ]
 
-_LEVELS: dict[str | None, str] = {None: "", "": "", **{level: level for level in LEVELS}, **LEVEL_ALIASES}
-_LEVELS.update({level.upper(): name for level, name in list(_LEVELS.items()) if level})
+_LEVELS: dict[str | None, str] = {None: "", "": ""}
+for _name, _level in [*zip(LEVELS, LEVELS, strict=True), *LEVEL_ALIASES.items()]:
+    _LEVELS[_name] = _LEVELS[_name.upper()] = _level
 
 _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.encode
@@ -54,7 +55,8 @@ def normalise(
 ) -> Event:
     """The event as it is stored. `wire` has session, key and value; `corrected` counts what was repaired."""
     value, kind, number = _value(wire.value)
-    attributes, json_attributes = {}, []
+    attributes: dict[str, str] = {}
+    json_attributes: list[str] = []
     if wire.attributes:
         attributes, json_attributes = _attributes(wire.attributes, corrected)
     if wire.seq is not None:
@@ -116,16 +118,18 @@ def _value(raw: msgspec.Raw) -> tuple[str, str, float | None]:
     return text.decode(), "number", number if isfinite(number) else None
 
 
-def _attributes(sent: dict[str, str | int | float | bool | None], corrected: dict[str, int]) -> tuple[dict[str, str], list[str]]:
+def _attributes(
+    sent: dict[str, str | int | float | bool | None], corrected: dict[str, int]
+) -> tuple[dict[str, str], list[str]]:
     """All attributes as text, and the keys of those that are JSON text."""
     texts: dict[str, str] = {}
     json_keys: list[str] = []
     for key, value in sent.items():
-        if len(texts) >= ATTRIBUTES_MAX or len(key) * 4 > ATTRIBUTE_KEY_BYTES_MAX and len(key.encode()) > ATTRIBUTE_KEY_BYTES_MAX:
+        if len(texts) >= ATTRIBUTES_MAX or (len(key) > 64 and len(key.encode()) > ATTRIBUTE_KEY_BYTES_MAX):
             corrected["attributes_cut"] = corrected.get("attributes_cut", 0) + 1
             continue
-        if value.__class__ is str:
-            texts[key] = value  # type: ignore[assignment]
+        if type(value) is str:
+            texts[key] = value
         else:
             texts[key] = _encode(value).decode()
             json_keys.append(key)
@@ -155,9 +159,7 @@ def time_from(sent: str | int | float) -> int | None:
 
     A time without an offset is taken as UTC.
     """
-    if sent.__class__ is str:
-        return _time_from_text(sent)  # type: ignore[arg-type]
-    return _time_from_number(sent)  # type: ignore[arg-type]
+    return _time_from_text(sent) if isinstance(sent, str) else _time_from_number(sent)
 
 
 def _time_from_number(number: int | float) -> int | None:

@@ -14,7 +14,10 @@ import queue as handover
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -34,16 +37,23 @@ from logkeep.telemetry import Telemetry
 GROUP = "processor"
 LOSS_GROUP = "udp-loss"
 IDLE_WAIT_S = 0.01  # an event waits half of this on average; a hundred wake-ups a second cost 0.3 % of a core
+READ_BYTES_MAX = 8 << 20
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 15.0
 SAMPLES_A_BATCH_MAX = 100
 MAINTENANCE_EVERY_S = 10.0
 LOSS_COMMIT_EVERY_S = 2.0
 
+T = TypeVar("T")
+
 log = structlog.get_logger("processor")
 
 
+class _Stopped(Exception):
+    """The processor was asked to stop while the store was unavailable: the intent stands for the next start."""
+
+
 class Processor:
-    """Moves everything from the queue to the store, once. `run` blocks until `stop`; the rest may be called anywhere."""
+    """Moves everything from the queue to the store, once. `run` blocks until `stop`; the rest is for any thread."""
 
     def __init__(
         self,
@@ -89,8 +99,11 @@ class Processor:
 
     def run(self) -> None:
         """Raises what stopped it: a bug, or a queue that cannot be committed to."""
-        self._finish_drop()
-        records_ahead = self._finish_batch()
+        with suppress(_Stopped):
+            self._finish_drop()
+            self._run(self._finish_batch())
+
+    def _run(self, records_ahead: list[Record]) -> None:
         reader = threading.Thread(target=self._prepare_batches, args=(records_ahead,), name="prepare", daemon=True)
         reader.start()
         next_maintenance_ns = 0
@@ -118,14 +131,14 @@ class Processor:
                     self._hand_over(prepare(records, self._time_rule, self._app_of_key))
         except BaseException as error:  # raised again by `run`
             self._failure = error
-            self._stop.wait(0)
 
     def _hand_over(self, prepared: Prepared) -> None:
         while not self._stop.is_set():
             try:
-                return self._prepared.put(prepared, timeout=0.2)
+                self._prepared.put(prepared, timeout=0.2)
+                return
             except handover.Full:
-                continue
+                pass
 
     def _gather(self) -> list[Record]:
         """Records for one batch: as many as fit, or what came within `linger_s` of the first."""
@@ -140,19 +153,15 @@ class Processor:
             records += fresh
             bytes_left -= sum(len(record.payload) for record in fresh)
             events_left -= sum(_event_count(record) for record in fresh)
-            if fresh and bytes_left > settings.batch_bytes_max // 2:
-                self._clock.sleep(IDLE_WAIT_S)
-            if not fresh:
-                if records and self._clock.monotonic_ns() >= until_ns:
-                    break
-                self._clock.sleep(IDLE_WAIT_S)
-            elif self._clock.monotonic_ns() >= until_ns:
+            if records and self._clock.monotonic_ns() >= until_ns:
                 break
+            if sum(len(record.payload) for record in fresh) < READ_BYTES_MAX // 2:
+                self._clock.sleep(IDLE_WAIT_S)  # the queue is nearly read: let more come instead of asking again
         return records
 
     def _read(self, bytes_max: int) -> list[Record]:
         try:
-            return self._queue.read(GROUP, records_max=2_000, bytes_max=min(bytes_max, 8 << 20))
+            return self._queue.read(GROUP, records_max=2_000, bytes_max=min(bytes_max, READ_BYTES_MAX))
         except CorruptData as error:
             self._telemetry["queue_corrupt_records"].inc()
             log.error("a stretch of the queue is damaged and was skipped", error=error.message)
@@ -164,16 +173,12 @@ class Processor:
         started_ns = self._clock.monotonic_ns()
         if intent is None:
             intent = self._retried(lambda: self._plan(prepared))
-            if intent is None:
-                return
             self._commit(State(self._state.apps, batch=intent), {})
         events = _without(prepared, intent)
         poisoned = self._write_all(prepared, events)
-        if poisoned is None:
-            return  # stopping: the intent stands, the next start writes this very batch
         keys = [frame.header.batch_id for frame in prepared.frames if frame.header.repeatable]
-        if keys and self._retried(lambda: self._store.remember(keys, prepared.token) or True) is None:
-            return
+        if keys:
+            self._retried(lambda: self._store.remember(keys, prepared.token))
         self._account(prepared, events, poisoned, intent)
         self._observe(prepared, len(events), started_ns)
 
@@ -190,15 +195,14 @@ class Processor:
         duplicates = self._store.known(prepared.events) if any(event.own_id for event in prepared.events) else set()
         return BatchIntent(prepared.ranges, sorted(duplicates), repeated)
 
-    def _write_all(self, prepared: Prepared, events: list[Event]) -> list[tuple[Event, str]] | None:
-        """The events the store refuses one by one, all others being durable there; None when stopped before that."""
+    def _write_all(self, prepared: Prepared, events: list[Event]) -> list[tuple[Event, str]]:
+        """The events the store refuses one by one, all others being durable there."""
         poisoned: list[tuple[Event, str]] = []
         pieces = [(prepared.token, events)] if events else []
         while pieces:
             token, piece = pieces.pop()
             try:
-                if self._retried(lambda t=token, p=piece: self._store.write(Batch(t, p)) or True) is None:  # type: ignore[misc]
-                    return None
+                self._retried(partial(self._store.write, Batch(token, piece)))
             except InputError as error:
                 if len(piece) == 1:
                     poisoned.append((piece[0], error.message))
@@ -207,18 +211,20 @@ class Processor:
                 pieces += [(token + "/1", piece[half:]), (token + "/0", piece[:half])]
         return poisoned
 
-    def _retried(self, work: Callable[[], object]):  # type: ignore[no-untyped-def]
-        """What `work` returns, tried again for as long as the store is unavailable; None when stopped meanwhile."""
+    def _retried(self, work: Callable[[], T]) -> T:
+        """What `work` returns, tried again for as long as the store is unavailable. Raises _Stopped meanwhile."""
         wait_s = RETRY_FIRST_S
-        while not self._stop.is_set() or wait_s == RETRY_FIRST_S:
+        while True:
             try:
                 return work()
             except BackendUnavailable as error:
                 self._telemetry["processor_retries"].inc()
-                log.warning("the store is unavailable; intake goes on, trying again", error=error.message, wait_s=wait_s)
-                self._stop.wait(wait_s)
-                wait_s = min(wait_s * 2, RETRY_MAX_S)
-        return None
+                log.warning(
+                    "the store is unavailable; intake goes on, trying again", error=error.message, wait_s=wait_s
+                )
+            if self._stop.wait(wait_s):
+                raise _Stopped
+            wait_s = min(wait_s * 2, RETRY_MAX_S)
 
     def _account(
         self, prepared: Prepared, events: list[Event], poisoned: list[tuple[Event, str]], intent: BatchIntent
@@ -226,7 +232,7 @@ class Processor:
         """Samples are kept, then offsets and ledger move as one."""
         for event in _dropped(prepared, intent):
             prepared.tally(event.app).reject("duplicate")
-        for event, message in poisoned:
+        for event, _ in poisoned:
             prepared.tally(event.app).reject("poison")
         self._keep_samples(prepared, poisoned)
         apps = {name: app.copy() for name, app in self._state.apps.items()}
@@ -305,7 +311,7 @@ class Processor:
         inside: list[Record] = []
         beyond: list[Record] = []
         missing = {partition: end for partition, (_, end) in intent.ranges.items()}
-        while missing and (records := self._queue.read(GROUP, records_max=2_000, bytes_max=8 << 20)):
+        while missing and (records := self._queue.read(GROUP, records_max=2_000, bytes_max=READ_BYTES_MAX)):
             for record in records:
                 end = intent.ranges.get(record.partition, (0, 0))[1]
                 (inside if record.offset < end else beyond).append(record)
@@ -321,9 +327,11 @@ class Processor:
         self._queue.rewind(LOSS_GROUP)
         done = self._offsets
         behind = {p for p, end in done.items() if self._loss_done.get(p, 0) < end}
-        while behind and (records := self._queue.read(LOSS_GROUP, records_max=2_000, bytes_max=8 << 20)):
+        while behind and (records := self._queue.read(LOSS_GROUP, records_max=2_000, bytes_max=READ_BYTES_MAX)):
             replay = [record for record in records if record.offset < done.get(record.partition, 0)]
-            for (app, component, client), numbers in prepare(replay, self._time_rule, self._app_of_key).sequences.items():
+            for (app, component, client), numbers in prepare(
+                replay, self._time_rule, self._app_of_key
+            ).sequences.items():
                 self._loss.observe(app, component, client, numbers)
             behind -= {r.partition for r in records if r.next_offset >= done.get(r.partition, 0)}
         self._loss_done.update(done)
@@ -331,18 +339,26 @@ class Processor:
     # ── maintenance ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _maintain(self) -> None:
-        """Old days are dropped, finished segments trimmed, gauges set. Trouble is logged; the next round tries again."""
+        """Old days are dropped, finished segments trimmed, gauges set; what fails is tried again in the next round."""
         try:
             for day, events in self._expired_days().items():
                 self._drop(DropIntent(day, events))
             self._queue.trim()
             for partition, lag_bytes in self._queue.lag(GROUP).items():
                 self._telemetry["queue_lag_bytes"].labels(partition).set(lag_bytes)
+            missing: Counter[str] = Counter()
+            for app in self._state.apps:
+                for row in self.udp_loss_rows(app):
+                    missing[str(row["component"])] += int(row["missing"])  # type: ignore[call-overload]
+            for component, count in missing.items():
+                self._telemetry["udp_missing_events"].labels(component).set(count)
         except LogkeepError as error:
             log.warning("maintenance failed and will be tried again", error=error.message)
 
     def _expired_days(self) -> dict[str, dict[str, int]]:
-        oldest = datetime.fromtimestamp(self._time_rule.limits(self._clock.now_ns()).oldest_ns / NS_PER_S, UTC).strftime("%Y-%m-%d")
+        oldest = datetime.fromtimestamp(
+            self._time_rule.limits(self._clock.now_ns()).oldest_ns / NS_PER_S, UTC
+        ).strftime("%Y-%m-%d")
         days: dict[str, dict[str, int]] = {}
         for count in self._store.days():
             if count.day < oldest:
