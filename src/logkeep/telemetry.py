@@ -24,8 +24,6 @@ class Metric(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     merge: Literal["livesum", "livemostrecent"] = "livesum"  # of a gauge: how processes are joined
-        "livesum"  # gauges: how processes are merged
-    )
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
