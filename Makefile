@@ -15,8 +15,8 @@ help: ## this list
 		'/^[a-z-]+:.*## / { printf "  %smake %-8s%s %s\n", bold, $$1, plain, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: setup ## install what is missing, then start Logkeep on loopback with ./data
-	@exec $(BIN)/logkeep serve
+run: setup ## install what is missing, then start Logkeep on loopback with ./data (ARGS="--api …" adds flags)
+	@exec $(BIN)/logkeep serve $(ARGS)
 
 .PHONY: setup
 setup: .venv/installed-run viewer ## install the locked dependencies and the package into .venv

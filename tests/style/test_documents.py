@@ -2,13 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from scripts import generate_reference
 from tests.style.tree import ROOT, SOURCE, files, python_files
 
-from logkeep import settings, telemetry
+from logkeep import __version__, settings, telemetry
 from logkeep.event import REJECT_REASONS
 
 PAGES = generate_reference.pages()
@@ -72,11 +72,19 @@ def test_every_make_target_that_a_document_names_exists(path: Path) -> None:
     assert named - targets == set()
 
 
+def test_everything_the_makefile_starts_is_there() -> None:
+    text = (ROOT / "Makefile").read_text()
+    started = set(re.findall(r"\bscripts/[\w.]+", text))
+    started |= {f"{name}/__main__.py" for name in re.findall(r"-m (bench)\b", text)}
+    assert {name for name in started if not (ROOT / name).exists()} == set()
+
+
 def test_every_path_that_the_architecture_names_exists() -> None:
     spans = re.findall(r"`([^`\n]+)`", _without_blocks((ROOT / "ARCHITECTURE.md").read_text()))
     paths = [span for span in spans if re.fullmatch(r"[\w.-]+(/[\w.-]*)+|[\w-]+\.(py|md|toml)", span)]
     assert len(paths) > 20
-    assert [path for path in paths if not any((base / path).exists() for base in (ROOT, SOURCE))] == []
+    names = {path.name for path in files()}
+    assert [path for path in paths if path not in names and not any((r / path).exists() for r in (ROOT, SOURCE))] == []
 
 
 def test_adrs_are_numbered_without_gaps_and_have_a_status() -> None:
@@ -85,16 +93,14 @@ def test_adrs_are_numbered_without_gaps_and_have_a_status() -> None:
     assert [path.name for path in adrs if "**Status:**" not in path.read_text()] == []
 
 
+def test_the_change_log_has_the_version_of_the_package() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## ({re.escape(__version__)}|Unreleased)\b", text, re.MULTILINE)
+
+
 def _without_blocks(text: str) -> str:
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _without_code(text: str) -> str:
     return re.sub(r"`[^`\n]*`", "", _without_blocks(text))
-
-
-def test_the_change_log_has_the_version_of_the_package() -> None:
-    from logkeep import __version__
-
-    text: Any = (ROOT / "CHANGELOG.md").read_text()
-    assert re.search(rf"^## ({re.escape(__version__)}|Unreleased)\b", text, re.MULTILINE)
