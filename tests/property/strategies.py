@@ -33,7 +33,7 @@ JSON_TEXTS = (
 # Patterns of the portable subset, found in the vocabularies above often enough.
 PATTERNS = (
     "a", "^s-1", "s-1$", "^s-1$", "a.b", "a\\nb", "^$", "[A-Z]", "[^a-z]", "\\d+", "\\D", "\\w-\\d", "\\s", "\\bb",
-    "(a|b)", "^(s|S)-1{1,2}2?$", "che.*out", "é", "\\\\", "x|y", "[0-9]{2,}", "a%b", "\\.", "İ", "[α-ω]",
+    "(a|b)", "^(s|S)-1{1,2}2?$", "che.*out", "é", "\\\\", "x|y", "[0-9]{2,}", "a/b", "a%b", "\\.", "İ", "[α-ω]",
     "\\S\\s\\S", "日.?本", "time(?:out)?$",
 )  # fmt: skip
 

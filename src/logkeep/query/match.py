@@ -17,12 +17,13 @@ from typing import TypeAlias
 
 from logkeep.event import LEVELS, Event
 from logkeep.query import ast
+from logkeep.query.automaton import Automaton
 from logkeep.query.text import fold, tokens
 
 Matcher: TypeAlias = Callable[[Event], bool]
 Reader: TypeAlias = Callable[[Event], str | None]
 
-MATCHERS_KEPT = 256  # queries compiled at a time: some for each open tail; one is a few kB
+MATCHERS_KEPT = 32  # compiled queries at a time: those of open tails; a few kB each, with regexes some MB at worst
 
 _LEVEL_RANK = {level: rank for rank, level in enumerate(LEVELS)}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -42,15 +43,19 @@ def matches(query: ast.Query, event: Event) -> bool:
 @lru_cache(maxsize=MATCHERS_KEPT)
 def matcher(query: ast.Query) -> Matcher:
     """`query` as a function of one event, for running it over many."""
+    return _matcher(query)
+
+
+def _matcher(query: ast.Query) -> Matcher:
     match query:
         case ast.Not(child):
-            inner = matcher(child)
+            inner = _matcher(child)
             return lambda event: not inner(event)
         case ast.And(children):
-            parts = [matcher(child) for child in children]
+            parts = [_matcher(child) for child in children]
             return lambda event: all(part(event) for part in parts)
         case ast.Or(children):
-            parts = [matcher(child) for child in children]
+            parts = [_matcher(child) for child in children]
             return lambda event: any(part(event) for part in parts)
         case ast.All():
             return lambda _: True
@@ -124,8 +129,8 @@ def _field_matcher(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> M
             folded = fold(text)
             return lambda event: (found := read(event)) is not None and fold(found).startswith(folded)
         case ast.Regex(_, pattern):
-            search = re.compile(pattern, re.ASCII).search
-            return lambda event: (found := read(event)) is not None and search(found) is not None
+            search = Automaton(pattern).search
+            return lambda event: (found := read(event)) is not None and search(found)
     raise AssertionError(query)
 
 
