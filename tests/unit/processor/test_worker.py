@@ -1,0 +1,282 @@
+"""From the queue to the store: once, whatever is killed, and with an account of everything."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from logkeep.clock import NS_PER_DAY, SystemClock
+from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
+from logkeep.errors import BackendUnavailable, InputError
+from logkeep.event import Event
+from logkeep.processor.ledger import AppLedger
+from logkeep.processor.queued import balance
+from logkeep.processor.samples import Samples
+from logkeep.processor.worker import GROUP, Processor
+from logkeep.query.ast import All
+from logkeep.queue.memory import MemoryQueue
+from logkeep.settings import ProcessorSettings, Settings
+from logkeep.store.memory import MemoryStore
+from logkeep.store.port import Batch, SearchRequest
+from logkeep.telemetry import Telemetry
+
+APP = "shop"
+NOW_NS = SystemClock().now_ns()
+TELEMETRY = Telemetry()
+
+
+class Crash(BaseException):
+    """The process is gone at this point."""
+
+
+class Dying:
+    """Wraps a queue or a store: the call number `at`, counted over all wrapped ones, ends the process."""
+
+    def __init__(self, inner: Any, fuse: "Fuse") -> None:
+        self._inner, self._fuse = inner, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name not in ("write", "commit", "remember", "known", "remembered", "drop_day"):
+            return found
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._fuse.burn()
+            result = found(*arguments, **options)
+            self._fuse.burn()
+            return result
+
+        return call
+
+
+class Fuse:
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def burn(self) -> None:
+        self.steps -= 1
+        if self.steps == 0:
+            raise Crash
+
+
+class Bench:
+    """A queue, a store and a folder that outlive any number of processors."""
+
+    def __init__(self, folder: Path) -> None:
+        self.queue, self.store = MemoryQueue(), MemoryStore()
+        self.samples = Samples(folder)
+        self.frames = 0
+
+    def send(self, events: list[Any], **header: Any) -> None:
+        """One frame; `events` are JSON values, or bytes that are a line as they stand."""
+        lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
+        self.frames += 1
+        made = {"app": APP, "received_ns": NOW_NS, "batch_id": f"{self.frames:024x}", "count": len(lines), **header}
+        self.queue.append("http-0", [pack_frame(FrameHeader(**made), b"\n".join(lines))])
+
+    def processor(self, queue: Any = None, store: Any = None, **settings: Any) -> Processor:
+        chosen = ProcessorSettings(**{"linger_s": 0.0, **settings})
+        return Processor(
+            queue=queue or self.queue,
+            store=store or self.store,
+            app_of_key={"key": APP}.get,
+            samples=self.samples,
+            settings=Settings(processor=chosen),
+            clock=SystemClock(),
+            telemetry=TELEMETRY,
+        )
+
+    def drain(self, processor: Processor | None = None) -> AppLedger:
+        """Everything in the queue is processed; the ledger of APP. Raises what ended the processor."""
+        processor = processor or self.processor()
+        failure: list[BaseException] = []
+        thread = threading.Thread(target=_recorded, args=(processor.run, failure))
+        thread.start()
+        deadline = time.monotonic() + 30
+        while thread.is_alive() and any(self.queue.lag(GROUP).values()):
+            assert time.monotonic() < deadline, "not drained in 30 s"
+            time.sleep(0.001)
+        processor.stop()
+        thread.join(30)
+        if failure:
+            raise failure[0]
+        return self.ledger(processor)[0]
+
+    def ledger(self, processor: Processor, app: str = APP) -> tuple[AppLedger, int]:
+        return balance(app, lambda: self.queue.uncommitted(GROUP), processor.snapshot)
+
+    def events(self) -> list[dict[str, Any]]:
+        request = SearchRequest(APP, All(), 0, 1 << 62, "asc", 1000)
+        return msgspec.json.decode(self.store.search(request).events)  # type: ignore[no-any-return]
+
+
+def _recorded(run: Any, failure: list[BaseException]) -> None:
+    try:
+        run()
+    except BaseException as error:
+        failure.append(error)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    yield Bench(tmp_path)
+
+
+def event(number: int, **members: Any) -> dict[str, Any]:
+    return {"session": "s", "key": f"k{number}", "value": number, **members}
+
+
+def test_what_is_queued_is_stored_and_accounted(bench: Bench) -> None:
+    bench.send([event(0), event(1)])
+    bench.send([event(2)], rejected={"missing_key": 2}, samples=(RejectedSample("missing_key", "no key", "{}"),))
+    assert bench.drain() == AppLedger(received=5, stored=3, rejected={"missing_key": 2})
+    assert [found["key"] for found in bench.events()] == ["k0", "k1", "k2"]
+    assert [json.loads(line)["reason"] for line in bench.samples.rejected(APP).newest(10)] == ["missing_key"]
+
+
+def test_what_still_waits_counts_as_queued(bench: Bench) -> None:
+    bench.send([event(0), event(1)], rejected={"too_large": 1})
+    assert bench.ledger(bench.processor()) == (AppLedger(received=3), 3)
+
+
+def test_an_id_that_was_stored_before_is_a_counted_duplicate(bench: Bench) -> None:
+    bench.send([event(0, id="a"), event(1, id="b"), event(2, id="a")])
+    bench.drain()
+    bench.send([event(3, id="b"), event(4, id="c")])
+    assert bench.drain() == AppLedger(received=5, stored=3, rejected={"duplicate": 2})
+    assert [found["id"] for found in bench.events()] == ["a", "b", "c"]
+
+
+def test_a_frame_sent_again_under_its_idempotency_key_is_stored_once(bench: Bench) -> None:
+    for _ in range(3):
+        bench.send([event(0), event(1)], batch_id="f" * 24, repeatable=True)
+    bench.drain()
+    bench.send([event(0), event(1)], batch_id="f" * 24, repeatable=True)
+    assert bench.drain() == AppLedger(received=8, stored=2, rejected={"duplicate": 6})
+    assert len(bench.events()) == 2
+
+
+def test_datagrams_go_to_the_app_whose_key_they_name_and_the_rest_is_counted(bench: Bench) -> None:
+    lines = [event(0, app="key"), event(1, app="stolen"), event(2), b"\xff\xfe", b"{", event(3, app="key")]
+    bench.send(lines, app="", source="udp")
+    processor = bench.processor()
+    assert bench.drain(processor) == AppLedger(received=2, stored=2)
+    nobody = bench.ledger(processor, "")[0]
+    assert (nobody.received, nobody.stored, nobody.rejected["unknown_app"]) == (4, 0, 2)
+    assert sum(nobody.rejected.values()) == 4
+
+
+def test_numbered_datagrams_show_what_is_missing(bench: Bench) -> None:
+    bench.send([event(n, app="key", component="w", client="c", seq=n) for n in (1, 2, 5)], app="", source="udp")
+    processor = bench.processor()
+    bench.drain(processor)
+    row = processor.udp_loss_rows(APP)[0]
+    assert (row["component"], row["client"], row["received"], row["missing"]) == ("w", "c", 3, 2)
+    assert bench.processor().udp_loss_rows(APP) == processor.udp_loss_rows(APP)
+
+
+class Picky(MemoryStore):
+    """Refuses batches that hold an event with the key "poison"."""
+
+    def write(self, batch: Batch) -> None:
+        if any(event.key == "poison" for event in batch.events):
+            raise InputError("cannot store this")
+        super().write(batch)
+
+
+@pytest.mark.parametrize("places", [(0,), (7,), (3, 4), (0, 1, 2, 3, 4, 5, 6, 7)])
+def test_a_record_the_store_refuses_goes_to_the_dead_letters_and_the_rest_is_stored(
+    bench: Bench, places: tuple[int, ...]
+) -> None:
+    bench.store = Picky()
+    bench.send([event(n, key="poison") if n in places else event(n) for n in range(8)])
+    ledger = bench.drain()
+    assert ledger == AppLedger(received=8, stored=8 - len(places), rejected={"poison": len(places)})
+    assert {found["key"] for found in bench.events()} == {f"k{n}" for n in range(8) if n not in places}
+    letters = [json.loads(line) for line in bench.samples.dead_letters.newest(10)]
+    assert [letter["event"]["key"] for letter in letters] == ["poison"] * len(places)
+
+
+def test_a_frame_that_cannot_be_read_goes_to_the_dead_letters_and_the_rest_is_stored(bench: Bench) -> None:
+    bench.queue.append("http-0", [b"no frame"])
+    bench.send([event(0)])
+    assert bench.drain() == AppLedger(received=1, stored=1)
+    assert len(bench.samples.dead_letters.newest(10)) == 1
+
+
+class Absent(MemoryStore):
+    """Not there for the first calls."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.calls = calls
+
+    def write(self, batch: Batch) -> None:
+        self.calls -= 1
+        if self.calls >= 0:
+            raise BackendUnavailable("gone fishing")
+        super().write(batch)
+
+
+def test_a_store_that_is_away_for_a_while_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logkeep.processor.worker.RETRY_FIRST_S", 0.001)
+    bench.store = Absent(4)
+    bench.send([event(n) for n in range(3)])
+    assert bench.drain() == AppLedger(received=3, stored=3)
+
+
+def test_a_stop_while_the_store_is_away_leaves_everything_for_the_next_start(bench: Bench) -> None:
+    away = Absent(1 << 30)
+    bench.send([event(0)])
+    processor = bench.processor(store=away)
+    thread = threading.Thread(target=processor.run)
+    thread.start()
+    while away.calls == 1 << 30:
+        time.sleep(0.001)
+    processor.stop()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert bench.drain() == AppLedger(received=1, stored=1)
+
+
+def test_killed_at_every_step_everything_is_stored_once_and_accounted(tmp_path: Path) -> None:
+    """The process dies before or after its n-th call that changes something, again and again, for every n."""
+    died = 0
+    for step in range(1, 60):
+        bench = Bench(tmp_path / str(step))
+        bench.store = Picky()
+        bench.send([event(0, id="a"), event(1), event(2, key="poison")])
+        bench.send([event(3, id="a"), event(4)], batch_id="e" * 24, repeatable=True)
+        bench.send([event(5, key="k1", update=True), event(6, id="b")], rejected={"too_deep": 1})
+        bench.send([event(3, id="a"), event(4)], batch_id="e" * 24, repeatable=True)
+        for _ in range(3):  # dies at the same step of each of its first lives
+            fuse = Fuse(step)
+            queue, store = Dying(bench.queue, fuse), Dying(bench.store, fuse)
+            try:
+                bench.drain(bench.processor(queue, store, batch_events_max=3))
+                break
+            except Crash:
+                died += 1
+        ledger = bench.drain()
+        expected = AppLedger(received=10, stored=5, rejected={"poison": 1, "too_deep": 1, "duplicate": 3})
+        assert (step, ledger) == (step, expected)
+        assert (step, sorted(found["key"] for found in bench.events())) == (step, ["k0", "k1", "k4", "k6"])
+    assert died > 20
+
+
+def test_days_older_than_the_retention_are_dropped_and_counted_as_expired(bench: Bench) -> None:
+    bench.send([event(0)])
+    bench.drain()
+    old = Event(APP, "s", "old", "v", "text", None, NOW_NS - 20 * NS_PER_DAY, NOW_NS, "old")
+    bench.store.write(Batch("old", [old]))
+    processor = bench.processor()
+    processor._state.app(APP).stored += 1
+    processor._state.app(APP).received += 1
+    bench.send([event(1)])
+    assert bench.drain(processor) == AppLedger(received=3, stored=2, expired=1)
+    assert [found["key"] for found in bench.events()] == ["k0", "k1"]
