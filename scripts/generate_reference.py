@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from logkeep import telemetry
-from logkeep.cli import settings_table
+from logkeep.cli import reference, settings_table
 from logkeep.event import REJECT_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,6 +162,7 @@ def cell(text: str) -> str:
 def pages() -> dict[Path, str]:
     """Every generated page with what it should hold."""
     return {
+        REFERENCE / "command-line.md": reference.markdown_page(),
         REFERENCE / "settings.md": settings_table.markdown_table(),
         REFERENCE / "metrics.md": metrics_page(),
         REFERENCE / "errors.md": errors_page(),

@@ -1,0 +1,5 @@
+import sys
+
+from logkeep.cli import main
+
+sys.exit(main())

@@ -1,0 +1,160 @@
+"""Found events on the screen or in a pipe. What an event says never steers the terminal or a spreadsheet."""
+
+import csv
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO, TypeAlias
+
+import msgspec
+
+from logkeep.cli.client import printable
+
+Found: TypeAlias = bytes  # one event, JSON text as the API sent it
+Write: TypeAlias = Callable[[list[Found]], None]
+
+_COLUMNS_MAX = {"time": 24, "level": 5, "component": 28, "session": 32, "key": 20}  # the value takes the rest
+_COLOURS = {"fatal": "1;31", "error": "31", "warn": "33", "info": "", "debug": "2", "trace": "2"}
+_CSV_COLUMNS = (
+    "time",
+    "received",
+    "level",
+    "component",
+    "session",
+    "user",
+    "device",
+    "key",
+    "value",
+    "attributes",
+    "id",
+)
+# What a spreadsheet takes for a formula (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Shown(msgspec.Struct):
+    """An event as far as it is shown."""
+
+    time: str = ""
+    received: str = ""
+    level: str | None = ""
+    component: str | None = ""
+    session: str = ""
+    user: str | None = ""
+    device: str | None = ""
+    key: str = ""
+    value: Any = None
+    attributes: dict[str, Any] | None = None
+    id: str = ""
+
+
+_decode = msgspec.json.Decoder(Shown).decode
+_encode = msgspec.json.encode
+
+
+@contextmanager
+def writer(format: Literal["table", "json", "ndjson", "csv"], out: TextIO) -> Iterator[Write]:
+    """Writes pages of events to `out`; a JSON array is closed at the end."""
+    if format == "table":
+        yield _Table(out)
+    elif format == "csv":
+        yield _csv(out)
+    elif format == "ndjson":
+        yield lambda page: _write_json(out, "".join(f"{_text(event, out)}\n" for event in page))
+    else:
+        begun = False
+
+        def write(page: list[Found]) -> None:
+            nonlocal begun
+            for event in page:
+                _write_json(out, (",\n " if begun else "[\n ") + _text(event, out))
+                begun = True
+
+        yield write
+        out.write("\n]\n" if begun else "[]\n")
+
+
+def _write_json(out: TextIO, text: str) -> None:
+    out.write(text)
+
+
+def _text(event: Found, out: TextIO) -> str:
+    """JSON text; on a terminal, what would steer it (C1 controls, direction marks) as JSON's own escapes."""
+    text = event.decode("utf-8", "replace")
+    if not out.isatty() or text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _json_escape(c) for c in text)
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+
+
+def value_text(value: Any) -> str:
+    return value if isinstance(value, str) else _encode(value).decode()
+
+
+class _Table:
+    """One line an event: time, level, component, session, key, value. Widths are those of the first page."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._terminal = out.isatty()
+        self._colour = self._terminal and not os.environ.get("NO_COLOR")
+        self._widths: dict[str, int] = {}
+
+    def __call__(self, page: list[Found]) -> None:
+        events = [_decode(event) for event in page]
+        rows = [{name: printable(getattr(event, name) or "") for name in _COLUMNS_MAX} for event in events]
+        if not self._widths:
+            self._begin(rows)
+        for event, row in zip(events, rows, strict=True):
+            self._out.write(self._line(event, row))
+
+    def _begin(self, rows: list[dict[str, str]]) -> None:
+        for name, most in _COLUMNS_MAX.items():
+            self._widths[name] = min(most, max([len(name), *(len(row[name]) for row in rows)]))
+        head = "  ".join(name.upper().ljust(self._widths[name]) for name in _COLUMNS_MAX) + "  VALUE"
+        self._out.write(f"\033[1m{head}\033[0m\n" if self._colour else f"{head}\n")
+
+    def _line(self, event: Shown, row: dict[str, str]) -> str:
+        cells = [_fitted(row[name], self._widths[name]) for name in _COLUMNS_MAX]
+        value = printable(value_text(event.value))
+        if self._terminal:  # a line an event: the whole value is a `--format ndjson` away
+            left = max(20, shutil.get_terminal_size().columns - sum(map(len, cells)) - 2 * len(cells))
+            value = _cut(value, left)
+        line = "  ".join([*cells, value])
+        colour = _COLOURS.get(event.level or "", "") if self._colour else ""
+        return f"\033[{colour}m{line}\033[0m\n" if colour else f"{line}\n"
+
+
+def _fitted(text: str, width: int) -> str:
+    return _cut(text, width).ljust(width)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _csv(out: TextIO) -> Write:
+    rows = csv.writer(out)
+    rows.writerow(_CSV_COLUMNS)
+
+    def write(page: list[Found]) -> None:
+        for event in map(_decode, page):
+            rows.writerow([_csv_cell(event, name) for name in _CSV_COLUMNS])
+
+    return write
+
+
+def _csv_cell(event: Shown, name: str) -> str:
+    """Text that a spreadsheet would calculate gets a `'` before it; numbers stay numbers."""
+    cell = getattr(event, name)
+    if name == "attributes":
+        return _encode(cell).decode() if cell else ""
+    text = value_text(cell) if name == "value" else cell or ""
+    if isinstance(cell, str) and text.startswith(_FORMULA_STARTS):
+        return "'" + text
+    return str(text)

@@ -1,0 +1,109 @@
+"""`logkeep query`: events that match, as a table, JSON, NDJSON or CSV."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+
+from logkeep import settings
+from logkeep.cli import client
+from logkeep.cli.client import Api, Connection, Refused, printable
+from logkeep.cli.output import Found, writer
+from logkeep.errors import InputError
+
+PAGE_EVENTS = 1000  # what the API gives at once
+OutputFormat = Literal["table", "json", "ndjson", "csv"]
+
+
+class _Page(msgspec.Struct):
+    events: list[msgspec.Raw]
+    next: str | None = None
+
+
+_decode_page = msgspec.json.Decoder(_Page).decode
+
+
+def query(
+    text: Annotated[str, typer.Argument(metavar="[QUERY]", help="What to find; empty finds everything.")] = "",
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Begin: -15m, now-1d, 2026-08-01T10:00:00Z, epoch ms. [all kept]"),
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End, not in it. [now]")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Events at most.")] = 100,
+    order: Annotated[
+        Literal["asc", "desc"], typer.Option(metavar="ORDER", help="desc: newest first; asc: oldest first.")
+    ] = "desc",
+    format: Annotated[
+        OutputFormat, typer.Option("--format", "-f", metavar="FORMAT", help="table, json, ndjson or csv.")
+    ] = "table",
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", envvar="LOGKEEP_API_URL", help="API of the service. [by the settings: http://127.0.0.1:7301]"
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(metavar="TOKEN", envvar="LOGKEEP_TOKEN", help="Token to read with. [of first-run.json in --data]"),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Data folder of a service on this machine. [LOGKEEP_DATA or ./data]"),
+    ] = None,
+) -> int:
+    """Find events.
+
+    \b
+    Words and phrases are looked for in the text of the value; fields by name:
+      timeout "timed out" time*        words, phrases, prefixes
+      level:error level>=warn          levels in order
+      component:checkout user=anna     fields; = is exact, : ignores case where that helps
+      session:abc* value>500           prefixes, numbers
+      attributes.os:* not (a or b) -c  has an attribute; and, or, not, parentheses
+
+    A query that starts with a dash goes after `--`.
+    """
+    here = settings.load(flags={"data": str(data) if data else None})
+    secret = client.api_token(token, here.folder)
+    api = Api(Connection(url or client.api_url(here), token=secret))
+    try:
+        with writer(format, sys.stdout) as write:
+            for page in pages(api, text, from_, to, order, limit):
+                write(page)
+    except Refused as error:
+        return _explain(error, text)
+    return 0
+
+
+def pages(api: Api, text: str, from_: str | None, to: str | None, order: str, limit: int) -> Iterator[list[Found]]:
+    """Up to `limit` matches, a page at a time, each event as JSON text. Raises Refused, BackendUnavailable."""
+    cursor: str | None = None
+    left = limit
+    while left > 0:
+        body = api.get(
+            "/api/v1/search",
+            query=text, from_=from_, to=to, order=order, limit=min(left, PAGE_EVENTS), cursor=cursor,
+        )  # fmt: skip
+        try:
+            page = _decode_page(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{api.connection.url} does not answer like Logkeep's API: {error}") from error
+        yield [bytes(event) for event in page.events]
+        left -= len(page.events)
+        cursor = page.next
+        if cursor is None or not page.events:
+            return
+
+
+def _explain(error: Refused, text: str) -> int:
+    """Shows where a query went wrong; the exit code."""
+    if error.status != 400:
+        raise error
+    if error.column is not None and "\n" not in text:
+        print(f"{printable(text)}\n{' ' * len(printable(text[: error.column - 1]))}^", file=sys.stderr)
+    print(f"logkeep query: {error.message.removesuffix(' (status 400)')}", file=sys.stderr)
+    return 2
