@@ -1,0 +1,71 @@
+"""Who may send: the key of a request, found in three places, and the app it stands for."""
+
+from urllib.parse import unquote_plus
+
+from logkeep.errors import InputError
+from logkeep.metastore.port import Metastore
+
+CACHE_KEYS_MAX = 10_000
+SECRET_BYTES_MAX = 1024  # of a header that is looked at as a key
+
+
+class Admission:
+    """Apps by key. The raw header is what is remembered, so the usual request costs one look into a dict."""
+
+    def __init__(self, metastore: Metastore) -> None:
+        self._metastore = metastore
+        self._apps: dict[bytes, str] = {}
+
+    def forget(self) -> None:
+        """Keys are asked for again; called every second or so, and a withdrawn key is refused from then on."""
+        self._apps.clear()
+
+    def app_of(self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes) -> str:
+        """The app whose write key stands in `Authorization: Bearer`, `X-Logkeep-Key` or `?key=`, the first found.
+
+        Raises InputError: 401 without a key, 403 when it is unknown or may not write.
+        """
+        if authorization is not None and (known := self._apps.get(authorization)) is not None:
+            return known
+        secret = _bearer(authorization)
+        if not secret:
+            authorization = None
+            secret = _text(logkeep_key or b"") or _from_query(query)
+        if not secret:
+            raise InputError(
+                "no key; send it as `Authorization: Bearer KEY`, `X-Logkeep-Key: KEY` or `?key=KEY`",
+                code="key_missing",
+                status=401,
+            )
+        app = self._app_of_secret(secret)
+        if authorization is not None and len(self._apps) < CACHE_KEYS_MAX:
+            self._apps[authorization] = app
+        return app
+
+    def _app_of_secret(self, secret: str) -> str:
+        credential = self._metastore.credential(secret) if len(secret) <= SECRET_BYTES_MAX else None
+        if credential is None:
+            message = "the key is unknown; look it up in the settings of your app"
+            raise InputError(message, code="key_unknown", status=403)
+        if credential.scope != "write":
+            message = f"this is a {credential.scope} token and cannot write; use a write key of the app"
+            raise InputError(message, code="key_cannot_write", status=403)
+        return credential.app
+
+
+def _bearer(authorization: bytes | None) -> str:
+    """The token of a Bearer header; "" for other schemes (a proxy's own Basic, say)."""
+    if authorization is None or authorization[:7].lower() != b"bearer ":
+        return ""
+    return _text(authorization[7:])
+
+
+def _from_query(query: bytes) -> str:
+    for pair in query.split(b"&"):
+        if pair.startswith(b"key="):
+            return unquote_plus(_text(pair[4:]), errors="replace")
+    return ""
+
+
+def _text(value: bytes) -> str:
+    return value.strip().decode("latin-1")

@@ -1,0 +1,101 @@
+"""What the receiver says, as bytes ready for the socket."""
+
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+
+import msgspec
+
+from logkeep.decode.native import Rejected
+
+JSON = "application/json"
+ALLOWED_METHODS = "POST, PUT, OPTIONS"
+_CORS_HEADERS = (
+    ("Access-Control-Allow-Methods", ALLOWED_METHODS),
+    ("Access-Control-Allow-Headers", "authorization, content-type, content-encoding, idempotency-key, x-logkeep-key"),
+    ("Access-Control-Max-Age", "86400"),
+)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_reasons = {status.value: status.phrase for status in HTTPStatus}
+_encode = msgspec.json.Encoder().encode
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The body of an answer to events."""
+
+    accepted: int
+    rejected: Sequence[Rejected]
+    durable: str = "disk"
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The same when nothing was accepted."""
+
+    accepted: int
+    rejected: Sequence[Rejected]
+    durable: str
+    error: dict[str, str]
+
+
+class Answers:
+    """Makes answers. `tick` sets the Date they carry; the commonest are kept ready until the next."""
+
+    def __init__(self, epoch_s: float) -> None:
+        self.accepted: dict[int, bytes] = {}
+        self.tick(epoch_s)
+
+    def tick(self, epoch_s: float) -> None:
+        self._date = formatdate(epoch_s, usegmt=True)
+        self.accepted.clear()
+
+    def all_accepted(self, count: int) -> bytes:
+        answer = self.accepted.get(count)
+        if answer is None:
+            answer = self.accepted[count] = self.make(202, b'{"accepted":%d,"rejected":[],"durable":"disk"}' % count)
+        return answer
+
+    def some_rejected(self, count: int, rejected: Sequence[Rejected]) -> bytes:
+        """202 when at least one event was accepted, else 400 with the first reason as its error."""
+        if count:
+            return self.make(202, _encode(Outcome(count, rejected)))
+        error = {"code": rejected[0].reason, "message": f"no event was accepted; the first: {rejected[0].message}"}
+        return self.make(400, _encode(Refused(0, rejected, "disk", error)))
+
+    def error(
+        self, status: int, code: str, message: str, *, retry_after_s: int | None = None, allow: str | None = None
+    ) -> bytes:
+        headers: list[tuple[str, str]] = []
+        if retry_after_s is not None:
+            headers.append(("Retry-After", str(max(1, retry_after_s))))
+        if allow is not None:
+            headers.append(("Allow", allow))
+        if status == 401:
+            headers.append(("WWW-Authenticate", "Bearer"))
+        return self.make(status, _encode({"error": {"code": code, "message": message}}), headers=headers)
+
+    def preflight(self) -> bytes:
+        return self.make(204, b"", headers=_CORS_HEADERS)
+
+    def make(
+        self, status: int, body: bytes, *, content_type: str = JSON, headers: Sequence[tuple[str, str]] = ()
+    ) -> bytes:
+        lines = [
+            f"HTTP/1.1 {status} {_reasons.get(status, 'Unknown')}",
+            f"Date: {self._date}",
+            "Access-Control-Allow-Origin: *",
+            "Access-Control-Expose-Headers: Retry-After",
+            *(f"{name}: {value}" for name, value in headers),
+        ]
+        if status != 204:
+            lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def without_body(answer: bytes) -> bytes:
+    """What HEAD gets."""
+    return answer[: answer.index(b"\r\n\r\n") + 4]
+
+
+def status_of(answer: bytes) -> str:
+    return answer[9:12].decode()
