@@ -7,7 +7,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -20,6 +20,7 @@ from logkeep.metastore.file import FileMetastore
 from logkeep.metastore.port import Metastore
 from logkeep.queue.local import LocalQueue
 from logkeep.settings import Settings
+from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry
 
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
@@ -154,6 +155,13 @@ def _run_keeper(index: int, settings: Settings) -> None:
         )
         _serve_beside(processor, server)
     queue.close()
+
+
+def open_store(settings: Settings) -> AbstractContextManager[Store]:
+    """The store of a service that does not run: its folder is one process's alone."""
+    from logkeep.store.embedded import EmbeddedStore
+
+    return _opened_store(settings, EmbeddedStore)
 
 
 @contextmanager
