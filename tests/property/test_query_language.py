@@ -27,12 +27,12 @@ _PIECES = (
 _query_like = st.lists(st.sampled_from(_PIECES), max_size=14).map("".join)
 _PATTERN_PIECES = (
     "a", "b", "1", "_", "é", ".", "|", "(", ")", "(?:", "[", "]", "^", "$", "-", "*", "+", "?", "{2}", "{1,}", "{0,2}",
-    "\\d", "\\W", "\\s", "\\b", "\\B", "\\n", "\\.", "\\", "[a-b]", "[^a1]", "[\\d_]",
+    "\\d", "\\W", "\\s", "\\b", "\\n", "\\.", "\\", "[a-b]", "[^a1]", "[\\d_]",
 )  # fmt: skip
 _words = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(_query_like | st.text(st.characters(), max_size=40))
 def test_any_text_is_a_query_or_is_refused_at_a_column_inside_it(text: str) -> None:
     try:
@@ -44,13 +44,13 @@ def test_any_text_is_a_query_or_is_refused_at_a_column_inside_it(text: str) -> N
         assert parse(to_text(query)) == query
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(queries(max_leaves=12))
 def test_a_printed_query_reads_as_itself(query: ast.Query) -> None:
     assert parse(to_text(query), chars_max=100_000) == query
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events(max_size=4), queries(max_leaves=3), queries(max_leaves=3))
 def test_matching_obeys_the_laws_of_logic(found: list[Event], a: ast.Query, b: ast.Query) -> None:
     for event in found:
@@ -62,7 +62,7 @@ def test_matching_obeys_the_laws_of_logic(found: list[Event], a: ast.Query, b: a
         assert matches(ast.Not(ast.Or((a, b))), event) is matches(ast.And((ast.Not(a), ast.Not(b))), event)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events(max_size=6))
 def test_every_word_of_a_value_finds_it_whole_in_part_and_in_line(found: list[Event]) -> None:
     for event in found:
@@ -84,7 +84,7 @@ def test_folding_and_cutting_do_not_depend_on_what_stands_around(one: str, other
     assert tokens(f"{one} {other}") == tokens(one) + tokens(other)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.sampled_from(_PATTERN_PIECES), min_size=1, max_size=8).map("".join),
     st.lists(st.text("ab1_é \n-.", max_size=8), max_size=5),
@@ -95,11 +95,10 @@ def test_a_pattern_of_the_subset_finds_what_python_finds(pattern: str, texts: li
     except PatternError as error:
         assert 0 <= error.offset <= len(pattern)
         return
-    # Where Python differs from RE2: `$` before a last newline, \s with \v, and \B in the empty text.
+    # Where Python differs from RE2: `$` before a last newline, and \s with \v (not drawn).
     reference = re.compile(_dollar_at_the_end_only(pattern), re.ASCII)
     for text in texts:
-        if text or "\\B" not in pattern:
-            assert automaton.search(text) is (reference.search(text) is not None)
+        assert automaton.search(text) is (reference.search(text) is not None)
 
 
 def _dollar_at_the_end_only(pattern: str) -> str:

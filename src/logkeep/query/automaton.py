@@ -101,8 +101,7 @@ class Automaton:
 
     def _reached(self, state: _State, at_end: bool, before_word: bool) -> set[int]:
         """The instructions that wait for a character here, and those passed on the way."""
-        at_edge = state.after_word != before_word
-        holds: dict[Assertion, bool] = {"^": state.at_start, "$": at_end, "b": at_edge, "B": not at_edge}
+        holds: dict[Assertion, bool] = {"^": state.at_start, "$": at_end, "b": state.after_word != before_word}
         reached: set[int] = set()
         waiting = list(state.starts)
         while waiting:

@@ -275,10 +275,8 @@ class _Parser:
         """The text after an operator."""
         start = self.at
         if self.peek() in ("[", "{"):
-            refuse(
-                f"a range is written {_named(field)}:1..5 (both ends included), or {_named(field)}>1; else quote the text",
-                start,
-            )
+            written = f"{_named(field)}:1..5"
+            refuse(f"a range is {written} (both ends included), or use `>` and `<`; else quote the text", start)
         piece = self.piece()
         if not piece.quoted and piece.text.endswith(","):
             refuse("alternatives are written (one or other); else quote the text with its comma", self.at - 1)

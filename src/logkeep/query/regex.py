@@ -6,9 +6,10 @@ pattern to its engine as it is:
     literals   .  any character but a newline   [a-z] [^a-z]   x|y   (x) (?:x)
     \d \w \s \D \W \S  of ASCII   \n \r \t   \  before ASCII punctuation
     x* x+ x? x{2} x{2,} x{2,5}  (a ? after them changes nothing)
-    ^ $  the ends of the text   \b \B  a word's edge, and none
+    ^ $  the ends of the text   \b  a word's edge, of ASCII words
 
-Not in it: flags, back-references, lookaround, named groups, Unicode and POSIX classes.
+Not in it: flags, back-references, lookaround, named groups, Unicode and POSIX classes, \B (which RE2 finds between the
+bytes of one character).
 """
 
 import re
@@ -22,7 +23,7 @@ INSTRUCTIONS_MAX = 2500  # holds x{1000,} and x{0,1000}; bounds the work for one
 GROUP_DEPTH_MAX = 32  # as deep as a query; keeps the reader's recursion small
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]  # of code points, both ends included, sorted, apart
-Assertion: TypeAlias = Literal["^", "$", "b", "B"]
+Assertion: TypeAlias = Literal["^", "$", "b"]
 
 _LAST = 0x10FFFF
 WORD: Ranges = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
@@ -50,7 +51,7 @@ class Chars(msgspec.Struct, frozen=True):
 
 
 class Assert(msgspec.Struct, frozen=True):
-    """No character, but a place: an end of the text, a word's edge, or not a word's edge."""
+    """No character, but a place: an end of the text, or a word's edge."""
 
     kind: Assertion
 
@@ -197,9 +198,9 @@ class _Reader:
 
     def escaped(self) -> Part:
         char = self.pattern[self.at + 1 : self.at + 2]
-        if char in ("b", "B"):
+        if char == "b":
             self.at += 2
-            return Assert("b" if char == "b" else "B")
+            return Assert("b")
         return Chars(self.escaped_chars())
 
     def escaped_chars(self) -> Ranges:
@@ -272,9 +273,7 @@ def _escape_hint(char: str) -> str:
         return f"back-references such as \\{char} are not supported"
     if char in ("A", "z", "Z"):
         return f"\\{char} is not supported; write ^ or $"
-    return (
-        f"\\{char} is not supported; known are \\d \\w \\s \\b \\n \\r \\t, their capitals, and \\ before punctuation"
-    )
+    return f"\\{char} is not supported; known are \\d \\w \\s \\D \\W \\S \\b \\n \\r \\t, and \\ before punctuation"
 
 
 def _united(ranges: list[tuple[int, int]]) -> Ranges:

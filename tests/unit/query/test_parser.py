@@ -207,7 +207,7 @@ REFUSALS: list[tuple[str, int, str]] = [
     ('attributes."os"', 16, "an attribute's name is followed by `:` or a comparison; write `:*` after it for `is set`"),
     (
         'attributes."o s":',
-        17,
+        18,
         'attributes."o s": is followed by nothing; write a text, or attributes."o s":* for `is set`',
     ),
     ('attributes."":x', 1, "an attribute's name is not empty"),
@@ -248,7 +248,7 @@ REFUSALS: list[tuple[str, int, str]] = [
     ('a |= "x"', 3, '`|=` is not known; write the words themselves, "a phrase" or value:/regex/'),
     ("a || b", 3, "write `or` for `||`"),
     ("a && b", 3, "write `and` for `&&`"),
-    ("value:[1 TO 5]", 7, "a range is written value:1..5 (both ends included), or value>1; else quote the text"),
+    ("value:[1 TO 5]", 7, "a range is value:1..5 (both ends included), or use `>` and `<`; else quote the text"),
     ("=x", 1, "`=x` has no field before it; fields are named as in level:error or value>5"),
     # pipes come later
     ("a | count by component", 3, "pipes are not available here; quote the text when `|` is part of it"),
