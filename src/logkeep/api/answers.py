@@ -1,0 +1,150 @@
+"""The shapes of the API's answers, for the OpenAPI document and for clients; sent as they stand here."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+from msgspec import Meta
+
+from logkeep.api.errors import ErrorAnswer
+
+Time = Annotated[str, Meta(description="RFC 3339, UTC", examples=["2026-08-01T10:00:00.123456789Z"])]
+
+
+class EventAnswer(msgspec.Struct, omit_defaults=True):
+    """One event. Fields that were not sent are absent or empty."""
+
+    id: Annotated[str, Meta(description="the sender's, or made when it was received; unique in the app")]
+    session: str
+    key: str
+    value: Annotated[Any, Meta(description="in the JSON type it was sent in", examples=["timed out", 17.5, {"a": 1}])]
+    time: Time
+    received: Time
+    level: Annotated[str, Meta(description="trace < debug < info < warn < error < fatal")] = ""
+    user: str = ""
+    device: str = ""
+    component: str = ""
+    app: str = ""
+    update: Annotated[bool, Meta(description="it replaced what this key had before")] = False
+    attributes: Annotated[dict[str, Any], Meta(description="text to text, number or bool")] = {}
+
+
+class SearchAnswer(msgspec.Struct):
+    """One page of what matches."""
+
+    events: list[EventAnswer]
+    next: Annotated[
+        str | None,
+        Meta(description="pass it as `cursor`, with the same query and order, for the next page; null at the end"),
+    ]
+    took_ms: Annotated[float, Meta(description="milliseconds the search took", examples=[8.4])]
+
+
+class SessionAnswer(msgspec.Struct):
+    """A session, oldest event first, updates applied."""
+
+    session: str
+    user: Annotated[str | None, Meta(description="the last one an event named")]
+    device: Annotated[str | None, Meta(description="the last one an event named")]
+    first: Time
+    last: Time
+    truncated: Annotated[bool, Meta(description="there are more events: search for `session=…` to page through all")]
+    events: list[EventAnswer]
+
+
+class HistogramBucket(msgspec.Struct):
+    start: Time
+    total: int
+    counts: Annotated[dict[str, int], Meta(description='by group; "" is events without it', examples=[{"error": 3}])]
+
+
+class HistogramAnswer(msgspec.Struct, rename={"from_": "from"}):
+    """Counts per bucket of time, empty buckets among them."""
+
+    from_: Time
+    to: Time
+    by: str | None
+    buckets: list[HistogramBucket]
+    took_ms: float
+
+
+class RejectedAnswer(msgspec.Struct):
+    """Samples of what was not stored, newest first, with the reason."""
+
+    rejected: list[dict[str, Any]]
+
+
+class UdpLossAnswer(msgspec.Struct):
+    """Numbered datagrams that came and that are missing, per component and client."""
+
+    senders: list[dict[str, Any]]
+
+
+class HealthAnswer(msgspec.Struct):
+    status: str
+
+
+class Neighbours(msgspec.Struct):
+    """Both in order of time."""
+
+    before: list[EventAnswer]
+    after: list[EventAnswer]
+
+
+class EventContext(msgspec.Struct):
+    """component: null when the event names none."""
+
+    session: Neighbours
+    component: Neighbours | None
+
+
+class EventWithContextAnswer(EventAnswer, omit_defaults=True):
+    """context: there when it was asked for."""
+
+    context: EventContext | None = None
+
+
+def documented(answer: Any, description: str, *failures: int) -> dict[int, ResponseSpec]:
+    """The `responses` of a handler: its success, 401 and 403 of every reading route, 503, and `failures`."""
+    words = {
+        400: "A parameter cannot be read; `column` tells where in the query",
+        401: "No valid token",
+        403: "The token may not read this: a write key, or another app",
+        404: "There is none",
+        503: "Too busy or not ready; `Retry-After` says when to try again",
+    }
+    return {200: ResponseSpec(answer, description=description, generate_examples=False)} | {
+        status: ResponseSpec(ErrorAnswer, description=words[status], generate_examples=False)
+        for status in sorted({401, 403, 503, *failures})
+    }
+
+
+def json_answer(content: bytes, status: int = 200) -> Response[bytes]:
+    """`content`, JSON text already, as it is."""
+    return Response(content, status_code=status, media_type="application/json")
+
+
+def html_answer(content: bytes, status: int = 200) -> Response[bytes]:
+    return Response(content, status_code=status, media_type="text/html")
+
+
+QueryText = Annotated[
+    str,
+    QueryParameter(
+        name="query",
+        description='What to find, as in `level>=warn component:checkout "timed out"`; empty finds everything.',
+    ),
+]
+FromTime = Annotated[
+    str | None,
+    QueryParameter(
+        name="from",
+        description="Begin of the range, in it: RFC 3339, epoch ms or relative (`-15m`, `now-1d`). Default: all kept.",
+    ),
+]
+ToTime = Annotated[
+    str | None,
+    QueryParameter(name="to", description="End of the range, not in it. Default: now and 10 minutes of clock skew."),
+]

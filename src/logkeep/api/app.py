@@ -1,0 +1,167 @@
+"""The API as an ASGI application, made from what the wiring gives it."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Response, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ControllerRouterHandler, Message, Scope
+
+import logkeep
+from logkeep.api import (
+    errors,
+    events,
+    health,
+    histogram,
+    home,
+    ledger,
+    rejected,
+    search,
+    sessions,
+    sign_in,
+    udp_loss,
+)
+from logkeep.api.auth import admit, provide_credential
+from logkeep.api.backend import Backend, Context
+from logkeep.api.pages import CONTENT_SECURITY_POLICY, Pages
+from logkeep.api.readers import Readers
+from logkeep.api.routes import BY_PLACE
+from logkeep.api.search import GivenContext
+from logkeep.api.sign_ins import SignInAttempts, SignIns
+from logkeep.clock import Clock
+from logkeep.settings import Settings
+from logkeep.telemetry import Telemetry
+
+WAITING_MAX = 64  # queries behind the running ones; at 30 s a query the last would wait minutes anyway
+CHECK_THREADS = 2
+BODY_BYTES_MAX = 64 * 1024  # nothing here takes a larger one
+_HEADERS = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_DESCRIPTION = """Reading what Logkeep has stored. Send `Authorization: Bearer TOKEN` with a read token.
+
+Times are RFC 3339, epoch milliseconds, or relative to now (`-15m`, `-1h30m`, `now-1d`). Every failure is
+`{"error":{"code":…,"message":…,"column":…}}`; 503 and 429 carry `Retry-After`."""
+
+
+def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry: Telemetry) -> Litestar:
+    """The application; run it with `uvicorn.Server`. Its threads end with its shutdown.
+
+    Raises AssertionError when handlers and the table in routes.py differ: nothing is served that is not in the table.
+    """
+    context = Context(
+        backend=backend,
+        settings=settings,
+        clock=clock,
+        telemetry=telemetry,
+        queries=Readers("query", threads=settings.api.readers, waiting_max=WAITING_MAX),
+        checks=Readers("check", threads=CHECK_THREADS, waiting_max=WAITING_MAX),
+        sign_ins=SignIns(backend.metastore, clock),
+        attempts=SignInAttempts(clock),
+        pages=Pages(),
+    )
+
+    def close() -> None:
+        context.queries.close()
+        context.checks.close()
+
+    app = Litestar(
+        _handlers(),
+        dependencies=_dependencies(context),
+        guards=[admit],
+        exception_handlers=errors.handlers(),
+        before_send=[_complete_answer],
+        on_shutdown=[close],
+        request_max_body_size=BODY_BYTES_MAX,
+        state=State({"context": context}),
+        openapi_config=None,
+        logging_config=None,
+    )
+    _check_table(app)
+    return app
+
+
+@get("/api/openapi.json", include_in_schema=False)
+async def openapi(context: GivenContext) -> Response[bytes]:
+    """The description of this API."""
+    return Response(await context.checks.run(openapi_document), media_type="application/json")
+
+
+@cache
+def openapi_document() -> bytes:
+    """The OpenAPI document, made once: from a twin application that serves nothing, so that only the file is public."""
+    config = OpenAPIConfig(
+        title="Logkeep",
+        version=logkeep.__version__,
+        description=_DESCRIPTION,
+        components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"token": []}],
+        render_plugins=[JsonRenderPlugin()],
+    )
+    twin = Litestar(_handlers(), dependencies=_dependencies(None), openapi_config=config, logging_config=None)
+    return msgspec.json.encode(twin.openapi_schema.to_schema())
+
+
+def _handlers() -> Sequence[ControllerRouterHandler]:
+    return (
+        search.search,
+        search.search_page,
+        histogram.histogram,
+        events.event,
+        events.event_page,
+        sessions.session,
+        sessions.odd_session,
+        ledger.ledger,
+        rejected.rejected,
+        udp_loss.udp_loss,
+        home.home,
+        sign_in.sign_in_page,
+        sign_in.sign_in,
+        sign_in.sign_out,
+        sign_in.static,
+        health.live,
+        health.ready,
+        health.metrics,
+        openapi,
+    )
+
+
+def _dependencies(context: Context | None) -> dict[str, Provide]:
+    return {
+        "context": Provide(lambda: context, sync_to_thread=False),
+        "credential": Provide(provide_credential, sync_to_thread=False),
+    }
+
+
+async def _complete_answer(message: Message, scope: Scope) -> None:
+    """Counts the answer and adds the headers that every answer has, errors too."""
+    if message["type"] != "http.response.start":
+        return
+    headers = list(message.get("headers", []))
+    present = {name.lower() for name, _ in headers}
+    if b"cache-control" not in present:
+        headers.append((b"cache-control", b"no-store"))  # logs of one person must not stay in a shared cache
+    message["headers"] = [*headers, *_HEADERS]
+    context: Context = scope["litestar_app"].state.context
+    route = scope.get("path_template") or "unmatched"  # never the path itself: its values have no bound
+    context.telemetry["api_requests"].labels(route, str(message["status"])).inc()
+
+
+def _check_table(app: Litestar) -> None:
+    served: set[Any] = {
+        (str(method), route.path_format)
+        for route in app.routes
+        for method in getattr(route, "methods", ())
+        if method != "OPTIONS"
+    }
+    assert served == set(BY_PLACE), f"handlers and routes.py differ: {sorted(served ^ set(BY_PLACE))}"

@@ -1,0 +1,58 @@
+"""What the API reads from, given to it by the wiring: it never touches queue or processor itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from logkeep.api.pages import Pages
+from logkeep.api.readers import Readers
+from logkeep.api.sign_ins import SignInAttempts, SignIns
+from logkeep.clock import Clock
+from logkeep.metastore.port import Metastore
+from logkeep.settings import Settings
+from logkeep.store.port import Store
+from logkeep.telemetry import Telemetry
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """Where every event of an app went; received = stored + rejected + over_quota + expired + queued."""
+
+    received: int
+    stored: int
+    rejected: dict[str, int]
+    over_quota: int
+    expired: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """All callables may block and are called from threads.
+
+    ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. ready(): what is wrong
+    now, in words for the operator; [] when all is well.
+    """
+
+    store: Store
+    metastore: Metastore
+    ledger: Callable[[str], Ledger]
+    rejected: Callable[[str, int], list[dict[str, Any]]]
+    udp_loss: Callable[[str], list[dict[str, Any]]]
+    ready: Callable[[], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every handler works with. queries: reads of the store. checks: quick calls that do not wait for those."""
+
+    backend: Backend
+    settings: Settings
+    clock: Clock
+    telemetry: Telemetry
+    queries: Readers
+    checks: Readers
+    sign_ins: SignIns
+    attempts: SignInAttempts
+    pages: Pages

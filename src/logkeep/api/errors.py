@@ -1,0 +1,119 @@
+"""Every failure in the one shape `{"error":{"code","message","column"?}}`, or as a page with the same words."""
+
+import traceback
+from typing import Any, cast
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.response import Redirect
+from litestar.types import ExceptionHandlersMap
+
+from logkeep.api.auth import SignInNeeded, wants_page
+from logkeep.api.backend import Context
+from logkeep.api.links import sign_in_url
+from logkeep.api.sign_ins import COOKIE
+from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuerySyntaxError, QuotaExceeded
+
+LOGGED_CHARS_MAX = 500
+_log = structlog.get_logger()
+_CODES = {400: "bad_input", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 503: "unavailable"}
+
+
+class ErrorDetail(msgspec.Struct, omit_defaults=True):
+    """code: a stable word for programs. message: for people. column: 1-based, where reading the query stopped."""
+
+    code: str
+    message: str
+    column: int | None = None
+
+
+class ErrorAnswer(msgspec.Struct):
+    """The body of every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+def handlers() -> ExceptionHandlersMap:
+    """For `Litestar(exception_handlers=…)`: nothing leaves the API in another shape."""
+    return {
+        SignInNeeded: _lead_to_sign_in,
+        LogkeepError: _answer_known,
+        HTTPException: _answer_framework,
+        Exception: _answer_bug,
+    }
+
+
+def describe(error: LogkeepError) -> tuple[int, ErrorDetail, dict[str, str]]:
+    """Status, words and headers of a known failure."""
+    detail = ErrorDetail(error.code, error.message)
+    if isinstance(error, QuerySyntaxError):
+        return error.status, ErrorDetail(error.code, error.message, error.column), {}
+    if isinstance(error, InputError):
+        return error.status, detail, {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if isinstance(error, QuotaExceeded):
+        return 429, detail, {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, BackendUnavailable):
+        return 503, detail, {"Retry-After": str(error.retry_after_s)}
+    return 500, detail, {}
+
+
+def _lead_to_sign_in(_: Request[Any, Any, Any], error: SignInNeeded) -> Response[Any]:
+    return Redirect(sign_in_url(error.next), status_code=303)
+
+
+def _answer_known(request: Request[Any, Any, Any], error: LogkeepError) -> Response[Any]:
+    status, detail, headers = describe(error)
+    if status == 500:
+        _log.error("reading found damaged data", route=request.scope.get("path_template"), error=error.message)
+    return _answer(request, status, detail, headers)
+
+
+def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """What the framework found wrong before a handler was called: no such path, method, or parameter value."""
+    if error.status_code >= 500:
+        return _answer_bug(request, error)
+    message = error.detail[:1].lower() + error.detail[1:]
+    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        message = "; ".join(f"{item.get('key')}: {_lower(item.get('message'))}" for item in error.extra)
+    if error.status_code == 404:
+        message = "there is nothing at this path; /api/openapi.json lists what there is"
+    code = _CODES.get(error.status_code, "bad_input")
+    return _answer(request, error.status_code, ErrorDetail(code, message), error.headers or {})
+
+
+def _answer_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A bug: the log gets what and where, without the values of the frames; its asker gets no details."""
+    _log.error(
+        "a request failed",
+        route=request.scope.get("path_template"),
+        error=f"{type(error).__name__}: {_without_secrets(request, str(error))[:LOGGED_CHARS_MAX]}",
+        frames="".join(traceback.format_tb(error.__traceback__)),  # not exc_info: renderers may print local variables
+    )
+    return _answer(request, 500, ErrorDetail("internal", "this is a fault of the service; its log tells more"), {})
+
+
+def _without_secrets(request: Request[Any, Any, Any], text: str) -> str:
+    """`text` without the credentials this request came with."""
+    token = request.headers.get("authorization", "").rpartition(" ")[2]
+    for secret in (token, request.cookies.get(COOKIE, "")):
+        text = text.replace(secret, "***") if secret else text
+    return text
+
+
+def _answer(
+    request: Request[Any, Any, Any], status: int, detail: ErrorDetail, headers: dict[str, str]
+) -> Response[bytes]:
+    if wants_page(request):
+        context = cast(Context, request.app.state.context)
+        credential = getattr(request.state, "credential", None)
+        content = context.pages.render("error.html", status=status, error=detail, app=credential and credential.app)
+        return Response(content, status_code=status, headers=headers, media_type="text/html")
+    body = msgspec.json.encode(ErrorAnswer(detail))
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def _lower(message: Any) -> str:
+    text = str(message or "not valid")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,135 @@
+"""One event by its id, with its neighbours: `/api/v1/events/{id}` for programs, `/events/{id}` to link to."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import QueryParameter
+
+from logkeep.api.answers import EventWithContextAnswer, documented, html_answer, json_answer
+from logkeep.api.auth import name_in_path
+from logkeep.api.backend import Context
+from logkeep.api.rows import StoredEvent, decode_events, make_rows
+from logkeep.api.search import GivenContext, GivenCredential
+from logkeep.api.times import TIME_NS_MAX, format_time, parse_time
+from logkeep.clock import NS_PER_MS
+from logkeep.errors import InputError
+from logkeep.query.ast import Equals
+from logkeep.store.port import SearchRequest, Store
+
+CONTEXT_MAX = 200
+TIES_MAX = 100  # events of the same millisecond that are looked through for an event's own place among them
+PAGE_NEIGHBOURS = 12
+PAGE_VALUE_BYTES_MAX = 1 << 20
+
+_one = msgspec.json.Decoder(StoredEvent)
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+@get(
+    "/api/v1/events/{event_id:path}",
+    summary="Event",
+    tags=["reading"],
+    responses=documented(EventWithContextAnswer, "The event; `context` is there when asked for", 400, 404),
+)
+async def event(
+    request: Request[Any, Any, Any],
+    context: GivenContext,
+    credential: GivenCredential,
+    neighbours: Annotated[
+        int | None,
+        QueryParameter(
+            name="context", ge=0, le=CONTEXT_MAX, description="Neighbours before and after, in session and component."
+        ),
+    ] = None,
+) -> Response[bytes]:
+    """One event; with `context=20` also the 20 events before and the 20 after it in its session and its component."""
+    event_id = name_in_path(request, "/api/v1/events/")
+    return json_answer(await context.queries.run(lambda: _as_json(context, credential.app, event_id, neighbours or 0)))
+
+
+@get("/events/{event_id:path}", include_in_schema=False)
+async def event_page(
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
+) -> Response[bytes]:
+    """The event with everything it carries, among its neighbours: the permanent address of one line."""
+    event_id = name_in_path(request, "/events/")
+    return html_answer(await context.queries.run(lambda: _as_page(context, credential.app, event_id)))
+
+
+def _as_json(context: Context, app: str, event_id: str, count: int) -> bytes:
+    """Blocks. The store's bytes, spliced."""
+    found = _event(context, app, event_id)
+    if count == 0:
+        return found
+    one = _one.decode(found)
+    component = b"null"
+    if one.component:
+        component = _spliced(*_neighbours(context.backend.store, app, Equals("component", one.component), one, count))
+    session = _spliced(*_neighbours(context.backend.store, app, Equals("session", one.session), one, count))
+    return b'%b,"context":{"session":%b,"component":%b}}' % (found.rstrip()[:-1], session, component)
+
+
+def _as_page(context: Context, app: str, event_id: str) -> bytes:
+    """Blocks: reads the store and renders."""
+    one = _one.decode(_event(context, app, event_id))
+    before, after = _neighbours(context.backend.store, app, Equals("session", one.session), one, PAGE_NEIGHBOURS)
+    around = [*decode_events(_array(before)), one, *decode_events(_array(after))]
+    value = bytes(one.value)
+    if value[:1] == b'"':
+        text = msgspec.json.decode(value, type=str)
+    else:
+        text = msgspec.json.format(value, indent=2).decode() if len(value) <= PAGE_VALUE_BYTES_MAX else value.decode()
+    return context.pages.render(
+        "event.html",
+        app=app,
+        row=make_rows([one], deltas=False)[0],
+        received=format_time(parse_time(str(one.received), 0)) if one.received else "",
+        text=text[:PAGE_VALUE_BYTES_MAX],
+        cut=len(text) > PAGE_VALUE_BYTES_MAX,
+        around=make_rows(around, deltas=True),
+    )
+
+
+def _event(context: Context, app: str, event_id: str) -> bytes:
+    with context.telemetry["api_query_seconds"].labels("/api/v1/events/{event_id}").time():
+        found = context.backend.store.event(app, event_id)
+    if found is None:
+        raise InputError(
+            f"there is no event {event_id[:200]!r}; {context.settings.store.retention_days} days are kept",
+            code="not_found",
+            status=404,
+        )
+    return found
+
+
+def _neighbours(
+    store: Store, app: str, query: Equals, one: StoredEvent, count: int
+) -> tuple[list[msgspec.Raw], list[msgspec.Raw]]:
+    """Up to `count` events before and after `one` among those `query` finds, both in order of time."""
+    from_ns = one.time_ns - one.time_ns % NS_PER_MS
+    to_ns = from_ns + NS_PER_MS
+    limit = count + TIES_MAX
+    newer_last = store.search(SearchRequest(app, query, 0, to_ns, "desc", limit))
+    older_first = store.search(SearchRequest(app, query, from_ns, TIME_NS_MAX, "asc", limit))
+    return _beyond(newer_last.events, one.id, count)[::-1], _beyond(older_first.events, one.id, count)
+
+
+def _beyond(events: bytes, event_id: str, count: int) -> list[msgspec.Raw]:
+    """The `count` events that follow the one of that id in a store's page."""
+    raws = _raws.decode(events)
+    ids = [msgspec.json.decode(raw, type=_Id).id for raw in raws]
+    start = ids.index(event_id) + 1 if event_id in ids else 0
+    return raws[start : start + count]
+
+
+def _array(raws: list[msgspec.Raw]) -> bytes:
+    return b"[%b]" % b",".join(bytes(raw) for raw in raws)
+
+
+def _spliced(before: list[msgspec.Raw], after: list[msgspec.Raw]) -> bytes:
+    return b'{"before":%b,"after":%b}' % (_array(before), _array(after))

@@ -1,0 +1,72 @@
+"""Counts over time: `/api/v1/histogram`."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get
+from litestar.params import QueryParameter
+
+from logkeep.api.answers import (
+    FromTime,
+    HistogramAnswer,
+    HistogramBucket,
+    QueryText,
+    ToTime,
+    documented,
+    json_answer,
+)
+from logkeep.api.search import GivenContext, GivenCredential, range_of
+from logkeep.api.times import TimeRange
+from logkeep.clock import NS_PER_MS
+from logkeep.errors import InputError
+from logkeep.query.parser import parse
+from logkeep.store.page import bucket_width_ns, rfc3339
+from logkeep.store.port import Bucket
+
+BUCKETS_MAX = 1000
+GROUPING = ("level", "component", "key")  # fields with few values; a group a user would be a table, not a picture
+
+
+@get("/api/v1/histogram", summary="Histogram", tags=["reading"], responses=documented(HistogramAnswer, "Counts", 400))
+async def histogram(
+    context: GivenContext,
+    credential: GivenCredential,
+    text: QueryText = "",
+    from_: FromTime = None,
+    to: ToTime = None,
+    buckets: Annotated[int, QueryParameter(ge=1, le=BUCKETS_MAX, description="Equal parts of the range.")] = 60,
+    by: Annotated[
+        str,
+        QueryParameter(description="Count each value of this field.", schema_extra={"enum": ["", *GROUPING]}),
+    ] = "",
+) -> Response[bytes]:
+    """How many events match, per equal part of the range and per value of `by`."""
+    if by and by not in GROUPING:
+        raise InputError(f"by is one of {', '.join(GROUPING)}, not {by[:40]!r}")
+    parsed = parse(text, chars_max=context.settings.api.query_chars_max)
+    span = range_of(context, from_, to)
+    started_ns = context.clock.monotonic_ns()
+
+    def counted() -> list[Bucket]:
+        with context.telemetry["api_query_seconds"].labels("/api/v1/histogram").time():
+            return context.backend.store.histogram(
+                credential.app, parsed, span.from_ns, span.to_ns, buckets=buckets, by=by or None
+            )
+
+    found = await context.queries.run(counted)
+    took_ms = round((context.clock.monotonic_ns() - started_ns) / NS_PER_MS, 1)
+    filled = fill(found, span, buckets)
+    answer = HistogramAnswer(rfc3339(span.from_ns), rfc3339(span.to_ns), by or None, filled, took_ms)
+    return json_answer(msgspec.json.encode(answer))
+
+
+def fill(found: Sequence[Bucket], span: TimeRange, count: int) -> list[HistogramBucket]:
+    """`count` buckets in order, those without events among them."""
+    width_ns = bucket_width_ns(span.from_ns, span.to_ns, count)
+    filled = [HistogramBucket(rfc3339(span.from_ns + index * width_ns), 0, {}) for index in range(count)]
+    for bucket in found:
+        place = filled[(bucket.start_ns - span.from_ns) // width_ns]
+        place.counts[bucket.group] = place.counts.get(bucket.group, 0) + bucket.count
+        place.total += bucket.count
+    return filled

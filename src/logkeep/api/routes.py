@@ -1,0 +1,52 @@
+"""Who may call what: every (path, method) with the scope it needs, in one table.
+
+`create_api` refuses to start when a handler is not in this table or the table names one that is not there, and the
+guard in auth.py reads nothing else. tests/integration/test_api.py walks it with no key, a write key and garbage.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Scope = Literal[
+    "open",  # anyone: carries nothing of any app
+    "read",  # a read token or admin token, or a browser that has signed in
+]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """for_people: a page; a browser that has not signed in is led to /sign-in instead of getting a 401.
+
+    parameters: the query parameters it knows, others are a 400; None: others are passed over (pages, health).
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    scope: Scope
+    for_people: bool = False
+    parameters: tuple[str, ...] | None = None
+
+
+ROUTES = (
+    Route("GET", "/api/v1/search", "read", parameters=("query", "from", "to", "order", "limit", "cursor", "app")),
+    Route("GET", "/api/v1/histogram", "read", parameters=("query", "from", "to", "buckets", "by", "app")),
+    Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
+    Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
+    Route("GET", "/api/v1/rejected", "read", parameters=("limit", "app")),
+    Route("GET", "/api/v1/udp-loss", "read", parameters=("app",)),
+    Route("GET", "/api/openapi.json", "open"),
+    Route("GET", "/sessions/{session}", "read", for_people=True),
+    Route("GET", "/sessions", "read", for_people=True),
+    Route("GET", "/events/{event_id}", "read", for_people=True),
+    Route("GET", "/search", "read", for_people=True),
+    Route("GET", "/", "read", for_people=True),
+    Route("GET", "/sign-in", "open", for_people=True),
+    Route("POST", "/sign-in", "open", for_people=True),
+    Route("POST", "/sign-out", "open", for_people=True),
+    Route("GET", "/static/{name}", "open"),
+    Route("GET", "/health/live", "open"),
+    Route("GET", "/health/ready", "open"),
+    Route("GET", "/metrics", "open"),
+)
+
+BY_PLACE = {(route.method, route.path): route for route in ROUTES}

@@ -1,0 +1,206 @@
+"""Search: `/api/v1/search` for programs, `/search` for people."""
+
+import base64
+import binascii
+import hashlib
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
+
+from logkeep.api.answers import FromTime, QueryText, SearchAnswer, ToTime, documented, html_answer, json_answer
+from logkeep.api.backend import Context
+from logkeep.api.charts import Bars, level_bars
+from logkeep.api.errors import describe
+from logkeep.api.links import search_url
+from logkeep.api.rows import decode_events, make_rows
+from logkeep.api.times import TimeRange, parse_range
+from logkeep.clock import NS_PER_MS
+from logkeep.errors import InputError, QuerySyntaxError
+from logkeep.metastore.port import Credential
+from logkeep.query.ast import Query
+from logkeep.query.parser import parse
+from logkeep.store.page import rfc3339
+from logkeep.store.port import Page, SearchRequest
+
+LIMIT_MAX = 1000
+CURSOR_CHARS_MAX = 4096
+PAGE_EVENTS = 100
+BARS = 80
+RANGES = (
+    ("-15m", "15 minutes"),
+    ("-1h", "hour"),
+    ("-6h", "6 hours"),
+    ("-24h", "day"),
+    ("-7d", "week"),
+    ("", "everything kept"),
+)
+
+Order = Literal["asc", "desc"]
+GivenContext = NamedDependency[SkipValidation[Context]]
+GivenCredential = NamedDependency[SkipValidation[Credential]]
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where the next page begins: the store's cursor and the first page's range, so that `now` does not move.
+
+    search: a digest of app, query and order; a cursor given to another search is refused.
+    """
+
+    search: bytes
+    from_ns: int
+    to_ns: int
+    store: str
+
+
+@get("/api/v1/search", summary="Search", tags=["reading"], responses=documented(SearchAnswer, "One page", 400))
+async def search(
+    context: GivenContext,
+    credential: GivenCredential,
+    text: QueryText = "",
+    from_: FromTime = None,
+    to: ToTime = None,
+    order: Annotated[
+        str,
+        QueryParameter(description="Newest first or oldest first.", schema_extra={"enum": ["asc", "desc"]}),
+    ] = "desc",
+    limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="Events a page.")] = 100,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before; its range goes on.")] = None,
+) -> Response[bytes]:
+    """Events that match, a page at a time. Pages joined give every match once, also while new events come in."""
+    request = make_request(context, credential.app, text, from_, to, order=order, limit=limit, cursor=cursor)
+    started_ns = context.clock.monotonic_ns()
+    page = await find(context, "/api/v1/search", request)
+    took_ms = (context.clock.monotonic_ns() - started_ns) / NS_PER_MS
+    return json_answer(
+        b'{"events":%b,"next":%b,"took_ms":%.1f}'
+        % (page.events, msgspec.json.encode(next_cursor(request, page)), took_ms)
+    )
+
+
+@get("/search", include_in_schema=False)
+async def search_page(
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
+) -> Response[bytes]:
+    """The same for people: a page that works without script, newest first unless asked otherwise."""
+    given = {name: request.query_params.get(name, "").strip() for name in ("query", "from", "to", "order", "cursor")}
+    given["order"] = given["order"] or "desc"
+    try:
+        wanted = make_request(
+            context, credential.app, given["query"], given["from"], given["to"],
+            order=given["order"], limit=PAGE_EVENTS, cursor=given["cursor"] or None,
+        )  # fmt: skip
+        return html_answer(await context.queries.run(lambda: _found_page(context, given, wanted)))
+    except InputError as error:  # the form again, with what the person typed
+        status, detail, _ = describe(error)
+        mark = given["query"][: error.column - 1] if isinstance(error, QuerySyntaxError) else None
+        page = context.pages.render(
+            "search.html", app=credential.app, given=given, ranges=_ranges(given), error=detail, before_error=mark,
+            rows=[], bars_data=None, next=None,
+        )  # fmt: skip
+        return html_answer(page, status)
+
+
+def make_request(
+    context: Context,
+    app: str,
+    text: str,
+    from_: str | None,
+    to: str | None,
+    *,
+    order: str,
+    limit: int,
+    cursor: str | None,
+) -> SearchRequest:
+    """What the store is asked. Raises InputError for whatever cannot be read."""
+    if order not in ("asc", "desc"):
+        raise InputError(f"order is 'asc' or 'desc', not {order[:40]!r}")
+    direction = cast(Order, order)
+    query = parse(text, chars_max=context.settings.api.query_chars_max)
+    if cursor:
+        found = _read_cursor(cursor, _search_digest(app, query, order))
+        return SearchRequest(app, query, found.from_ns, found.to_ns, direction, limit, found.store)
+    span = range_of(context, from_, to)
+    return SearchRequest(app, query, span.from_ns, span.to_ns, direction, limit, None)
+
+
+def range_of(context: Context, from_: str | None, to: str | None) -> TimeRange:
+    return parse_range(
+        from_, to, now_ns=context.clock.now_ns(),
+        retention_days=context.settings.store.retention_days, future_s=context.settings.processor.future_s,
+    )  # fmt: skip
+
+
+async def find(context: Context, route: str, request: SearchRequest) -> Page:
+    """The store's page, from a reader's thread, timed."""
+
+    def timed() -> Page:
+        with context.telemetry["api_query_seconds"].labels(route).time():
+            return context.backend.store.search(request)
+
+    return await context.queries.run(timed)
+
+
+def next_cursor(request: SearchRequest, page: Page) -> str | None:
+    """The API's cursor for the page after `page`, None at the end."""
+    if page.next is None:
+        return None
+    digest = _search_digest(request.app, request.query, request.order)
+    packed = msgspec.msgpack.encode(Cursor(digest, request.from_ns, request.to_ns, page.next))
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _read_cursor(text: str, digest: bytes) -> Cursor:
+    try:
+        if len(text) > CURSOR_CHARS_MAX:
+            raise ValueError
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        cursor = msgspec.msgpack.decode(packed, type=Cursor)
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        raise InputError(
+            "the cursor is none of ours; pass `next` of the page before unchanged", code="bad_cursor"
+        ) from error
+    if cursor.search != digest or not 0 <= cursor.from_ns < cursor.to_ns < 1 << 63:
+        raise InputError(
+            "the cursor belongs to another search; repeat query and order of the first page", code="bad_cursor"
+        )
+    return cursor
+
+
+def _search_digest(app: str, query: Query, order: str) -> bytes:
+    return hashlib.blake2b(msgspec.msgpack.encode((app, query, order)), digest_size=8).digest()
+
+
+def _found_page(context: Context, given: dict[str, str], request: SearchRequest) -> bytes:
+    """The page with results. Blocks: runs in a reader's thread, rendering too (milliseconds a page)."""
+    store = context.backend.store
+    with context.telemetry["api_query_seconds"].labels("/search").time():
+        page = store.search(request)
+        buckets = [] if given["cursor"] else store.histogram(
+            request.app, request.query, request.from_ns, request.to_ns, buckets=BARS, by="level"
+        )  # fmt: skip
+    cursor = next_cursor(request, page)
+    bars: Bars | None = None
+    if buckets:
+        span = TimeRange(request.from_ns, request.to_ns)
+        bars = level_bars(buckets, span, BARS, lambda from_ns, to_ns: search_url(
+            given["query"], **{"from": rfc3339(from_ns), "to": rfc3339(to_ns), "order": given["order"]}
+        ))  # fmt: skip
+    return context.pages.render(
+        "search.html", app=request.app, given=given, ranges=_ranges(given), error=None, before_error=None,
+        rows=make_rows(decode_events(page.events), deltas=False), bars_data=bars,
+        next=cursor and search_url(given["query"], **{**_but(given, "query"), "cursor": cursor}),
+    )  # fmt: skip
+
+
+def _ranges(given: dict[str, str]) -> list[tuple[str, str]]:
+    """The choices of the form; a range that came by a link is one more."""
+    known = {value for value, _ in RANGES}
+    extra = [] if given["from"] in known else [(given["from"], f"since {given['from']}")]
+    return [*extra, *RANGES]
+
+
+def _but(given: dict[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in given.items() if key != name}

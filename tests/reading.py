@@ -1,0 +1,127 @@
+"""The API over a store in memory, for tests that ask it as a client or look at its pages."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import uvicorn
+from litestar import Litestar
+
+from logkeep.api.app import create_api
+from logkeep.api.backend import Backend, Ledger
+from logkeep.clock import NS_PER_MS, ManualClock
+from logkeep.errors import BackendUnavailable
+from logkeep.event import Event
+from logkeep.metastore.port import Credential
+from logkeep.settings import Settings
+from logkeep.store.memory import MemoryStore
+from logkeep.store.port import Batch
+from logkeep.telemetry import Telemetry
+
+NOW_NS = 1_785_578_400_000_000_000  # 2026-08-01T10:00:00Z
+READ_TOKEN = "lkr_a-token-that-reads"
+WRITE_KEY = "lkw_a-key-that-writes"
+OTHER_TOKEN = "lkr_a-token-of-another-app"
+ADMIN_EMAIL = "admin@localhost"
+ADMIN_PASSWORD = "correct horse"
+READ = {"Authorization": f"Bearer {READ_TOKEN}"}
+
+
+class Accounts:
+    """A metastore with two apps; `revoke` takes a token away."""
+
+    def __init__(self) -> None:
+        self._credentials = {
+            READ_TOKEN: Credential("shop", "read"),
+            WRITE_KEY: Credential("shop", "write"),
+            OTHER_TOKEN: Credential("other", "read"),
+        }
+
+    def credential(self, secret: str) -> Credential | None:
+        return self._credentials.get(secret)
+
+    def revoke(self, secret: str) -> None:
+        del self._credentials[secret]
+
+    def sign_in(self, email: str, password: str) -> Credential | None:
+        return Credential("shop", "admin") if (email, password) == (ADMIN_EMAIL, ADMIN_PASSWORD) else None
+
+    def app_names(self) -> list[str]:
+        return ["shop", "other"]
+
+    def default_app(self) -> str:
+        return "shop"
+
+
+class Reading:
+    """An API with its parts within reach. `problems` is what readiness finds wrong; `down` makes the store fail."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.clock = ManualClock(NOW_NS)
+        self.store = MemoryStore(clock=self.clock)
+        self.accounts = Accounts()
+        self.telemetry = Telemetry()
+        self.problems: list[str] = []
+        self.rejected: list[dict[str, Any]] = []
+        self.udp_loss: list[dict[str, Any]] = []
+        self.ledger = Ledger(received=12, stored=9, rejected={"missing_key": 2}, over_quota=0, expired=0, queued=1)
+        self._batches = 0
+        self.app = self._make(settings or Settings())
+
+    def _make(self, settings: Settings) -> Litestar:
+        backend = Backend(
+            store=self.store,
+            metastore=self.accounts,
+            ledger=lambda app: self.ledger,
+            rejected=lambda app, limit: self.rejected[:limit],
+            udp_loss=lambda app: self.udp_loss,
+            ready=lambda: self.problems,
+        )
+        return create_api(backend, settings=settings, clock=self.clock, telemetry=self.telemetry)
+
+    def write(self, events: Sequence[Event]) -> None:
+        self._batches += 1
+        self.store.write(Batch(f"batch {self._batches}", events))
+
+    def break_store(self) -> None:
+        def fail(*_: Any, **__: Any) -> Any:
+            raise BackendUnavailable("the store is closed", retry_after_s=7)
+
+        for name in ("search", "session", "event", "histogram", "latest_sessions"):
+            setattr(self.store, name, fail)
+
+
+def make_event(index: int = 0, value: Any = "hello", **fields: Any) -> Event:
+    """Event `index` of session s-1, `index` seconds before 10:00, its value in the JSON type of `value`."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    kinds = {str: "text", bool: "bool", int: "number", float: "number", dict: "object", list: "array"}
+    given: dict[str, Any] = {
+        "app": "shop",
+        "session": "s-1",
+        "key": "message",
+        "value": text,
+        "kind": kinds.get(type(value), "null"),
+        "number": float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None,
+        "time_ns": NOW_NS - index * 1000 * NS_PER_MS,
+        "received_ns": NOW_NS,
+        "id": f"id-{index:04}",
+    }
+    return Event(**(given | fields))
+
+
+@contextmanager
+def served(app: Litestar) -> Iterator[str]:
+    """The address of `app`, served over TCP as the keeper does it, until the block ends."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server ended before it started"
+            thread.join(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
