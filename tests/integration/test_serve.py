@@ -75,7 +75,7 @@ def test_the_session_page_escapes_what_senders_wrote(service: Service) -> None:
 
 def test_an_update_replaces_the_value_readers_see(service: Service) -> None:
     service.post(event("s-up", "state", "started"))
-    service.wait_for_events("session:s-up state", 1)
+    service.wait_for_events("session:s-up key:state", 1)
     answer = httpx.put(
         f"{service.intake_url}/v1/sessions/s-up/events/state", json={"value": "done"}, headers=service.write_headers
     )
