@@ -41,7 +41,9 @@ class Groups:
         self._folder = folder
         self._disk = disk
         self._lock = threading.Lock()
+        self._doubtful: set[str] = set()  # their last commit failed: what is read is perhaps not durable
         disk.make_folder(folder)
+        disk.sync_names(folder)  # a commit that is seen after kill -9 may not be durable yet
 
     def names(self) -> list[str]:
         return [name for name in self._disk.list(self._folder) if _NAME.fullmatch(name)]
@@ -73,14 +75,18 @@ class Groups:
             for partition, offset in offsets.items():
                 merged[checked_name(partition)] = max(offset, merged.get(partition, 0))
             body = _encode(Commit(merged, metadata))
+            self._doubtful.add(group)
             try:
                 self._disk.write_atomically(self._folder / group, MAGIC + crc32(body).to_bytes(4, "little") + body)
             except OSError as error:
                 # Old or new stands on disk, both true: the caller's work is done, and doing it twice is allowed.
                 raise BackendUnavailable(f"cannot write the commits of group {group}: {error}; try later") from error
+            self._doubtful.discard(group)
 
     def least(self, partition: Partition) -> Offset | None:
-        """The offset that every group has committed; None when there is no group."""
+        """The offset that every group has durably committed; None when there is no group, or one is in doubt."""
+        if self._doubtful:
+            return None
         offsets = [self.read(name).offsets.get(partition, 0) for name in self.names()]
         return min(offsets, default=None)
 

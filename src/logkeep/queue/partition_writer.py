@@ -77,7 +77,7 @@ class PartitionWriter:
         )
         self.stopped: str | None = None  # why this partition takes nothing more until a restart
         self._mark = disk.open_mark(folder / MARK_NAME, write=True)
-        self._file: DiskFile
+        self._file: DiskFile | None = None  # None: no segment could be started yet, the disk being full
         self._base = self._end = 0
         self._marker = b""
         self._open(self._mark.load() or 0, committed)
@@ -119,7 +119,8 @@ class PartitionWriter:
             last.gate.acquire()
             if last.leads:
                 self._lead(last)
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         self._mark.close()
 
     # Opening
@@ -127,9 +128,9 @@ class PartitionWriter:
     def _open(self, durable: Offset, committed: Offset) -> None:
         bases = segment_bases(self._disk.list(self._folder))
         if not bases:
-            self._start_segment(max(committed, durable))
+            self._start_or_wait(max(committed, durable))
         elif self._is_torn_start(bases[-1]):
-            self._start_segment(max(bases[-1], committed, durable))
+            self._start_or_wait(max(bases[-1], committed, durable))
         else:
             self._repair(bases[-1], durable, committed)
         self._disk.sync_names(self._folder)  # a name seen after kill -9 may not be durable yet
@@ -146,15 +147,25 @@ class PartitionWriter:
         segment = Segment(self._disk, self._folder, self._partition, base)
         marker = segment.marker()
         if tail.cut is None or tail.cut < committed or marker is None:
-            self._start_segment(max(tail.end, durable, committed))
+            self._start_or_wait(max(tail.end, durable, committed))
             return
-        self._file = self._disk.open_append(self._folder / segment_name(base))
-        self._file.truncate(tail.cut - base + SEGMENT_HEADER_BYTES)
-        self._write_again(base, tail.doubtful, tail.cut)
-        self._file.sync()
-        self._base, self._end, self._marker = base, tail.cut, marker
+        file = self._disk.open_append(self._folder / segment_name(base))
+        file.truncate(tail.cut - base + SEGMENT_HEADER_BYTES)
+        self._write_again(file, base, tail.doubtful, tail.cut)
+        file.sync()
+        self._file, self._base, self._end, self._marker = file, base, tail.cut, marker
 
-    def _write_again(self, base: Offset, start: Offset, end: Offset) -> None:
+    def _start_or_wait(self, base: Offset) -> None:
+        """On a full disk the process still starts, so that it answers: each append tries to start the segment."""
+        self._base = self._end = base
+        try:
+            self._start_segment(base)
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise
+            self._must_roll = True
+
+    def _write_again(self, file: DiskFile, base: Offset, start: Offset, end: Offset) -> None:
         """Bytes read back after a failed fsync may be in memory only, and held for clean: see DiskFile.rewrite."""
         path, at = self._folder / segment_name(base), start - base + SEGMENT_HEADER_BYTES
         limit = end - base + SEGMENT_HEADER_BYTES
@@ -162,7 +173,7 @@ class PartitionWriter:
             data = self._disk.read(path, at, min(WRITE_BYTES, limit - at))
             if not data:
                 raise OSError(errno.EIO, f"{path} became shorter while it was repaired")
-            self._file.rewrite(at, data)
+            file.rewrite(at, data)
             at += len(data)
 
     def _start_segment(self, base: Offset) -> None:
@@ -243,10 +254,12 @@ class PartitionWriter:
             return self._refuse(
                 calls, lambda: BackendUnavailable(why.message, code=why.code, retry_after_s=why.retry_after_s)
             )
-        if not self._write(calls):
+        file = self._file
+        assert file is not None, "a writer without a segment must roll first"
+        if not self._write(file, calls):
             return None
         try:
-            self._file.sync()
+            file.sync()
         except OSError as error:
             # The kernel may have dropped the bytes and call the next fsync a success: never try again.
             self._stop(f"fsync failed: {error}")
@@ -259,7 +272,7 @@ class PartitionWriter:
             offset += call.size
         return None
 
-    def _write(self, calls: list[_Call]) -> bool:
+    def _write(self, file: DiskFile, calls: list[_Call]) -> bool:
         """All payloads are in the file, in the page cache. False: refused, the file as it was."""
         offset = self._end
         parts: list[bytes] = []
@@ -270,25 +283,25 @@ class PartitionWriter:
                 offset += call.size
                 joined += call.size
                 if joined >= WRITE_BYTES:
-                    self._file.append(b"".join(parts))
+                    file.append(b"".join(parts))
                     parts, joined = [], 0
-            self._file.append(b"".join(parts))
+            file.append(b"".join(parts))
         except OSError as error:
-            self._cut_back(error)
+            self._cut_back(file, error)
             full = self.stopped is None
             why = f"cannot write: {error}"
             self._refuse(calls, (lambda: queue_full(why)) if full else self._partition_stopped)
             return False
         return True
 
-    def _cut_back(self, error: OSError) -> None:
+    def _cut_back(self, file: DiskFile, error: OSError) -> None:
         """The file is as before the failed write, durably: what was refused must not come back after a crash."""
         if error.errno not in _NO_SPACE:
             self._stop(f"write failed: {error}")
             return
         try:
-            self._file.truncate(self._end - self._base + SEGMENT_HEADER_BYTES)
-            self._file.sync()
+            file.truncate(self._end - self._base + SEGMENT_HEADER_BYTES)
+            file.sync()
         except OSError as second:
             self._stop(f"cannot cut back after {error}: {second}")
 
@@ -310,8 +323,9 @@ class PartitionWriter:
             self._stop(f"cannot start a segment: {error}")
             raise self._partition_stopped() from error
         self._must_roll = False
-        with contextlib.suppress(OSError):
-            old.close()
+        if old is not None:
+            with contextlib.suppress(OSError):
+                old.close()
 
     def _roll_for_trimming(self) -> None:
         """While the queue is full, what this partition holds must be trimmable once it is processed."""
