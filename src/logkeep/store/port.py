@@ -8,6 +8,9 @@ import msgspec
 from logkeep.event import Event
 from logkeep.query.ast import Query
 
+ROWS_MAX = 500_000  # events of one batch; about 350 MB of NDJSON and as much in the engine while it is written
+REMEMBER_S = 24 * 3600  # how long ids are known that no stored event shows: of batches, and of events without a time
+
 
 class Batch(msgspec.Struct, frozen=True):
     """Events to write as one. `token` names this very batch: the same token again changes nothing."""
@@ -75,15 +78,26 @@ class Store(Protocol):
     """
 
     def known(self, events: Sequence[Event]) -> set[int]:
-        """Indexes of `events` whose sender-given id (`own_id`) is stored already or stands earlier in `events`."""
+        """Indexes of `events` whose sender-given id (`own_id`) is stored already or stands earlier in `events`.
+
+        Stored: within the last REMEMBER_S, or at any time with the same `time_ns`. An id counts within its app.
+        """
         ...
 
     def write(self, batch: Batch) -> None:
         """All of the batch is durable and found by searches on return. The same token again changes nothing.
 
-        events: 1 to `rows_max`, ids distinct. Raises BackendUnavailable (retry the whole batch with the same token),
-        InputError (some event can never be stored; nothing tells which: split the batch).
+        events: 1 to ROWS_MAX, ids distinct in each app. Raises BackendUnavailable (retry the whole batch with the
+        same token), InputError (some event can never be stored; nothing tells which: split the batch).
         """
+        ...
+
+    def remember(self, keys: Sequence[str], token: str) -> None:
+        """`remembered` knows `keys` (1 or more) for REMEMBER_S from now; durable. Again, with any token: no harm."""
+        ...
+
+    def remembered(self, keys: Sequence[str]) -> set[str]:
+        """Those of `keys` that `remember` was given within REMEMBER_S."""
         ...
 
     def search(self, request: SearchRequest) -> Page:
@@ -101,19 +115,26 @@ class Store(Protocol):
     def histogram(
         self, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
     ) -> list[Bucket]:
-        """Counts by time bucket (equal parts of the range) and by the field `by` ("" when None). Empty ones absent."""
+        """Counts by time bucket (equal parts of the range) and by the field `by` ("" when None). Empty ones absent.
+
+        by: level, component or key. In order of time, then group.
+        """
         ...
 
     def latest_sessions(self, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
-        """Sessions by last activity, newest first."""
+        """Sessions by last activity, newest first; counts and times of what happened since `since_ns`."""
         ...
 
-    def days(self) -> list[DayCount]: ...
+    def days(self) -> list[DayCount]:
+        """In order of day and app. events: rows stored, superseded ones too. bytes_on_disk: the app's share by rows."""
+        ...
 
     def drop_day(self, day: str) -> None:
         """Nothing of that day is there any more, in any app. Readers that have begun finish with what they saw."""
         ...
 
-    def ready(self) -> bool: ...
+    def ready(self) -> bool:
+        """Whether a read would be answered now."""
+        ...
 
     def close(self) -> None: ...

@@ -1,0 +1,215 @@
+"""A query as ClickHouse SQL with bound parameters, and the SQL that makes an event's JSON. Pure: text in, text out.
+
+Conditions are two-valued like query/match.py: nothing here may yield NULL, so that `NOT` means what it says.
+Only text built here and parameter names stand in the SQL; what a user wrote travels as parameters.
+
+Index use (tests/contract/test_store_indexes.py holds it with EXPLAIN): words, phrases and prefixes of 3 and more
+characters read the text index on `FOLDED_VALUE`; session, user, device and id have bloom filters. `match()` uses none.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from logkeep.event import LEVELS
+from logkeep.query import ast
+from logkeep.query.match import attribute_key
+from logkeep.query.text import fold, tokens
+
+# The same words as query/text.py fold(); the text index stands on exactly this expression.
+FOLDED_VALUE = "replaceAll(lowerUTF8(value), 'ς', 'σ')"
+# One character that is no token's: query/text.py's rule, as RE2.
+SEPARATOR_CLASS = r"[^0-9A-Za-z\x{80}-\x{10FFFF}]"
+HINT_TOKENS_MAX = 8  # tokens of a whole value that go to the text index first; more narrow it no further
+
+_PLAIN_FIELDS = frozenset((*ast.ID_FIELDS, *ast.NAME_FIELDS, "value"))
+_COMPARE: Mapping[str, Callable[[int, int], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+EVENT_COLUMNS = (
+    "app, session, key, value, kind, time_ns, received_ns, id, level, user, device, component, attributes,"
+    " json_attributes, update"
+)
+
+
+# One line of JSON from EVENT_COLUMNS, the same fields as store/page.py event_json() makes of an Event. A named tuple
+# leaves out its NULLs (READ_SETTINGS), and costs the planner 3 ms a query where one `concat` of all members costs 7.
+# Its last member is a text, so the only brace trimmed is its own.
+_NAMED = """Tuple(id String, app String, time DateTime64(9, 'UTC'), received DateTime64(9, 'UTC'), session String,
+key String, level Nullable(String), user Nullable(String), device Nullable(String), component Nullable(String))"""
+EVENT_JSON = f"""concat(trimRight(toJSONString(CAST((
+  id, app, fromUnixTimestamp64Nano(time_ns, 'UTC'), fromUnixTimestamp64Nano(received_ns, 'UTC'), session, key,
+  nullIf(toString(level), ''), nullIf(user, ''), nullIf(device, ''), nullIf(component, '')),
+  $type${_NAMED}$type$)), '}}'),
+',"value":', if(kind = 'text', toJSONString(value), value),
+if(empty(attributes), '', concat(',"attributes":{{', arrayStringConcat(arrayMap(
+  (name, text) -> concat(toJSONString(name), ':', if(has(json_attributes, name), text, toJSONString(text))),
+  mapKeys(attributes), mapValues(attributes)), ','), '}}')),
+if(update, ',"update":true}}', '}}'))"""
+# What EVENT_JSON, and the index under short prefixes, need of a connection.
+READ_SETTINGS = (
+    "output_format_json_escape_forward_slashes = 0, output_format_json_skip_null_value_in_named_tuples = 1,"
+    " output_format_json_named_tuples_as_objects = 1, date_time_output_format = 'iso',"
+    " text_index_like_min_pattern_length = 3"
+)
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """sql: a 0/1 expression over the columns of `events`. parameters: by name, as the engine's client wants them."""
+
+    sql: str
+    parameters: dict[str, str]
+
+
+def compile_query(query: ast.Query) -> Condition:
+    """The condition under which a row matches `query`."""
+    compiler = _Compiler()
+    return Condition(compiler.sql(query), compiler.parameters)
+
+
+def group_expression(field: str) -> Condition:
+    """The text of a field as something to group by; "" where an attribute is absent."""
+    compiler = _Compiler()
+    return Condition(f"toString({compiler.field(field)})", compiler.parameters)
+
+
+_escapes = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
+
+
+def text_parameter(text: str) -> str:
+    """`text` as the value of a String parameter: the engine reads parameters as escaped TSV fields."""
+    return text.translate(_escapes)
+
+
+def text_literal(text: str) -> str:
+    """`text` as an SQL literal, for our own names (tokens, paths); what users write goes as parameters."""
+    return "'" + text.translate(_escapes).replace("'", "\\'") + "'"
+
+
+class _Compiler:
+    """Walks the tree once; parameters are named q0, q1, … in order of appearance."""
+
+    def __init__(self) -> None:
+        self.parameters: dict[str, str] = {}
+
+    def text(self, text: str) -> str:
+        """A reference to `text`, bound."""
+        return self._bind(text_parameter(text), "String")
+
+    def _bind(self, value: str, kind: str) -> str:
+        name = f"q{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"{{{name}:{kind}}}"
+
+    def sql(self, query: ast.Query) -> str:
+        match query:
+            case ast.All():
+                return "1"
+            case ast.Not(child):
+                return f"(NOT {self.sql(child)})"
+            case ast.And(children):
+                return self._joined(" AND ", children, empty="1")
+            case ast.Or(children):
+                return self._joined(" OR ", children, empty="0")
+            case ast.Word() | ast.Phrase() | ast.WordPrefix():
+                return self._words(query)
+            case ast.Compare():
+                return self._compare(query)
+            case ast.LevelCompare(op, level):
+                wanted, holds = LEVELS.index(level), _COMPARE[op]
+                return _level_in(name for rank, name in enumerate(LEVELS) if holds(rank, wanted))
+            case _:
+                return self._field_condition(query)
+
+    def _joined(self, word: str, children: tuple[ast.Query, ...], *, empty: str) -> str:
+        return "(" + (word.join(self.sql(child) for child in children) or empty) + ")"
+
+    def _words(self, query: ast.Word | ast.Phrase | ast.WordPrefix) -> str:
+        match query:
+            case ast.Word(word):
+                return self._has_tokens([word])
+            case ast.Phrase(words):
+                return f"hasPhrase({FOLDED_VALUE}, {self.text(' '.join(words))})"
+            case ast.WordPrefix(prefix):
+                # LIKE finds candidates in the index's dictionary; the regex sees that a token starts there. A prefix
+                # is made of token characters only, so neither has anything to escape.
+                text = self.text(prefix)
+                starts = f"match({FOLDED_VALUE}, concat('(?:^|{_doubled(SEPARATOR_CLASS)})', {text}))"
+                return f"({FOLDED_VALUE} LIKE concat('%', {text}, '%') AND {starts})"
+
+    def _has_tokens(self, words: list[str]) -> str:
+        return f"hasAllTokens({FOLDED_VALUE}, [{', '.join(self.text(word) for word in words)}])"
+
+    def _compare(self, query: ast.Compare) -> str:
+        bound = self._bind(repr(float(query.number)), "Float64")
+        if query.field == "value":
+            return f"(number {query.op} {bound})"  # NaN where there is no number: compares false
+        key = self.text(attribute_key(query.field))
+        number = f"toFloat64OrDefault(attributes[{key}], nan)"
+        return f"(has(json_attributes, {key}) AND isFinite({number}) AND {number} {query.op} {bound})"
+
+    def field(self, field: str) -> str:
+        """The field as a String expression."""
+        if field.startswith(ast.ATTRIBUTE_PREFIX):
+            return f"attributes[{self.text(attribute_key(field))}]"
+        assert field in _PLAIN_FIELDS or field == "level", field
+        return "toString(level)" if field == "level" else field
+
+    def _field_condition(self, query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> str:
+        if query.field == "level" and not isinstance(query, ast.Regex):
+            return _level_in(name for name in ("", *LEVELS) if _level_holds(query, name))
+        if not query.field.startswith(ast.ATTRIBUTE_PREFIX):
+            return self._present(query)
+        has = f"mapContains(attributes, {self.text(attribute_key(query.field))})"
+        return has if isinstance(query, ast.Exists) else f"({has} AND {self._present(query)})"
+
+    def _present(self, query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> str:
+        field = self.field(query.field)
+        match query:
+            case ast.Exists("value"):
+                return "1"
+            case ast.Exists():
+                return f"({field} != '')"
+            case ast.Equals(name, text, folded):
+                condition = f"({_folded(field) if folded else field} = {self.text(fold(text) if folded else text)})"
+                return self._hinted(condition, tokens(text)) if name == "value" else condition
+            case ast.Prefix(name, text, folded):
+                start = self.text(fold(text) if folded else text)
+                condition = f"startsWith({_folded(field) if folded else field}, {start})"
+                # The last token may go on beyond the prefix, the ones before it are whole.
+                return self._hinted(condition, tokens(text)[:-1]) if name == "value" else condition
+            case ast.Regex(_, pattern):
+                # The engine lets `.` match a newline unless told otherwise; the language does not.
+                return f"match({field}, {self.text('(?-s)' + pattern)})"
+
+    def _hinted(self, condition: str, words: list[str]) -> str:
+        """The condition, after one that follows from it and that the text index answers."""
+        return f"({self._has_tokens(words[:HINT_TOKENS_MAX])} AND {condition})" if words else condition
+
+
+def _folded(expression: str) -> str:
+    return FOLDED_VALUE if expression == "value" else f"replaceAll(lowerUTF8({expression}), 'ς', 'σ')"
+
+
+def _doubled(pattern: str) -> str:
+    return pattern.replace("\\", "\\\\")
+
+
+def _level_in(names: Iterable[str]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"(level IN ({listed}))" if listed else "0"
+
+
+def _level_holds(query: ast.Equals | ast.Prefix | ast.Exists, name: str) -> bool:
+    match query:
+        case ast.Exists():
+            return name != ""
+        case ast.Equals(_, text, folded):
+            return name == (fold(text) if folded else text)
+        case ast.Prefix(_, text, folded):
+            return name.startswith(fold(text) if folded else text)

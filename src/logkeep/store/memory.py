@@ -1,0 +1,205 @@
+"""The Store port in plain Python: for tests of everything above the store. Nothing here survives the process.
+
+Slow and simple on purpose: it evaluates queries with query/match.py, event by event.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+
+from logkeep.clock import NS_PER_S, Clock, SystemClock
+from logkeep.errors import InputError
+from logkeep.event import Event
+from logkeep.query.ast import Query
+from logkeep.query.match import matcher
+from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, event_json
+from logkeep.store.port import (
+    REMEMBER_S,
+    ROWS_MAX,
+    Batch,
+    Bucket,
+    DayCount,
+    Page,
+    SearchRequest,
+    SessionSummary,
+)
+
+COMPONENTS_MAX = 32
+
+
+class MemoryStore:
+    """All methods take one lock, so each sees whole batches."""
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._events: dict[tuple[str, str], Event] = {}  # by (app, id)
+        self._tokens: set[str] = set()
+        self._recent: dict[tuple[str, str], int] = {}  # (app, id) → ns when written
+        self._remembered: dict[str, int] = {}
+        self._updates: dict[tuple[str, str, str], Event] = {}  # by (app, session, key): the one that stands
+        self._update_received: dict[tuple[str, str, str], int] = {}  # of the update received last, ns
+        self._hidden: set[tuple[str, str]] = set()  # (app, id) of what an update has superseded; only grows
+
+    def known(self, events: Sequence[Event]) -> set[int]:
+        found: set[int] = set()
+        seen: set[tuple[str, str]] = set()
+        with self._lock:
+            for row, event in enumerate(events):
+                name = (event.app, event.id)
+                if event.own_id and (name in seen or self._is_known(event)):
+                    found.add(row)
+                if event.own_id:
+                    seen.add(name)
+        return found
+
+    def _is_known(self, event: Event) -> bool:
+        name = (event.app, event.id)
+        stored = self._events.get(name)
+        return (stored is not None and stored.time_ns == event.time_ns) or self._is_fresh(self._recent.get(name))
+
+    def _is_fresh(self, at_ns: int | None) -> bool:
+        return at_ns is not None and at_ns > self._clock.now_ns() - REMEMBER_S * NS_PER_S
+
+    def write(self, batch: Batch) -> None:
+        assert 1 <= len(batch.events) <= ROWS_MAX, len(batch.events)
+        with self._lock:
+            if batch.token in self._tokens:
+                return
+            self._tokens.add(batch.token)
+            for event in batch.events:
+                self._events[event.app, event.id] = event
+                if event.own_id:
+                    self._recent[event.app, event.id] = self._clock.now_ns()
+            self._hide_superseded(batch.events)
+
+    def _hide_superseded(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.update:
+                slot = _slot(event)
+                self._updates[slot] = max(self._updates.get(slot, event), event, key=_recency)
+                self._update_received[slot] = max(self._update_received.get(slot, event.received_ns), event.received_ns)
+        touched = self._updates.keys() & set(map(_slot, events))
+        for event in self._events.values() if touched else ():
+            if _slot(event) in touched and self._is_superseded(event):
+                self._hidden.add((event.app, event.id))
+
+    def _is_superseded(self, event: Event) -> bool:
+        if event.update:
+            return self._updates[_slot(event)].id != event.id
+        return event.received_ns <= self._update_received[_slot(event)]
+
+    def remember(self, keys: Sequence[str], token: str) -> None:
+        assert keys
+        with self._lock:
+            self._remembered.update(dict.fromkeys(keys, self._clock.now_ns()))
+
+    def remembered(self, keys: Sequence[str]) -> set[str]:
+        with self._lock:
+            return {key for key in keys if self._is_fresh(self._remembered.get(key))}
+
+    def search(self, request: SearchRequest) -> Page:
+        matches = matcher(request.query)
+        found = self._visible(
+            request.app, lambda event: request.from_ns <= event.time_ns < request.to_ns and matches(event)
+        )
+        if request.order == "desc":
+            found.reverse()
+        if request.cursor is not None:
+            after = decode_cursor(request.cursor)
+            found = [event for event in found if event_is_after(event, after, request.order)]
+        return _page(found, request.limit)
+
+    def session(self, app: str, session: str, *, limit: int) -> Page:
+        return _page(self._visible(app, lambda event: event.session == session), limit)
+
+    def event(self, app: str, event_id: str) -> bytes | None:
+        found = self._visible(app, lambda event: event.id == event_id)
+        return event_json(found[0]) if found else None
+
+    def histogram(
+        self, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
+    ) -> list[Bucket]:
+        width_ns, matches = bucket_width_ns(from_ns, to_ns, buckets), matcher(query)
+        found = self._visible(app, lambda event: from_ns <= event.time_ns < to_ns and matches(event))
+        counts = Counter(
+            ((event.time_ns - from_ns) // width_ns, str(getattr(event, by)) if by else "") for event in found
+        )
+        return [Bucket(from_ns + bucket * width_ns, group, count) for (bucket, group), count in sorted(counts.items())]
+
+    def latest_sessions(self, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
+        by_session: dict[str, list[Event]] = {}
+        for event in self._visible(app, lambda event: event.time_ns >= since_ns):
+            by_session.setdefault(event.session, []).append(event)
+        found = [_summary(session, events) for session, events in by_session.items()]
+        return sorted(found, key=lambda summary: (-summary.last_ns, summary.session))[:limit]
+
+    def days(self) -> list[DayCount]:
+        with self._lock:
+            sizes: dict[tuple[str, str], list[int]] = {}
+            for event in self._events.values():
+                sizes.setdefault((_day(event.time_ns), event.app), []).append(len(event_json(event)))
+        return [DayCount(day, app, len(each), sum(each)) for (day, app), each in sorted(sizes.items())]
+
+    def drop_day(self, day: str) -> None:
+        try:
+            name = date.fromisoformat(day).isoformat()
+        except ValueError as error:
+            raise InputError(f"{day[:40]!r} is no day; write YYYY-MM-DD", code="bad_day") from error
+        with self._lock:
+            self._events = {key: event for key, event in self._events.items() if _day(event.time_ns) != name}
+
+    def ready(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+    def _visible(self, app: str, wanted: Callable[[Event], bool]) -> list[Event]:
+        """The app's events in order of (time, id), without those that an update has superseded."""
+        with self._lock:
+            mine = [event for name, event in self._events.items() if event.app == app and name not in self._hidden]
+        return sorted(filter(wanted, mine), key=_position)
+
+
+def _slot(event: Event) -> tuple[str, str, str]:
+    return (event.app, event.session, event.key)
+
+
+def _position(event: Event) -> tuple[int, bytes]:
+    return (event.time_ns, event.id.encode())
+
+
+def _recency(event: Event) -> tuple[int, int, bytes]:
+    return (event.time_ns, event.received_ns, event.id.encode())
+
+
+def event_is_after(event: Event, after: tuple[int, str], order: str) -> bool:
+    place = (after[0], after[1].encode())
+    return _position(event) > place if order == "asc" else _position(event) < place
+
+
+def _page(found: list[Event], limit: int) -> Page:
+    shown = found[:limit]
+    last = shown[-1] if len(found) > limit else None
+    cursor = encode_cursor(last.time_ns, last.id) if last is not None else None
+    return Page(b"[" + b",".join(map(event_json, shown)) + b"]", len(shown), cursor)
+
+
+def _summary(session: str, events: list[Event]) -> SessionSummary:
+    """events: of this session, oldest first."""
+    return SessionSummary(
+        session=session,
+        events=len(events),
+        errors=sum(event.level in ("error", "fatal") for event in events),
+        first_ns=events[0].time_ns,
+        last_ns=events[-1].time_ns,
+        user=next((event.user for event in reversed(events) if event.user), ""),
+        device=next((event.device for event in reversed(events) if event.device), ""),
+        components=sorted({event.component for event in events if event.component})[:COMPONENTS_MAX],
+    )
+
+
+def _day(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // NS_PER_S, UTC).strftime("%Y-%m-%d")

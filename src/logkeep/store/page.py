@@ -1,0 +1,78 @@
+"""What every store's answers have in common: an event as JSON, cursors, the buckets of a histogram. Pure."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+
+import msgspec
+
+from logkeep.clock import NS_PER_S
+from logkeep.errors import InputError
+from logkeep.event import Event
+
+CURSOR_CHARS_MAX = 1024  # 8 bytes of time and an id of NAME_BYTES_MAX, in base64, with room
+_TIME_OFFSET = 1 << 63  # so that times before 1970 pack as unsigned
+
+_encode = msgspec.json.Encoder().encode
+
+
+def rfc3339(time_ns: int) -> str:
+    """`2026-01-02T03:04:05.123456789Z`: always nine digits, so that texts sort as times do."""
+    seconds, fraction = divmod(time_ns, NS_PER_S)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+def time_ns_of(text: str) -> int:
+    """The inverse of `rfc3339`, for its own form only."""
+    whole = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    return int(whole.timestamp()) * NS_PER_S + int(text[20:29])
+
+
+def event_json(event: Event) -> bytes:
+    """The event as the API sends it: fields that are unset are left out, `value` and attributes in their JSON types."""
+    fields: dict[str, object] = {
+        "id": event.id,
+        "app": event.app,
+        "time": rfc3339(event.time_ns),
+        "received": rfc3339(event.received_ns),
+        "session": event.session,
+        "key": event.key,
+        "value": event.value if event.kind == "text" else msgspec.Raw(event.value.encode()),
+    }
+    fields |= {name: text for name in ("level", "user", "device", "component") if (text := getattr(event, name))}
+    if event.attributes:
+        typed = event.json_attributes
+        fields["attributes"] = {
+            key: msgspec.Raw(text.encode()) if key in typed else text for key, text in event.attributes.items()
+        }
+    if event.update:
+        fields["update"] = True
+    return _encode(fields)
+
+
+def encode_cursor(time_ns: int, event_id: str) -> str:
+    """The place just after this event, as an opaque word that is safe in a URL."""
+    packed = (time_ns + _TIME_OFFSET).to_bytes(8, "big") + event_id.encode()
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[int, str]:
+    """(time_ns, id) of the event the cursor stands after. Raises InputError with code `bad_cursor`."""
+    try:
+        if len(cursor) > CURSOR_CHARS_MAX:
+            raise ValueError
+        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        if len(packed) < 9:
+            raise ValueError
+        return int.from_bytes(packed[:8], "big") - _TIME_OFFSET, packed[8:].decode()
+    except (ValueError, binascii.Error) as error:
+        raise InputError(
+            f"cursor {cursor[:40]!r} is none of ours; use `next` of the page before as it was given", code="bad_cursor"
+        ) from error
+
+
+def bucket_width_ns(from_ns: int, to_ns: int, buckets: int) -> int:
+    """ns of one of `buckets` equal parts of the range, rounded up so that the last one ends at `to_ns` or after."""
+    if to_ns <= from_ns:
+        raise InputError(f"an empty range: from {from_ns} to {to_ns} ns; `from` must be before `to`", code="bad_range")
+    return max(1, -((from_ns - to_ns) // buckets))

@@ -1,0 +1,94 @@
+"""Queries of the embedded store use the indexes they are meant to: what the engine would read, by its own EXPLAIN."""
+# ruff: noqa: S608 - the SQL of a compiled query holds no text of users
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from logkeep.clock import NS_PER_S
+from logkeep.event import Event
+from logkeep.query.parser import parse
+from logkeep.store.clickhouse_sql import compile_query
+from logkeep.store.embedded import EmbeddedStore
+from logkeep.store.port import Batch
+
+ROWS = 20_000  # ten granules
+T0 = 1_760_054_400 * NS_PER_S
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
+    opened = EmbeddedStore(tmp_path_factory.mktemp("store"), readers=1)
+    opened.write(Batch("token", [_event(number) for number in range(ROWS)]))
+    yield opened
+    opened.close()
+
+
+def _event(number: int) -> Event:
+    rare = f"needle{number} of hay" if number % 9_000 == 5_000 else "nothing of note"
+    return Event(
+        app="shop",
+        session=f"s-{number // 100}",
+        key="log",
+        value=f"row {rare} here",
+        kind="text",
+        number=None,
+        time_ns=T0 + number * NS_PER_S,
+        received_ns=T0 + number * NS_PER_S,
+        id=f"id-{number}",
+        user=f"u-{number // 100}",
+        device=f"d-{number // 100}",
+    )
+
+
+def _granules(store: EmbeddedStore, text: str, *, from_ns: int = 0) -> int:
+    """Granules the engine would read to answer `text`; 0 as well where the index itself is the answer."""
+    condition = compile_query(parse(text))
+    sql = f"""EXPLAIN indexes = 1 SELECT id FROM events
+        WHERE app = 'shop' AND time_ns >= {from_ns} AND {condition.sql}"""
+    plan = store._read(sql, condition.parameters, "TSVRaw").decode()
+    found = re.findall(r"Granules: (\d+)", plan)
+    return int(found[-1]) if found else 0
+
+
+@pytest.fixture(scope="module")
+def indexed(store: EmbeddedStore) -> EmbeddedStore:
+    """The store after a merge, which makes the indexes."""
+    store._write_sql("OPTIMIZE TABLE events FINAL")
+    return store
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "needle5000",
+        '"needle14000 of hay"',
+        "needle*",
+        "nee*",
+        'value="row needle5000 of hay here"',
+        "session:s-7",
+        "user:u-7",
+        "device:d-7",
+        "id:id-777",
+        "needle5000 and level>=info",
+        "needle5000 or needle14000",
+    ],
+)
+def test_a_rare_thing_is_found_without_reading_the_rest(indexed: EmbeddedStore, text: str) -> None:
+    assert _granules(indexed, "") >= 9
+    assert _granules(indexed, text) <= 3
+
+
+def test_a_range_of_time_reads_that_range(indexed: EmbeddedStore) -> None:
+    assert _granules(indexed, "", from_ns=T0 + (ROWS - 100) * NS_PER_S) <= 2
+
+
+@pytest.mark.parametrize("text", ["needle5000", '"needle14000 of hay"', "needle*", "session:s-7", "NEEDLE5000"])
+def test_what_no_merge_has_indexed_yet_is_found_as_well(store: EmbeddedStore, text: str) -> None:
+    condition = compile_query(parse(text))
+    sql = f"SELECT groupArray(id) FROM (SELECT id FROM events WHERE {condition.sql} ORDER BY id)"
+    before = store._read(sql, condition.parameters, "TSVRaw")
+    store._write_sql("OPTIMIZE TABLE events FINAL")
+    after = store._read(sql, condition.parameters, "TSVRaw")
+    assert before == after != b"[]\n"
