@@ -19,8 +19,6 @@ ENCODINGS: dict[str, Encoding] = {
 }
 MEMBERS_MAX = 64  # gzip members or zstd frames in one body: each costs a decoder and a copy of the rest
 ZSTD_WINDOW_BYTES_MAX = 8 << 20  # RFC 9659: what a zstd sender over HTTP may ask a receiver to hold
-# 1 KiB of zstd makes at most 32 MiB (a block of 4 bytes repeats one byte 128 KiB long): the overshoot of one step.
-_ZSTD_STEP_BYTES = 1024
 _SKIPPABLE = tuple(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))
 
 
@@ -103,46 +101,65 @@ def _inflate_deflate(body: bytes, bytes_max: int) -> bytes:
 
 
 def _inflate_zstd(body: bytes, bytes_max: int) -> bytes:
+    """zstd is a sequence of frames (RFC 8878 §3). Their ends are found first: the decoder itself says nothing when it
+    leaves something behind a frame of unknown or of no size."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES_MAX)
-    try:
-        known = zstandard.get_frame_parameters(body).content_size
-    except zstandard.ZstdError as error:
-        raise _bad(f"the zstd body cannot be read: {error}") from error
-    if not body.startswith(_SKIPPABLE):
-        # A size is what the frame says of itself: the decoder gives up where it is a lie.
-        if known != zstandard.CONTENTSIZE_UNKNOWN and known > bytes_max:
-            raise _too_large(bytes_max)
-        try:
-            return decompressor.decompress(body, max_output_size=bytes_max, allow_extra_data=False)
-        except (zstandard.ZstdError, MemoryError):
-            pass  # several frames, or larger than bytes_max, or damaged: step by step it shows
-    return _inflate_zstd_frames(decompressor, body, bytes_max)
-
-
-def _inflate_zstd_frames(decompressor: zstandard.ZstdDecompressor, body: bytes, bytes_max: int) -> bytes:
     parts: list[bytes] = []
-    size = at = 0
+    size = start = 0
     for _ in range(MEMBERS_MAX):
-        if body.startswith(_SKIPPABLE, at):
-            at += 8 + int.from_bytes(body[at + 4 : at + 8], "little")
-            if at > len(body):
-                raise _bad("the zstd body is cut off")
-        elif at < len(body):
-            stream = decompressor.decompressobj()
-            while not stream.eof:
-                step = body[at : at + _ZSTD_STEP_BYTES]
-                if not step:
-                    raise _bad(f"the zstd body is cut off after {len(body):,} bytes")
-                try:
-                    part = stream.decompress(step)
-                except zstandard.ZstdError as error:
-                    raise _bad(f"the zstd body cannot be read: {error}") from error
-                at += len(step)
-                size += len(part)
-                if size > bytes_max:
-                    raise _too_large(bytes_max)
-                parts.append(part)
-            at -= len(stream.unused_data)
-        if at == len(body):
-            return b"".join(parts)
+        end = _zstd_frame_end(body, start)
+        if not body.startswith(_SKIPPABLE, start):
+            frame = body if end - start == len(body) else body[start:end]
+            part = _inflate_zstd_frame(decompressor, frame, bytes_max - size, bytes_max)
+            size += len(part)
+            parts.append(part)
+        start = end
+        if start == len(body):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
     raise _bad(f"more than {MEMBERS_MAX} zstd frames in one body")
+
+
+def _inflate_zstd_frame(decompressor: zstandard.ZstdDecompressor, frame: bytes, room: int, bytes_max: int) -> bytes:
+    """room: what the frames before it have left of `bytes_max`."""
+    try:
+        known = zstandard.get_frame_parameters(frame).content_size
+        # A size is what the frame says of itself: the decoder gives up where it is a lie.
+        if known != zstandard.CONTENTSIZE_UNKNOWN and known > room:
+            raise _too_large(bytes_max)
+        return decompressor.decompress(frame, max_output_size=room or 1) if known else b""
+    except zstandard.ZstdError as error:
+        if _makes_more(decompressor, frame, room):
+            raise _too_large(bytes_max) from None
+        raise _bad(f"the zstd body cannot be read: {error}") from error
+
+
+def _makes_more(decompressor: zstandard.ZstdDecompressor, frame: bytes, bytes_max: int) -> bool:
+    """Whether the frame was good until it became too large."""
+    try:
+        return len(decompressor.stream_reader(frame).read(bytes_max + 1)) > bytes_max
+    except zstandard.ZstdError:
+        return False
+
+
+def _zstd_frame_end(body: bytes, start: int) -> int:
+    """Where the frame at `start` ends, from the lengths its blocks give. Raises InputError."""
+    if body.startswith(_SKIPPABLE, start):
+        end = start + 8 + int.from_bytes(body[start + 4 : start + 8], "little")
+    else:
+        head = body[start : start + 18]  # the longest frame header there is
+        try:
+            has_checksum = zstandard.get_frame_parameters(head).has_checksum
+            end = start + zstandard.frame_header_size(head)
+        except zstandard.ZstdError as error:
+            raise _bad(f"the zstd body cannot be read: {error}") from error
+        last = 0
+        while not last and end + 3 <= len(body):
+            block = int.from_bytes(body[end : end + 3], "little")
+            last = block & 1
+            end += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)  # a block of type 1 is one byte, repeated
+        end += 4 if has_checksum else 0
+        if not last:
+            end = len(body) + 1
+    if end > len(body):
+        raise _bad(f"the zstd body is cut off after {len(body):,} bytes")
+    return end

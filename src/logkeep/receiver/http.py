@@ -29,7 +29,7 @@ _log = structlog.get_logger("receiver")
 
 _READ = (
     b"Authorization", b"X-Logkeep-Key", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Expect",
-    b"Idempotency-Key", b"Connection",
+    b"Idempotency-Key", b"Connection", b"Upgrade",
 )  # fmt: skip
 _USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Content-Type", b"Origin", b"Referer")
 # Header names as they are usually written → the name in lower case, b"" for those nobody reads here. Others are looked
@@ -44,7 +44,8 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_active_s", "_app", "_body", "_closing", "_discard", "_early", "_exchanges", "_half_closed", "_head",
         "_head_bytes", "_head_fed", "_held", "_in_head", "_intake", "_linger_s", "_parser", "_paused", "_reading_s",
-        "_route", "_transport", "_unread", "_url", "_write_paused_s",
+        "_route", "_transport", "_unread", "_url", "_without_offer",
+        "_write_paused_s",
     )  # fmt: skip
 
     def __init__(self, intake: Intake) -> None:
@@ -60,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._linger_s = 0.0
         self._write_paused_s = 0.0
         self._unread = False  # the connection ends in the middle of a request
+        self._without_offer = b""  # the head of a request that offers to change the protocol, to be read again
         self._head_fed = 0
         self._held = 0
         self._forget_request()
@@ -121,8 +123,12 @@ class Connection(asyncio.Protocol):
                 self._parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                # An offer to change the protocol (curl --http2 makes one) is not taken up: HTTP/1.1 goes on behind it.
-                data = b"" if self._closing else data[upgrade.args[0] :]
+                # An offer to change the protocol (curl --http2 makes one) is not taken up. The parser would leave the
+                # body for the other protocol, so the request goes to a new one, the same but for the offer.
+                data = b"" if self._closing else self._without_offer + data[upgrade.args[0] :]
+                if self._without_offer:
+                    self._parser = httptools.HttpRequestParser(self)
+                    self._without_offer = b""
 
     def eof_received(self) -> bool:
         """The sender has finished; it still gets the answers that are under way."""
@@ -177,6 +183,10 @@ class Connection(asyncio.Protocol):
         if self._head_bytes + len(self._url) > self._intake.settings.header_bytes_max:
             self._refuse(self._head_too_large(), close=True)
             return
+        if b"upgrade" in self._head and self._parser.should_upgrade():
+            self._without_offer = self._head_without_offer()
+            self._forget_request()
+            return
         try:
             self._admit()
         except LogkeepError as error:
@@ -200,6 +210,8 @@ class Connection(asyncio.Protocol):
             self._refuse(_overloaded())
 
     def on_message_complete(self) -> None:
+        if self._without_offer:
+            return
         self._reading_s = 0.0
         if self._closing:
             return
@@ -218,6 +230,14 @@ class Connection(asyncio.Protocol):
             self._set_reading()
 
     # --- one request ---
+
+    def _head_without_offer(self) -> bytes:
+        head = {name: value for name, value in self._head.items() if name not in (b"upgrade", b"connection")}
+        if b"close" in self._head.get(b"connection", b"").lower():
+            head[b"connection"] = b"close"
+        lines = [b"%s %s HTTP/1.1" % (self._parser.get_method(), self._url)]
+        lines += [b"%s: %s" % pair for pair in head.items()]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _admit(self) -> None:
         """What can be told from the head alone. Raises what refuses the request."""
@@ -336,7 +356,11 @@ class Connection(asyncio.Protocol):
         self._active_s = self._intake.now_s
         if self._paused:
             self._set_reading()
-        if not exchanges and (self._half_closed or self._intake.draining):
+        if exchanges or transport is None:
+            return
+        if self._half_closed:
+            transport.close()  # what it has begun to send will never be whole
+        elif self._intake.draining:
             self.close_if_idle()
 
     def _refuse(self, error: LogkeepError, *, close: bool = False) -> None:
