@@ -106,6 +106,7 @@ def openapi_document() -> bytes:
         description=_DESCRIPTION,
         components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"token": []}],
+        use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],
     )
     twin = Litestar(_handlers(), dependencies=_dependencies(None), openapi_config=config, logging_config=None)

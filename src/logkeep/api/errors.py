@@ -18,7 +18,7 @@ from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuerySy
 
 LOGGED_CHARS_MAX = 500
 _log = structlog.get_logger()
-_CODES = {400: "bad_input", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 503: "unavailable"}
+_CODES = {400: "bad_input", 404: "not_found", 413: "too_large", 503: "unavailable"}
 
 
 class ErrorDetail(msgspec.Struct, omit_defaults=True):
@@ -79,8 +79,11 @@ def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
         message = "; ".join(f"{item.get('key')}: {_lower(item.get('message'))}" for item in error.extra)
     if error.status_code == 404:
         message = "there is nothing at this path; /api/openapi.json lists what there is"
-    code = _CODES.get(error.status_code, "bad_input")
-    return _answer(request, error.status_code, ErrorDetail(code, message), error.headers or {})
+    if error.status_code == 405:
+        detail = ErrorDetail("method_not_allowed", "this path does not know this method; `Allow` lists those it does")
+    else:
+        detail = ErrorDetail(_CODES.get(error.status_code, "bad_input"), message)
+    return _answer(request, error.status_code, detail, error.headers or {})
 
 
 def _answer_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

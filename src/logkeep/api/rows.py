@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -82,6 +83,15 @@ class Row(msgspec.Struct, frozen=True):
     update: bool
 
 
+# A session's events name the same few users and devices thousands of times.
+_session_url = lru_cache(1024)(session_url)
+
+
+@lru_cache(1024)
+def _field_url(field: str, text: str) -> str:
+    return search_url(field_query(field, text))
+
+
 _decoder = msgspec.json.Decoder(list[StoredEvent])
 
 
@@ -133,11 +143,11 @@ def _row(
         key=marked_up(event.key),
         value=value,
         session=event.session,
-        session_url=session_url(event.session),
+        session_url=_session_url(event.session),
         user=user,
-        user_url=search_url(field_query("user", user)) if user else "",
+        user_url=_field_url("user", user) if user else "",
         device=device,
-        device_url=search_url(field_query("device", device)) if device else "",
+        device_url=_field_url("device", device) if device else "",
         attributes=[(marked_up(name), marked_up(_attribute(text))) for name, text in (event.attributes or {}).items()],
         update=event.update,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from logkeep.api.answers import html_answer
@@ -64,7 +65,7 @@ async def sign_out(request: Request[Any, Any, Any], context: GivenContext) -> Re
 
 
 @get("/static/{name:str}", include_in_schema=False)
-async def static(name: str, context: GivenContext) -> Response[bytes]:
+async def static(name: FromPath[str], context: GivenContext) -> Response[bytes]:
     """Style and icon. Their addresses change with their content, so browsers keep them."""
     content = context.pages.static.get(name)
     if content is None:
