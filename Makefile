@@ -40,8 +40,8 @@ fix: setup-dev ## mend what lint and format can mend by themselves
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: demo
-demo: setup ## start Logkeep on a fresh folder, feed it example logs, print links worth opening
-	@$(BIN)/python scripts/demo.py
+demo: setup ## start Logkeep, feed it real (or generated) logs, print links worth opening
+	@exec $(BIN)/logkeep demo $(ARGS)
 
 .PHONY: bench
 bench: setup-dev ## measure speed, disk and memory on this machine; results in bench/results

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 
 from tests.service import Service, wait_for
 
-BATCH_EVENTS = (1, 7, 1, 50)  # single events and batches take turns
+BATCH_EVENTS = (1, 7, 1, 20)  # single events and batches take turns
+REPEAT_EVERY = 10  # batches; one that was acknowledged is sent again, as after an answer that was lost
+PAUSE_S = 0.005  # between batches: busy, and still little enough that every event can be looked for afterwards
 RETRY_WAIT_S = 0.02
 
 
@@ -17,11 +19,12 @@ class Sender:
     """Posts numbered events over HTTP until stopped, each batch again until it is acknowledged.
 
     Ids are the sender's own (`SESSION-N`), so a retry after a lost answer must not be seen twice. `acknowledged` holds
-    the ids answered with 202.
+    the ids answered with 202; `repeated` counts events sent and acknowledged once more on purpose.
     """
 
     def __init__(self, service: Service, session: str) -> None:
         self.acknowledged: set[str] = set()
+        self.repeated = 0
         self._address = ("127.0.0.1", service.intake_port)
         self._headers = service.write_headers
         self._session = session
@@ -29,14 +32,24 @@ class Sender:
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
-        for ids in self._batches():
+        for number, ids in enumerate(self._batches(), 1):
             body = "\n".join(json.dumps(self._event(one)) for one in ids).encode()
-            while not self._post(body):
-                if self._stopped.wait(RETRY_WAIT_S):
-                    return
-            self.acknowledged.update(ids)
-            if self._stopped.is_set():
+            if not self._post_until_acknowledged(body):
                 return
+            self.acknowledged.update(ids)
+            if number % REPEAT_EVERY == 0:
+                if not self._post_until_acknowledged(body):
+                    return
+                self.repeated += len(ids)
+            if self._stopped.wait(PAUSE_S):
+                return
+
+    def _post_until_acknowledged(self, body: bytes) -> bool:
+        """False when this sender was stopped before an answer came."""
+        while not self._post(body):
+            if self._stopped.wait(RETRY_WAIT_S):
+                return False
+        return True
 
     def stop(self) -> None:
         self._stopped.set()

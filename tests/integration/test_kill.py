@@ -67,5 +67,7 @@ def test_twenty_kills_under_load_lose_and_double_nothing(start_service: Callable
     assert ledger["stored"] == len(found)
     outcomes = ledger["stored"] + sum(ledger["rejected"].values()) + ledger["over_quota"] + ledger["expired"]
     assert ledger["received"] == outcomes + ledger["queued"]
-    assert set(ledger["rejected"]) <= {"duplicate"}
+    # What was sent twice on purpose, and perhaps retries after an answer that a kill has swallowed.
+    assert set(ledger["rejected"]) == {"duplicate"}
+    assert ledger["rejected"]["duplicate"] >= sum(sender.repeated for sender in senders) > 0
     assert service.terminate() == 0
