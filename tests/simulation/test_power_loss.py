@@ -118,6 +118,20 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(seed: int) -> None:
             go_on(world, power=True)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_a_full_disk_refused_does_not_come_back_after_power_loss(seed: int) -> None:
+    for round_number in range(60):
+        with told(seed=seed, round_number=round_number):
+            world = World((seed, round_number), (seed, round_number, "refused"))
+            world.open()
+            world.work(3)
+            world.disk.capacity_bytes = world.disk.used_bytes() + world.random.randrange(1500)
+            while all(sent.state == "acknowledged" for sent in world.by_payload.values()):
+                world._append()
+            world.crash(power=True)
+            go_on(world, power=True)
+
+
 def test_the_runs_do_what_they_are_meant_to() -> None:
     """Rolls over, trims, is full and commits: a workload that did not would prove nothing."""
     world = World(SEEDS[0], "coverage")

@@ -129,23 +129,16 @@ class PartitionWriter:
         bases = segment_bases(self._disk.list(self._folder))
         if not bases:
             self._start_or_wait(max(committed, durable))
-        elif self._is_torn_start(bases[-1]):
-            self._start_or_wait(max(bases[-1], committed, durable))
         else:
             self._repair(bases[-1], durable, committed)
         self._disk.sync_names(self._folder)  # a name seen after kill -9 may not be durable yet
         self._mark.store(self._end)
 
-    def _is_torn_start(self, base: Offset) -> bool:
-        """No record is written before the header is durable: a bad header with nothing behind it lost nothing."""
-        if self._disk.size(self._folder / segment_name(base)) > SEGMENT_HEADER_BYTES:
-            return False
-        return not Segment(self._disk, self._folder, self._partition, base).read_header()
-
     def _repair(self, base: Offset, durable: Offset, committed: Offset) -> None:
         tail = judge_tail(scan_segment(self._disk, self._folder, self._partition, base), durable)
         segment = Segment(self._disk, self._folder, self._partition, base)
         marker = segment.marker()
+        # Without a marker it is torn before its first record (then it is started anew), or beyond reading.
         if tail.cut is None or tail.cut < committed or marker is None:
             self._start_or_wait(max(tail.end, durable, committed))
             return

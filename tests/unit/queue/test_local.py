@@ -226,6 +226,31 @@ def test_processed_segments_are_kept_for_looking_back_by_bytes_and_age(tmp_path:
     queue.close()
 
 
+def test_a_commit_that_may_not_be_durable_trims_nothing_until_the_next(tmp_path: Path) -> None:
+    """Its new name is seen, but may be gone after a power cut; the records it covers must then still be there."""
+
+    class UnsyncedDisk(SystemDisk):
+        fails = False
+
+        def sync_names(self, folder: Path) -> None:
+            if self.fails and folder.name == "groups":
+                raise OSError(errno.EIO, "simulated")
+            super().sync_names(folder)
+
+    disk = UnsyncedDisk()
+    queue = open_queue(tmp_path, disk=disk)
+    queue.append("a", [A * 9])
+    queue.append("a", [B * 9])
+    disk.fails = True
+    with pytest.raises(BackendUnavailable):
+        queue.commit("g", {"a": 916})
+    disk.fails = False
+    assert queue.trim() == 0
+    queue.commit("g", {"a": 916})
+    assert queue.trim() == 916 + HEADER
+    queue.close()
+
+
 class GatedDisk(SystemDisk):
     """Segments' fsyncs wait for `gate`, are counted, and fail with `error` when it is set."""
 
