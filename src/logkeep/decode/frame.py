@@ -20,7 +20,7 @@ SAMPLE_BYTES_MAX = 1024
 
 
 class RejectedSample(msgspec.Struct, frozen=True, array_like=True):
-    """One rejected event for its owner to look at. text: its first SAMPLE_BYTES_MAX bytes, undecodable ones replaced."""
+    """One rejected event for its owner to look at. text: its first SAMPLE_BYTES_MAX bytes, bad ones replaced."""
 
     reason: str
     message: str
