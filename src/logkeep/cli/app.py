@@ -57,6 +57,16 @@ COMMANDS = (
         ),
     ),
     CommandRow(
+        "load",
+        "load:load",
+        "generate realistic events and measure how they are taken",
+        (
+            "logkeep load",
+            "logkeep load --batch 1000 --encoding zstd --events 1000000 --days 5",
+            "logkeep load --protocol udp --rate 50000 --seconds 10",
+        ),
+    ),
+    CommandRow(
         "check",
         "check:check",
         "look whether configuration, disk, ports, queue and store are in order",

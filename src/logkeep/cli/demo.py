@@ -20,7 +20,8 @@ import typer
 from logkeep import settings as settings_module
 from logkeep.cli import client
 from logkeep.cli.check import LedgerSums, read_ledger
-from logkeep.cli.client import Api, Connection, FirstRun, Intake
+from logkeep.cli.child import end_with_parent
+from logkeep.cli.client import Api, Connection, FirstRun, Intake, printable
 from logkeep.cli.outgoing import Overrides
 from logkeep.cli.output import Shown, value_text
 from logkeep.cli.query import pages
@@ -33,9 +34,10 @@ START_S = 90.0
 STORED_S = 120.0
 # The files are years old and up to six weeks long; squeezed into this they lie within the default retention.
 WITHIN_DAYS = 6.5
+TROUBLE = ("warn", "error", "fatal")
 LINKS = 3
 GENERATED_EVENTS = 20_000
-SESSION_EVENTS = range(5, 400)  # a telling session is longer than a line and shorter than a day
+SESSION_EVENTS = range(6, 80)  # a telling session is more than a line and can be read to its end
 
 
 class DemoFile(msgspec.Struct, frozen=True):
@@ -101,7 +103,8 @@ def _service(settings: Settings) -> Iterator[subprocess.Popen[bytes] | None]:
         yield None
         return
     command = [sys.executable, "-m", "logkeep.cli", "serve", "--data", str(settings.folder)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    # Its own session, so that Ctrl-C reaches this process only; and it ends with this one, however that ends.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=end_with_parent)
     try:
         until = time.monotonic() + START_S
         while not _is_ready(settings):
@@ -137,6 +140,7 @@ def _fill(settings: Settings, access: FirstRun, loghub: Path) -> bool:
     api = Api(Connection(api_url, token=access.api_token))
     intake = Intake(Connection(intake_url, token=access.app_key))
     complete = True
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # in step with what the service says
     files = [wanted for wanted in FILES if (loghub / wanted.file).is_file()]
     if files:
         print(f"Sending {len(files)} real logs from {loghub}")
@@ -151,8 +155,8 @@ def _fill(settings: Settings, access: FirstRun, loghub: Path) -> bool:
     print(f"Stored: {ledger.stored:,} of {ledger.received:,} events received so far")
     print("\nWorth opening:\n")
     components = [wanted.component for wanted in files] or [""]
-    for session, what in telling_sessions(api, components)[:LINKS]:
-        print(f"  {api_url}/sessions/{quote(session, safe='')}\n      {what}\n")
+    for session, what in telling_sessions(api, components):
+        print(f"  {api_url}{_session_path(session)}\n      {what}\n")
     return complete
 
 
@@ -195,11 +199,11 @@ _DIGITS = re.compile(r"[0-9a-f]{8,}|\d+")
 
 
 def telling_sessions(api: Api, components: Sequence[str]) -> list[tuple[str, str]]:
-    """Sessions and a line about each, the most telling first, each of another component.
+    """LINKS sessions and a line about each, the most telling first, each of another component.
 
     Telling is: many different messages, and trouble among them. Looked for among the newest thousand events.
     """
-    best: list[tuple[float, str, str]] = []
+    best: list[tuple[float, str, str]] = []  # score, session, component
     for component in components:
         query = f"component:{component}" if component else ""
         by_session: dict[str, list[Shown]] = defaultdict(list)
@@ -209,19 +213,30 @@ def telling_sessions(api: Api, components: Sequence[str]) -> list[tuple[str, str
                 by_session[shown.session].append(shown)
         scored = [(_score(events), name) for name, events in by_session.items() if len(events) in SESSION_EVENTS]
         scored = scored or [(_score(events), name) for name, events in by_session.items()]
-        if scored:
-            score, name = max(scored)
-            best.append((score, name, _about(component, by_session[name])))
-    return [(name, what) for _, name, what in sorted(best, reverse=True)]
+        scored.sort(reverse=True)
+        best += [(score, name, component) for score, name in scored[: 1 if len(components) > 1 else LINKS]]
+    best.sort(key=lambda found: -found[0])  # among equals the order of `components` stays
+    return [(name, _about(api, component, name)) for _, name, component in best[:LINKS]]
 
 
 def _score(events: Sequence[Shown]) -> float:
+    """Of a dozen different messages on, more of them tell no more."""
     kinds = len({_DIGITS.sub("#", value_text(event.value))[:80] for event in events})
-    trouble = sum(event.level in ("warn", "error", "fatal") for event in events)
-    return min(kinds, 40) * (1.5 if trouble else 1.0) * (1.2 if trouble < len(events) else 1.0)
+    trouble = sum(event.level in TROUBLE for event in events)
+    return min(kinds, 12) * (1.5 if 0 < trouble < len(events) else 1.0)
 
 
-def _about(component: str, events: Sequence[Shown]) -> str:
-    trouble = sum(event.level in ("warn", "error", "fatal") for event in events)
-    text = f"{component or 'generated'}: {len(events)} of its newest events"
-    return text + (f", {trouble} of them warnings or errors" if trouble else "")
+class _Session(msgspec.Struct):
+    events: list[Shown]
+
+
+def _about(api: Api, component: str, session: str) -> str:
+    found = msgspec.json.decode(api.get(f"{_session_path(session)}.json"), type=_Session)
+    trouble = sum(event.level in TROUBLE for event in found.events)
+    text = f"{component or 'generated'}: {len(found.events):,} events"
+    text += f", {trouble:,} of them warnings or errors" if trouble else ""
+    return f"{text}; begins with: {printable(value_text(found.events[0].value))[:70]}"
+
+
+def _session_path(session: str) -> str:
+    return f"/sessions/{quote(session, safe='')}"

@@ -140,22 +140,24 @@ class _Wire(msgspec.Struct, omit_defaults=True):
 
 
 class Ids:
-    """Ids that come out the same when the same file of the same machine is sent again.
+    """Ids that come out the same when the same file of the same machine is sent again, in order of its lines.
 
-    Made from machine and path, the number of rotations seen, and per record its byte offset and first line, so that
-    a file that begins anew with other lines gets other ids. What comes from standard input is told apart by
-    `generation`, since two runs of a program are two things even when they print the same.
+    12 hex digits each of machine and path, of the byte offset, and of the first line, so that a file that begins anew
+    with other lines gets other ids. Readers order events of one time by id: with the offset in front of the line, the
+    lines of one second stay in their order. `generation` tells apart what has the same name and place but is another
+    thing: rotations seen, and each run on standard input, since two runs are two even when they print the same.
     """
 
     def __init__(self, path: str, generation: str) -> None:
         name = f"{socket.gethostname()}\0{Path(path).absolute()}\0{generation}"
-        self._start = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=15)
+        self._file = _digest(name.encode("utf-8", "surrogateescape"))
 
     def of(self, start: TextLine) -> str:
-        digest = self._start.copy()
-        digest.update(b"%d:" % start.offset)
-        digest.update(start.text.encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
+        return f"{self._file}{start.offset:012x}{_digest(start.text.encode('utf-8', 'surrogatepass'))}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=6).hexdigest()
 
 
 class EventMaker:
@@ -175,14 +177,13 @@ class EventMaker:
     def events(self, record: Record) -> list[bytes]:
         """One event; several when its text is longer than an event may be."""
         start, line = record.start, record.line
-        time_ns = line.time_ns
-        if time_ns is not None and self._shift is not None:
-            time_ns = self._shift(time_ns)
+        if line.time_ns is not None and self._shift is not None:
+            line.time_ns = self._shift(line.time_ns)
         wire = _Wire(
             self._sessions.of(start, line),
             self._overrides.key or line.key or self._key,
             line.value,
-            time_ns,
+            line.time_ns,
             line.level,
             self._component or line.component or self._fallback_component,
             line.user,
@@ -208,7 +209,7 @@ def _in_parts(wire: _Wire) -> list[bytes]:
                     wire,
                     value=wire.value[place * step : (place + 1) * step],
                     attributes={**wire.attributes, "part": place + 1},
-                    id=f"{wire.id}-{place + 1}" if wire.id else "",
+                    id=f"{wire.id}-{place + 1:02}" if wire.id else "",
                 )
             )
             for place in range(parts)
@@ -221,7 +222,7 @@ def _in_parts(wire: _Wire) -> list[bytes]:
 class _Named(msgspec.Struct):
     """Just enough of an event to see whether it has an id; everything else is skipped by the decoder."""
 
-    id: msgspec.Raw | None = None
+    id: Any = None
 
 
 _decode_named = msgspec.json.Decoder(_Named).decode

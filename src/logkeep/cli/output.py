@@ -14,7 +14,8 @@ from logkeep.cli.client import printable
 Found: TypeAlias = bytes  # one event, JSON text as the API sent it
 Write: TypeAlias = Callable[[list[Found]], None]
 
-_COLUMNS_MAX = {"time": 24, "level": 5, "component": 28, "session": 32, "key": 20}  # the value takes the rest
+_COLUMNS_MAX = {"time": 23, "level": 5, "component": 28, "session": 32, "key": 20}  # the value takes the rest
+_TIME_CHARS = 23  # to the millisecond, without the Z: it is always UTC
 _COLOURS = {"fatal": "1;31", "error": "31", "warn": "33", "info": "", "debug": "2", "trace": "2"}
 _CSV_COLUMNS = (
     "time",
@@ -108,6 +109,8 @@ class _Table:
     def __call__(self, page: list[Found]) -> None:
         events = [_decode(event) for event in page]
         rows = [{name: printable(getattr(event, name) or "") for name in _COLUMNS_MAX} for event in events]
+        for row in rows:
+            row["time"] = row["time"][:_TIME_CHARS]
         if not self._widths:
             self._begin(rows)
         for event, row in zip(events, rows, strict=True):
