@@ -57,7 +57,7 @@ def test_everything_is_there_after_closing_and_opening(reopen: Callable[..., Emb
     store.remember(["key"], "2")
     store = reopen()
     assert _ids(store) == ["e0000003", "e0000004"]
-    assert store.known([_event(1, own_id=True, time_ns=5)]) == {0}
+    assert store.known([_event(1, own_id=True), _event(2, own_id=True, time_ns=5)]) == {0}
     assert store.remembered(["key"]) == {"key"}
     store.write(Batch("3", [_event(0)]))  # received before the update, which an earlier run wrote
     assert _ids(store) == ["e0000003", "e0000004"]

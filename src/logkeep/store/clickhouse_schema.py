@@ -3,7 +3,7 @@
     events      the events, one partition a day of `time`, in order of (app, time, id) inside it
     updates     a row for each update: which (app, session, key) have any, and the newest
     hidden      events that an update has superseded; readers leave these ids out
-    recent_ids  ids that senders gave, for 24 h, so that a retry without a time is known
+    recent_ids  ids that senders gave to events without a time, for 24 h: a second try has another time
     remembered  batch ids (Idempotency-Key), for 24 h
     meta        the version of this layout
 
@@ -15,6 +15,7 @@ from logkeep.event import LEVELS
 from logkeep.store.clickhouse_sql import FOLDED_VALUE
 
 SCHEMA_VERSION = 1
+MIB = 1 << 20
 
 LEVEL_TYPE = "Enum8('' = 0, " + ", ".join(f"'{level}' = {rank}" for rank, level in enumerate(LEVELS, 1)) + ")"
 KIND_TYPE = "Enum8('text' = 0, 'number' = 1, 'bool' = 2, 'null' = 3, 'object' = 4, 'array' = 5)"
@@ -52,7 +53,7 @@ EVENTS = f"""CREATE TABLE IF NOT EXISTS events (
 ) ENGINE = MergeTree PARTITION BY {_DAY} PRIMARY KEY (app, time_ns) ORDER BY (app, time_ns, id)
 SETTINGS {_DURABLE}, {_OLD_PARTS}, non_replicated_deduplication_window = {TOKENS_KEPT},
  index_granularity = {GRANULE_ROWS},
- min_partition_age_to_force_merge_seconds = 7200, text_index_max_memory_usage_before_flush = 134217728"""
+ min_partition_age_to_force_merge_seconds = 7200, text_index_max_memory_usage_before_flush = {128 * MIB}"""
 
 UPDATES = f"""CREATE TABLE IF NOT EXISTS updates (
  app LowCardinality(String), session String, key String, time_ns Int64, received_ns Int64, id String
@@ -88,3 +89,25 @@ BATCH_STRUCTURE = (
     f" time_ns Int64, received_ns Int64, id String, level {LEVEL_TYPE}, user String, device String, component String,"
     " attributes Map(String, String), json_attributes Array(String), update Bool"
 )
+
+# The engine's own caches default to gigabytes each. These hold the indexes of some ten million recent events.
+CACHES = {
+    "text_index_tokens_cache_size": 32 * MIB,
+    "text_index_header_cache_size": 32 * MIB,
+    "text_index_postings_cache_size": 32 * MIB,
+    "primary_index_cache_size": 64 * MIB,
+    "index_mark_cache_size": 32 * MIB,
+    "query_condition_cache_size": 16 * MIB,
+    "compiled_expression_cache_size": 16 * MIB,
+}
+
+
+def engine_options(memory_bytes_max: int, mark_cache_bytes: int, merge_threads: int) -> str:
+    """The part of a connection's address after `?`."""
+    options = {
+        "max_server_memory_usage": memory_bytes_max,
+        "mark_cache_size": mark_cache_bytes,
+        "background_pool_size": merge_threads,
+        **CACHES,
+    }
+    return "&".join(f"{name}={value}" for name, value in options.items())

@@ -16,6 +16,7 @@ One process, one folder, one engine: a lock file holds others off. The engine mu
 import os
 import queue
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -54,20 +55,13 @@ from logkeep.store.port import (
 
 MIB = 1 << 20
 HISTOGRAM_ROWS_MAX = 100_000  # buckets × groups; 1000 buckets of 100 groups is more than a picture can show
+CLOSE_WAIT_S = 5  # of the ten seconds a stop may take in all
 COMPONENTS_MAX = 32  # components a session summary names
+NEWEST_ROWS = 20_000  # rows looked at first for the latest sessions: enough for ten, and 5 ms to read
+COUNT_TRIES = 5  # to count all parts while merges replace them
 RECEIVED_WINDOW_NS = 60 * NS_PER_S  # how far back `_newest_received_ns` looks exactly
 ENGINE_THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory each
 
-# The engine's own caches default to gigabytes each. These hold the indexes of some ten million recent events.
-_CACHES = {
-    "text_index_tokens_cache_size": 32 * MIB,
-    "text_index_header_cache_size": 32 * MIB,
-    "text_index_postings_cache_size": 32 * MIB,
-    "primary_index_cache_size": 64 * MIB,
-    "index_mark_cache_size": 32 * MIB,
-    "query_condition_cache_size": 16 * MIB,
-    "compiled_expression_cache_size": 16 * MIB,
-}
 # One block an insert, whatever its size: a token then stands for exactly one part a day.
 _INSERT_SETTINGS = (
     f"max_insert_block_size = {2 * ROWS_MAX}, min_insert_block_size_rows = {2 * ROWS_MAX},"
@@ -94,6 +88,15 @@ class _Ends(msgspec.Struct):
     time: str
 
 
+class _Part(msgspec.Struct, array_like=True, frozen=True):
+    """One file set of the engine: rows of one day. size: bytes on disk."""
+
+    name: str
+    day: str
+    rows: int
+    size: int
+
+
 class _SessionRow(msgspec.Struct, array_like=True):
     session: str
     events: int
@@ -107,6 +110,9 @@ class _SessionRow(msgspec.Struct, array_like=True):
 
 _decode_ends = msgspec.json.Decoder(_Ends).decode
 _decode_session_rows = msgspec.json.Decoder(_SessionRow).decode_lines
+_decode_parts = msgspec.json.Decoder(_Part).decode_lines
+_LIST_PARTS = """SELECT name, partition, rows, bytes_on_disk FROM system.parts
+    WHERE database = currentDatabase() AND table = 'events' AND active AND rows > 0"""
 _PLACE_STRUCTURE = "row UInt32, app String, time_ns Int64, id String"
 
 
@@ -139,7 +145,8 @@ class EmbeddedStore:
         self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
         self._closed = False
         try:
-            address = f"{_address(folder / 'engine')}?{_options(memory_bytes_max, mark_cache_bytes, merge_threads)}"
+            options = schema.engine_options(memory_bytes_max, mark_cache_bytes, merge_threads)
+            address = f"{_address(folder / 'engine')}?{options}"
             self._writer = _Connection(address, f"max_threads = {ENGINE_THREADS_A_QUERY_MAX}")
             self._make_tables()
             threads = min(ENGINE_THREADS_A_QUERY_MAX, os.cpu_count() or 1)
@@ -155,6 +162,7 @@ class EmbeddedStore:
             # Up to here, an event may be stored already, whatever the engine remembers of tokens.
             self._look_up_until_ns = self._newest_received_ns()
             self._forgotten_hour = -1
+            self._part_counts: dict[str, dict[str, int]] = {}
         except BaseException:
             self.close()
             raise
@@ -195,23 +203,27 @@ class EmbeddedStore:
         if not first:
             return found
         places = [_Place(row, app, events[row].time_ns, name) for (app, name), row in first.items()]
-        with self._writing, memory_file(_encode_lines(places)) as path:
-            return found | self._stored(path, places) | self._recent(path, places)
+        timeless = [place for place in places if place.time_ns == events[place.row].received_ns]
+        with self._writing:
+            found |= self._stored(places)
+            return found | self._recent(timeless) if timeless else found
 
-    def _stored(self, path: str, places: Sequence[_Place]) -> set[int]:
+    def _stored(self, places: Sequence[_Place]) -> set[int]:
         """Rows whose (app, time, id) is in `events`. The primary key prunes: 0.5 µs a row."""
-        source = file_source(path, "JSONCompactEachRow", _PLACE_STRUCTURE)
-        sql = f"""SELECT DISTINCT app, time_ns, id FROM events
-            WHERE (app, time_ns, id) IN (SELECT app, time_ns, id FROM {source})"""
-        stored = {tuple(row) for row in _decode_lines(self._write_sql(sql, rows=True))}
+        with memory_file(_encode_lines(places)) as path:
+            source = file_source(path, "JSONCompactEachRow", _PLACE_STRUCTURE)
+            sql = f"""SELECT DISTINCT app, time_ns, id FROM events
+                WHERE (app, time_ns, id) IN (SELECT app, time_ns, id FROM {source})"""
+            stored = {tuple(row) for row in _decode_lines(self._write_sql(sql, rows=True))}
         return {place.row for place in places if (place.app, place.time_ns, place.id) in stored} if stored else set()
 
-    def _recent(self, path: str, places: Sequence[_Place]) -> set[int]:
-        """Rows whose (app, id) was written within REMEMBER_S."""
-        source = file_source(path, "JSONCompactEachRow", _PLACE_STRUCTURE)
-        sql = f"""SELECT DISTINCT app, id FROM recent_ids
-            WHERE at_ns > {self._memory_start_ns()} AND (app, id) IN (SELECT app, id FROM {source})"""
-        recent = {tuple(row) for row in _decode_lines(self._write_sql(sql, rows=True))}
+    def _recent(self, places: Sequence[_Place]) -> set[int]:
+        """Rows whose (app, id) was written without a time within REMEMBER_S."""
+        with memory_file(_encode_lines(places)) as path:
+            source = file_source(path, "JSONCompactEachRow", _PLACE_STRUCTURE)
+            sql = f"""SELECT DISTINCT app, id FROM recent_ids
+                WHERE at_ns > {self._memory_start_ns()} AND (app, id) IN (SELECT app, id FROM {source})"""
+            recent = {tuple(row) for row in _decode_lines(self._write_sql(sql, rows=True))}
         return {place.row for place in places if (place.app, place.id) in recent} if recent else set()
 
     def _memory_start_ns(self) -> int:
@@ -239,8 +251,8 @@ class EmbeddedStore:
                 with memory_file(_encode_lines(missing)) as rest:
                     self._insert_events(file_source(rest, "JSONEachRow", schema.BATCH_STRUCTURE), batch.token)
             self._hide_superseded(source, events)
-            if any(event.own_id for event in events):
-                self._keep_ids(path, batch.token)
+            if any(event.own_id and event.time_ns == event.received_ns for event in events):
+                self._keep_ids(path)
 
     def _missing(self, events: Sequence[Event]) -> Sequence[Event]:
         """Those of `events` that are not stored. Looked up only where an earlier write may have stored them."""
@@ -252,8 +264,7 @@ class EmbeddedStore:
         ]
         if not places:
             return events
-        with memory_file(_encode_lines(places)) as path:
-            stored = self._stored(path, places)
+        stored = self._stored(places)
         return [event for row, event in enumerate(events) if row not in stored] if stored else events
 
     def _insert_events(self, source: str, token: str) -> None:
@@ -303,10 +314,15 @@ class EmbeddedStore:
             SETTINGS {_INSERT_SETTINGS}"""
         )
 
-    def _keep_ids(self, path: str, token: str) -> None:
-        now_ns = self._clock.now_ns()
-        source = file_source(path, "JSONEachRow", "app String, id String, own_id Bool")
-        self._write_sql(f"INSERT INTO recent_ids SELECT app, id, {now_ns} FROM {source} WHERE own_id")
+    def _keep_ids(self, path: str) -> None:
+        """The ids of events without a time of their own are known: a second try has another `received`."""
+        source = file_source(
+            path, "JSONEachRow", "app String, id String, own_id Bool, time_ns Int64, received_ns Int64"
+        )
+        self._write_sql(
+            f"""INSERT INTO recent_ids SELECT app, id, {self._clock.now_ns()} FROM {source}
+            WHERE own_id AND time_ns = received_ns"""
+        )
         self._forget_old()
 
     def remember(self, keys: Sequence[str], token: str) -> None:
@@ -423,35 +439,67 @@ class EmbeddedStore:
         return [Bucket(start_ns + int(bucket) * width_ns, part, int(count)) for bucket, part, count in rows]
 
     def latest_sessions(self, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
+        parameters = {"app": text_parameter(app)}
         where = " AND ".join(
             ["app = {app:String}", f"time_ns >= {_int64(since_ns)}", *self._not_hidden(app, since_ns, _INT64_MAX)]
         )
-        # Newest first in the table's own order stops as soon as `limit` sessions have been seen; only their rows are
-        # then read, by the session index.
-        sql = f"""WITH newest AS (SELECT session FROM events WHERE {where}
-                ORDER BY time_ns DESC, id DESC LIMIT 1 BY session LIMIT {limit})
-            SELECT session, count(), countIf(level IN ('error', 'fatal')), min(time_ns), max(time_ns) AS last_ns,
+        sessions = self._newest_sessions(where, parameters, limit)
+        if not sessions:
+            return []
+        parameters |= {f"s{i}": text_parameter(session) for i, session in enumerate(sessions)}
+        listed = ", ".join(f"{{s{i}:String}}" for i in range(len(sessions)))
+        sql = f"""SELECT session, count(), countIf(level IN ('error', 'fatal')), min(time_ns), max(time_ns) AS last_ns,
                 argMaxIf(user, (time_ns, id), user != ''), argMaxIf(device, (time_ns, id), device != ''),
                 arraySort(groupUniqArrayIf({COMPONENTS_MAX})(toString(component), component != ''))
-            FROM events WHERE {where} AND session IN (SELECT session FROM newest)
+            FROM events WHERE {where} AND session IN ({listed})
             GROUP BY session ORDER BY last_ns DESC, session LIMIT {limit}"""
-        rows = _decode_session_rows(self._read(sql, {"app": text_parameter(app)}))
+        rows = _decode_session_rows(self._read(sql, parameters))
         return [SessionSummary(*msgspec.structs.astuple(row)) for row in rows]
 
+    def _newest_sessions(self, where: str, parameters: Mapping[str, str], limit: int) -> list[str]:
+        """Up to `limit` sessions, the one with the newest event first. Reads on only where the newest rows name few."""
+        newest = f"SELECT session, time_ns FROM events WHERE {where} ORDER BY time_ns DESC, id DESC LIMIT {NEWEST_ROWS}"
+        for rows in (f"({newest})", f"events WHERE {where}"):
+            sql = f"SELECT session FROM {rows} GROUP BY session ORDER BY max(time_ns) DESC, session LIMIT {limit}"
+            found = [row[0] for row in _decode_lines(self._read(sql, parameters))]
+            if len(found) == limit:
+                break
+        return found
+
     def days(self) -> list[DayCount]:
-        sql = """SELECT toString(day), app, found, toUInt64(share * found) FROM (
-                SELECT toDate(_partition_value.1) AS day, toString(app) AS app, count() AS found
-                FROM events GROUP BY day, app) AS counts
-            INNER JOIN (
-                SELECT toDate(partition) AS day, sum(bytes_on_disk) / sum(rows) AS share FROM system.parts
-                WHERE database = currentDatabase() AND table = 'events' AND active GROUP BY day) AS parts
-            USING (day) ORDER BY day, app"""
-        rows: list[Any] = _decode_lines(self._read(sql, {}))
-        return [DayCount(day, app, int(events), int(size)) for day, app, events, size in rows]
+        parts = self._counted_parts()
+        events: Counter[tuple[str, str]] = Counter()
+        sizes: Counter[tuple[str, str]] = Counter()
+        for part in parts:
+            for app, count in self._part_counts.get(part.name, {}).items():
+                events[part.day, app] += count
+                sizes[part.day, app] += part.size * count // part.rows
+        return [DayCount(day, app, events[day, app], sizes[day, app]) for day, app in sorted(events)]
+
+    def _counted_parts(self) -> list[_Part]:
+        """The parts that hold the events now, each counted by app in `_part_counts`.
+
+        A part never changes, so each is read once: this is asked every few seconds for ever.
+        """
+        parts: list[_Part] = []
+        for _ in range(COUNT_TRIES):
+            parts = _decode_parts(self._read(_LIST_PARTS, {}))
+            kept = {part.name: counts for part in parts if (counts := self._part_counts.get(part.name)) is not None}
+            new = [part.name for part in parts if part.name not in kept]
+            if new:
+                sql = f"""SELECT _part, app, count() FROM events
+                    WHERE _part IN ({", ".join(map(text_literal, new))}) GROUP BY _part, app"""
+                for name, app, count in _decode_lines(self._read(sql, {})):
+                    kept.setdefault(name, {})[app] = int(count)
+            self._part_counts = kept
+            if all(part.name in kept for part in parts):
+                break  # else a merge took one away in between: look again
+        return parts
 
     def ready(self) -> bool:
         try:
-            return self._read("SELECT 1", {}) == b"[1]\n"
+            # With all readers busy the engine answers, only not us: that is load, not trouble.
+            return not self._closed and (self._idle.empty() or self._read("SELECT 1", {}) == b"[1]\n")
         except LogkeepError:
             return False
 
@@ -479,13 +527,15 @@ class EmbeddedStore:
         return self._writer.query(sql, "JSONCompactEachRow" if rows else "TSV", {})
 
     def close(self) -> None:
-        """Reads in hand finish first, up to their timeout. Safe to call again."""
+        """The write in hand is finished, and reads are, where CLOSE_WAIT_S is enough. Safe to call again."""
         self._closed = True
         with self._writing:
+            until_ns = SystemClock().monotonic_ns() + CLOSE_WAIT_S * NS_PER_S
             for _ in self._readers:
+                wait_s = max(0.0, (until_ns - SystemClock().monotonic_ns()) / NS_PER_S)
                 try:
-                    self._idle.get(timeout=self._query_timeout_s).close()
-                except queue.Empty:  # it overstays its own limit; the engine ends it when the process does
+                    self._idle.get(timeout=wait_s).close()
+                except queue.Empty:  # the process is about to end, and the read with it
                     break
             self._readers = []
             if self._writer is not None:
@@ -529,16 +579,6 @@ class _Connection:
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _options(memory_bytes_max: int, mark_cache_bytes: int, merge_threads: int) -> str:
-    options = {
-        "max_server_memory_usage": memory_bytes_max,
-        "mark_cache_size": mark_cache_bytes,
-        "background_pool_size": merge_threads,
-        **_CACHES,
-    }
-    return "&".join(f"{name}={value}" for name, value in options.items())
 
 
 def _address(folder: Path) -> str:

@@ -57,7 +57,9 @@ class MemoryStore:
     def _is_known(self, event: Event) -> bool:
         name = (event.app, event.id)
         stored = self._events.get(name)
-        return (stored is not None and stored.time_ns == event.time_ns) or self._is_fresh(self._recent.get(name))
+        if stored is not None and stored.time_ns == event.time_ns:
+            return True
+        return event.time_ns == event.received_ns and self._is_fresh(self._recent.get(name))
 
     def _is_fresh(self, at_ns: int | None) -> bool:
         return at_ns is not None and at_ns > self._clock.now_ns() - REMEMBER_S * NS_PER_S
@@ -70,7 +72,7 @@ class MemoryStore:
             self._tokens.add(batch.token)
             for event in batch.events:
                 self._events[event.app, event.id] = event
-                if event.own_id:
+                if event.own_id and event.time_ns == event.received_ns:
                     self._recent[event.app, event.id] = self._clock.now_ns()
             self._hide_superseded(batch.events)
 

@@ -80,7 +80,8 @@ class Store(Protocol):
     def known(self, events: Sequence[Event]) -> set[int]:
         """Indexes of `events` whose sender-given id (`own_id`) is stored already or stands earlier in `events`.
 
-        Stored: within the last REMEMBER_S, or at any time with the same `time_ns`. An id counts within its app.
+        An id counts within its app. Stored: with the same `time_ns`, which a second try has again; where the sender
+        gave no time (`time_ns` is `received_ns`), within the last REMEMBER_S.
         """
         ...
 
