@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.service import Service
 
 ROOT = Path(__file__).parents[2]
@@ -43,19 +42,28 @@ def test_every_step_of_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     script = ["set -eu"]
     for text, _ in steps():
         script += [text, f"echo; echo '{END_OF_STEP}'"]
-    joined = "\n".join(script).replace(":7300", f":{service.intake_port}").replace(":7301", f":{service.api_port}")
-    joined = joined.replace('("127.0.0.1", 7300)', f'("127.0.0.1", {service.intake_port})')
+    joined = "\n".join(script).replace(":7300", f":{service.intake_port}")
+    joined = joined.replace(":7301", f":{service.api_port}").replace(
+        '("127.0.0.1", 7300)', f'("127.0.0.1", {service.intake_port})'
+    )
     urls = {"LOGKEEP_INTAKE_PORT": str(service.intake_port), "LOGKEEP_API_PORT": str(service.api_port)}
     try:
         result = subprocess.run(
-            ["bash", "-c", joined], cwd=tmp_path, env=service.environment() | urls, capture_output=True, text=True, timeout=150
+            ["bash", "-c", joined],
+            cwd=tmp_path,
+            env=service.environment() | urls,
+            capture_output=True,
+            text=True,
+            timeout=150,
         )
     finally:
         service.kill_all()
     assert result.returncode == 0, result.stdout + result.stderr
     outputs = result.stdout.split(END_OF_STEP)
     for (text, expected), output in zip(steps(), outputs, strict=False):
-        assert pattern_of(expected).search(output), f"after\n{text}\nexpected\n{expected}\nin\n{output}\n{result.stderr}"
+        assert pattern_of(expected).search(output), (
+            f"after\n{text}\nexpected\n{expected}\nin\n{output}\n{result.stderr}"
+        )
 
 
 def test_the_tutorial_has_steps_with_outputs() -> None:

@@ -115,7 +115,7 @@ def _greet(settings: Settings) -> None:
         f"  Intake     {intake}  (HTTP{' and UDP' if settings.intake.udp else ''})",
         "",
         "  Send an event:",
-        f"    curl -H 'Authorization: Bearer {key}' -d '{{\"session\":\"s1\",\"key\":\"hello\",\"value\":\"it works\"}}' \\",
+        f'    curl -H \'Authorization: Bearer {key}\' -d \'{{"session":"s1","key":"hello","value":"it works"}}\' \\',
         f"         {intake}/v1/events",
         "  Find it:",
         f"    curl -H 'Authorization: Bearer {token}' '{api}/sessions/s1.json'",

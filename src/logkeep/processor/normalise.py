@@ -111,11 +111,19 @@ def _value(raw: msgspec.Raw) -> tuple[str, str, float | None]:
     if first == 0x22:
         return _decode_text(text), "text", None
     if first in _KINDS:
-        if b"\n" in text or b" " in text:
-            text = msgspec.json.format(text, indent=-1)
-        return text.decode(), _KINDS[first], None
+        return _compacted(text).decode(), _KINDS[first], None
     number = float(text)
     return text.decode(), "number", number if isfinite(number) else None
+
+
+def _compacted(text: bytes) -> bytes:
+    """JSON text without white space between its parts; on one line in any case, also when it is nested too deep."""
+    if b"\n" not in text and b"\r" not in text and b" " not in text:
+        return text
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except RecursionError:
+        return text.replace(b"\n", b" ").replace(b"\r", b" ")  # a line break inside a string is always escaped
 
 
 def _attributes(

@@ -14,8 +14,6 @@ from logkeep.queue.port import Offset, Partition, Record
 
 AppOfKey = Callable[[str], str | None]  # a write key → its app, None when it is none
 
-INFLATED_BYTES_MAX = 1 << 30  # the receiver bounded it already; this only stops a corrupt frame
-
 
 class Frame(msgspec.Struct):
     """One queue record, decoded. Its events are `Prepared.events[start:end]`."""
@@ -65,17 +63,19 @@ class Prepared(msgspec.Struct):
         return self.tallies[app]
 
 
-class TimeRule(msgspec.Struct, frozen=True):
-    """What times of senders are believed, measured from when the receiver had them: a replay decides the same."""
+class Rules(msgspec.Struct, frozen=True):
+    """What of a sender is believed and how much is unpacked. Times are measured from when the receiver had the event,
+    so that a replay decides the same."""
 
     retention_days: int
     future_s: float
+    inflated_bytes_max: int
 
     def limits(self, received_ns: int) -> TimeLimits:
         return TimeLimits.around(received_ns, retention_days=self.retention_days, future_s=self.future_s)
 
 
-def prepare(records: Sequence[Record], time_rule: TimeRule, app_of_key: AppOfKey) -> Prepared:
+def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Prepared:
     """The batch of these records; the same records give the same batch, whenever and in whatever order they come."""
     prepared = Prepared({}, [], [], {}, {}, {}, [])
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
@@ -84,11 +84,11 @@ def prepare(records: Sequence[Record], time_rule: TimeRule, app_of_key: AppOfKey
         try:
             header, body = unpack_frame(record.payload)
             if header.encoding == "zstd":
-                body = inflate(body, "zstd", bytes_max=INFLATED_BYTES_MAX)
+                body = inflate(body, "zstd", bytes_max=rules.inflated_bytes_max)
         except (CorruptData, InputError) as error:
             prepared.corrupt.append((record, error.message))
             continue
-        limits = time_rule.limits(header.received_ns)
+        limits = rules.limits(header.received_ns)
         frame = Frame(record.partition, record.offset, header, len(prepared.events), 0)
         if header.app:
             _add_app_frame(prepared, header, body, limits)

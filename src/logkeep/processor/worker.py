@@ -26,7 +26,7 @@ from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, LogkeepError
 from logkeep.event import Event
 from logkeep.processor.ledger import BatchIntent, DropIntent, State, pack_state, unpack_state
-from logkeep.processor.prepare import AppOfKey, Prepared, TimeRule, prepare
+from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
 from logkeep.processor.samples import DeadLetter, Rejected, Samples
 from logkeep.processor.udp_loss import UdpLoss
 from logkeep.queue.port import Queue, Record
@@ -69,7 +69,9 @@ class Processor:
     ) -> None:
         self._queue, self._store, self._app_of_key, self._samples = queue, store, app_of_key, samples
         self._settings, self._clock, self._telemetry = settings, clock, telemetry
-        self._time_rule = TimeRule(settings.store.retention_days, settings.processor.future_s)
+        self._rules = Rules(
+            settings.store.retention_days, settings.processor.future_s, settings.intake.inflated_bytes_max
+        )
         self._stop = threading.Event()
         self._lock = threading.Lock()  # over _state and _loss: the API reads what the writer changes
         self._state = unpack_state(queue.committed(GROUP).metadata)
@@ -77,7 +79,7 @@ class Processor:
         self._loss = UdpLoss.from_bytes(queue.committed(LOSS_GROUP).metadata)
         self._loss_done = dict(queue.committed(LOSS_GROUP).offsets)
         self._loss_committed_ns = clock.monotonic_ns()
-        self._prepared: handover.Queue[Prepared | None] = handover.Queue(maxsize=1)
+        self._prepared: handover.Queue[Prepared] = handover.Queue(maxsize=1)
         self._failure: BaseException | None = None
 
     # ── what others may ask ───────────────────────────────────────────────────────────────────────────────────────
@@ -117,10 +119,8 @@ class Processor:
     def _process_batches(self) -> None:
         next_maintenance_ns = 0
         while not self._stop.is_set():
-            try:
+            with suppress(handover.Empty):
                 self._process(self._prepared.get(timeout=HANDOVER_WAIT_S))
-            except handover.Empty:
-                pass
             if self._failure is not None:
                 raise self._failure
             if self._clock.monotonic_ns() >= next_maintenance_ns:
@@ -133,7 +133,7 @@ class Processor:
                 records = records_ahead or self._gather()
                 records_ahead = []
                 if records:
-                    self._hand_over(prepare(records, self._time_rule, self._app_of_key))
+                    self._hand_over(prepare(records, self._rules, self._app_of_key))
         except BaseException as error:  # raised again by `run`
             self._failure = error
 
@@ -324,7 +324,7 @@ class Processor:
                     del missing[record.partition]
         if missing:
             raise CorruptData(f"the queue no longer has what was being written: {missing}; see docs/how-to/recover.md")
-        self._process(prepare(inside, self._time_rule, self._app_of_key), intent)
+        self._process(prepare(inside, self._rules, self._app_of_key), intent)
         return beyond
 
     def _catch_up_loss(self) -> None:
@@ -334,9 +334,7 @@ class Processor:
         behind = {p for p, end in done.items() if self._loss_done.get(p, 0) < end}
         while behind and (records := self._queue.read(LOSS_GROUP, records_max=2_000, bytes_max=READ_BYTES_MAX)):
             replay = [record for record in records if record.offset < done.get(record.partition, 0)]
-            for (app, component, client), numbers in prepare(
-                replay, self._time_rule, self._app_of_key
-            ).sequences.items():
+            for (app, component, client), numbers in prepare(replay, self._rules, self._app_of_key).sequences.items():
                 self._loss.observe(app, component, client, numbers)
             behind -= {r.partition for r in records if r.next_offset >= done.get(r.partition, 0)}
         self._loss_done.update(done)
@@ -361,9 +359,9 @@ class Processor:
             log.warning("maintenance failed and will be tried again", error=error.message)
 
     def _expired_days(self) -> dict[str, dict[str, int]]:
-        oldest = datetime.fromtimestamp(
-            self._time_rule.limits(self._clock.now_ns()).oldest_ns / NS_PER_S, UTC
-        ).strftime("%Y-%m-%d")
+        oldest = datetime.fromtimestamp(self._rules.limits(self._clock.now_ns()).oldest_ns / NS_PER_S, UTC).strftime(
+            "%Y-%m-%d"
+        )
         days: dict[str, dict[str, int]] = {}
         for count in self._store.days():
             if count.day < oldest:

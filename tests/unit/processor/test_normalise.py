@@ -148,3 +148,10 @@ def test_names_longer_than_allowed_are_cut_at_a_character() -> None:
 def test_attributes_beyond_the_bounds_are_left_out_and_counted() -> None:
     event, corrected = stored(attributes={**{f"a{i}": i for i in range(256)}, "one more": 1, "k" * 300: 1})
     assert (len(event.attributes), corrected) == (256, {"attributes_cut": 2})
+
+
+def test_a_value_nested_too_deep_to_be_compacted_still_stands_on_one_line() -> None:
+    wire = WireEvent(session="s", key="k", value=msgspec.Raw(b"[\n" * 990 + b"]" * 990))
+    event = normalise(wire, "app", "made", RECEIVED_NS, LIMITS, {})
+    assert event.value.replace(" ", "") == "[" * 990 + "]" * 990
+    assert "\n" not in event.value
