@@ -14,10 +14,11 @@ import structlog
 
 from logkeep.decode.body import encoding_of
 from logkeep.decode.native import count_flawless
+from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.receiver.answers import CONTINUE, without_body
 from logkeep.receiver.commit import Exchange
-from logkeep.receiver.intake import Intake
+from logkeep.receiver.intake import Intake, KnownHead
 from logkeep.receiver.reading import PreparedBody, Result, SentBody
 from logkeep.receiver.routes import EVENTS, EVENTS_URL, MethodNotAllowed, Route, route_of
 
@@ -31,6 +32,7 @@ _READ = (
     b"Authorization", b"X-Logkeep-Key", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Expect",
     b"Idempotency-Key", b"Connection", b"Upgrade",
 )  # fmt: skip
+_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length"))
 _USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Content-Type", b"Origin", b"Referer")
 # Header names as they are usually written → the name in lower case, b"" for those nobody reads here. Others are looked
 # up in lower case.
@@ -42,9 +44,30 @@ class Connection(asyncio.Protocol):
     """One connection. The parser calls the `on_…` methods; exchanges stand in `_exchanges` until they are answered."""
 
     __slots__ = (
-        "_active_s", "_app", "_body", "_closing", "_discard", "_early", "_exchanges", "_half_closed", "_head",
-        "_head_bytes", "_head_fed", "_held", "_in_head", "_intake", "_linger_s", "_parser", "_paused", "_reading_s",
-        "_route", "_transport", "_unread", "_url", "_without_offer",
+        "_active_s",
+        "_app",
+        "_body",
+        "_closing",
+        "_complete",
+        "_discard",
+        "_early",
+        "_exchanges",
+        "_half_closed",
+        "_head",
+        "_head_bytes",
+        "_head_fed",
+        "_held",
+        "_in_head",
+        "_intake",
+        "_linger_s",
+        "_parser",
+        "_paused",
+        "_reading_s",
+        "_route",
+        "_transport",
+        "_unread",
+        "_url",
+        "_without_offer",
         "_write_paused_s",
     )  # fmt: skip
 
@@ -64,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._without_offer = b""  # the head of a request that offers to change the protocol, to be read again
         self._head_fed = 0
         self._held = 0
+        self._complete: KnownHead | None = None  # of the request that was read last, when its head may be remembered
         self._forget_request()
 
     def _forget_request(self) -> None:
@@ -99,6 +123,45 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        if self._reading_s:
+            self._read(data)
+            return
+        head = data[: data.find(b"\r\n\r\n") + 4]
+        known = self._intake.heads.get(head)
+        if known is not None and len(data) - len(head) == known.body_bytes and self._take_known(known, data, len(head)):
+            return
+        self._complete = None
+        self._read(data)
+        if self._complete is not None and len(data) - len(head) == self._complete.body_bytes:
+            self._intake.remember_head(head, self._complete)
+
+    def _take_known(self, known: KnownHead, data: bytes, start: int) -> bool:
+        """One whole request under a head that was parsed and admitted before: the same bytes mean the same.
+
+        Senders repeat their heads byte for byte, so most requests need no parser (half of the work). False when
+        anything about it is unusual: then it is read in the general way.
+        """
+        intake = self._intake
+        if intake.draining or not intake.has_room(known.body_bytes):
+            return False
+        body = data[start:]
+        form: Form = "json" if body[:1] == b"[" else "ndjson"
+        count = count_flawless(body, form)
+        if not 0 < count <= intake.settings.events_max:
+            return False
+        exchange = Exchange(self, known.app, body, count)
+        exchange.form = form
+        exchange.held = exchange.wire_bytes = known.body_bytes
+        intake.pending_bytes += known.body_bytes
+        self._active_s = intake.now_s
+        self._exchanges.append(exchange)
+        intake.committer.submit(exchange)
+        if len(self._exchanges) >= PIPELINE_MAX or intake.pending_bytes > intake.pending_high:
+            self._set_reading()
+        return True
+
+    def _read(self, data: bytes) -> None:
+        """Gives `data` to the parser; what is wrong with it is answered."""
         idle, was_in_head = not self._reading_s, self._in_head
         self._active_s = self._intake.now_s
         if idle:
@@ -215,6 +278,7 @@ class Connection(asyncio.Protocol):
         self._reading_s = 0.0
         if self._closing:
             return
+        self._complete = self._known_head() if self._early is None else None
         if self._early is None:
             exchange = Exchange(self, self._app)
             exchange.held = exchange.wire_bytes = self._held
@@ -228,6 +292,18 @@ class Connection(asyncio.Protocol):
         self._forget_request()
         if len(self._exchanges) >= PIPELINE_MAX or self._intake.pending_bytes > self._intake.pending_high:
             self._set_reading()
+
+    def _known_head(self) -> KnownHead | None:
+        """What a head like this one says, when it says nothing but whose events follow and how many bytes of them."""
+        size = len(self._body)
+        usual = (
+            self._route is EVENTS
+            and self._url == EVENTS_URL
+            and self._head.keys() <= _PLAIN
+            and 0 < size <= self._intake.hot_bytes_max
+            and self._parser.get_http_version() == "1.1"
+        )
+        return KnownHead(self._app, size) if usual else None
 
     # --- one request ---
 

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from logkeep.clock import NS_PER_S, Clock
@@ -17,9 +18,17 @@ from logkeep.telemetry import Telemetry
 
 HOT_BYTES_MAX = 64 << 10  # larger plain bodies go through the general reader
 SWEEP_S = 0.5
+HEADS_MAX, HEAD_BYTES_MAX = 4096, 2048  # remembered between two sweeps: 8 MiB at most
 PENDING_HIGH = 0.75  # of pending_bytes_max: from here on a connection is not read from while it waits for a commit
 
 _log = structlog.get_logger("receiver")
+
+
+class KnownHead(msgspec.Struct, frozen=True, gc=False):
+    """What a request's head said when it was parsed and admitted: whose events follow, in how many bytes."""
+
+    app: str
+    body_bytes: int
 
 
 class OpenConnection(Protocol):
@@ -45,6 +54,7 @@ class Intake:
         self.committer = Committer(queue, partition, telemetry, clock, self._committed)
         self.readers = Readers(settings)
         self.connections: set[OpenConnection] = set()
+        self.heads: dict[bytes, KnownHead] = {}
         self.pending_bytes = 0
         self.pending_high = int(settings.pending_bytes_max * PENDING_HIGH)
         self.hot_bytes_max = min(HOT_BYTES_MAX, settings.event_bytes_max, settings.body_bytes_max)
@@ -59,6 +69,10 @@ class Intake:
 
     def has_room(self, size: int) -> bool:
         return self.pending_bytes + size <= self.settings.pending_bytes_max
+
+    def remember_head(self, head: bytes, known: KnownHead) -> None:
+        if len(self.heads) < HEADS_MAX and len(head) <= HEAD_BYTES_MAX:
+            self.heads[head] = known
 
     def settle(self, exchange: Exchange, answer: bytes) -> None:
         """The exchange has its answer; it is sent when those before it are."""
@@ -92,6 +106,7 @@ class Intake:
         self.now_s = self.clock.monotonic_ns() / NS_PER_S
         self.answers.tick(self.clock.now_ns() / NS_PER_S)
         self.admission.forget()
+        self.heads.clear()  # they hold whose key it is
         self._open.set(len(self.connections))
         for connection in tuple(self.connections):
             connection.check_time(self.now_s)
