@@ -565,7 +565,7 @@ class _Connection:
         import chdb
 
         try:
-            self._connection = chdb.connect(address)
+            self._connection = chdb.connect(address)  # type: ignore[no-untyped-call, unused-ignore]
             self._connection.query(f"SET {settings}")
         except RuntimeError as error:
             raise BackendUnavailable(f"the engine cannot open {address.partition('?')[0]}: {brief(error)}") from error
