@@ -16,7 +16,7 @@ from bench.pipeline.service import BenchService, finished
 
 from logkeep.loadgen.http import run_http
 from logkeep.loadgen.report import LoadPlan
-from logkeep.loadgen.target import Target
+from logkeep.loadgen.target import resolve_target
 
 LITERALS = 20
 BUSY_RATE = 20_000
@@ -45,7 +45,7 @@ def reference(service: BenchService, events: int) -> dict[str, Any]:
     port = int(server.stdout.readline())
     try:
         plan = LoadPlan(url=f"http://127.0.0.1:{port}", key="k", seconds=5, connections=64)
-        report = run_http(plan, Target("127.0.0.1", port, "127.0.0.1", False))
+        report = run_http(plan, resolve_target(plan.url, allow_remote=False))
         ticks = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         cpu_s = sum(map(int, ticks)) / 100
     finally:

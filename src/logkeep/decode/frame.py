@@ -75,5 +75,8 @@ def read_frame_header(payload: bytes) -> FrameHeader:
     return unpack_frame(payload)[0]
 
 
+_PLACES = [f"{index:04x}" for index in range(10_000)]  # formatting each would be a twentieth of the decoding
+
+
 def event_id(batch_id: str, index: int) -> str:
-    return f"{batch_id}{index:04x}"
+    return batch_id + _PLACES[index] if index < len(_PLACES) else f"{batch_id}{index:04x}"

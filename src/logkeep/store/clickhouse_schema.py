@@ -3,7 +3,7 @@
     events      the events, one partition a day of `time`, in order of (app, time, id) inside it
     updates     a row for each update: which (app, session, key) have any, and the newest
     hidden      events that an update has superseded; readers leave these ids out
-    recent_ids  ids that senders gave to events without a time, for 24 h: a second try has another time
+    recent_ids  ids that senders gave, for 24 h: a second try may have another time
     remembered  batch ids (Idempotency-Key), for 24 h
     meta        the version of this layout
 

@@ -203,10 +203,9 @@ class EmbeddedStore:
         if not first:
             return found
         places = [_Place(row, app, events[row].time_ns, name) for (app, name), row in first.items()]
-        timeless = [place for place in places if place.time_ns == events[place.row].received_ns]
         with self._writing:
             found |= self._stored(places)
-            return found | self._recent(timeless) if timeless else found
+            return found | self._recent(places)
 
     def _stored(self, places: Sequence[_Place]) -> set[int]:
         """Rows whose (app, time, id) is in `events`. The primary key prunes: 0.5 µs a row."""
@@ -218,7 +217,7 @@ class EmbeddedStore:
         return {place.row for place in places if (place.app, place.time_ns, place.id) in stored} if stored else set()
 
     def _recent(self, places: Sequence[_Place]) -> set[int]:
-        """Rows whose (app, id) was written without a time within REMEMBER_S."""
+        """Rows whose (app, id) was written within REMEMBER_S, whatever its time."""
         with memory_file(_encode_lines(places)) as path:
             source = file_source(path, "JSONCompactEachRow", _PLACE_STRUCTURE)
             sql = f"""SELECT DISTINCT app, id FROM recent_ids
@@ -251,7 +250,7 @@ class EmbeddedStore:
                 with memory_file(_encode_lines(missing)) as rest:
                     self._insert_events(file_source(rest, "JSONEachRow", schema.BATCH_STRUCTURE), batch.token)
             self._hide_superseded(source, events)
-            if any(event.own_id and event.time_ns == event.received_ns for event in events):
+            if any(event.own_id for event in events):
                 self._keep_ids(path)
 
     def _missing(self, events: Sequence[Event]) -> Sequence[Event]:
@@ -315,13 +314,11 @@ class EmbeddedStore:
         )
 
     def _keep_ids(self, path: str) -> None:
-        """The ids of events without a time of their own are known: a second try has another `received`."""
-        source = file_source(
-            path, "JSONEachRow", "app String, id String, own_id Bool, time_ns Int64, received_ns Int64"
-        )
+        """The ids that senders gave are known: a second try may have another time, and always another `received`."""
+        source = file_source(path, "JSONEachRow", "app String, id String, own_id Bool")
         self._write_sql(
             f"""INSERT INTO recent_ids SELECT app, id, {self._clock.now_ns()} FROM {source}
-            WHERE own_id AND time_ns = received_ns"""
+            WHERE own_id"""
         )
         self._forget_old()
 
