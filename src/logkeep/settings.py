@@ -108,7 +108,7 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     linger_s: Annotated[
         float,
         _doc("seconds to gather more before a small write; what is acknowledged is found about this much later", ge=0),
-    ] = 0.4
+    ] = 0.25
     future_s: Annotated[float, _doc("seconds a sender's clock may be ahead before its time is corrected", ge=0)] = 600.0
 
 

@@ -608,6 +608,45 @@ def test_a_request_may_come_in_any_pieces(shared: Running) -> None:
             assert client.answer().json == ALL_ACCEPTED
 
 
+def test_a_head_that_comes_again_means_the_same_whatever_follows_it(start: Start) -> None:
+    receiver = start()
+    good, bad = post(AN_EVENT, BEARER), post(AN_EVENT.replace(b'"session"', b'"sessiom"'), BEARER)
+    assert len(good) == len(bad)
+    with receiver.connect() as client:
+        for request, status in ((good, 202), (good, 202), (bad, 400), (good, 202)):
+            client.send(request)
+            assert client.answer().status == status
+        client.send(good[:50])
+        client.send(good[50:])
+        assert client.answer().status == 202
+        client.send(good * 3)
+        assert [client.answer().status for _ in range(3)] == [202, 202, 202]
+        client.send(good + get("/health/live"))
+        assert [client.answer().status for _ in range(2)] == [202, 200]
+    assert len(receiver.values()) == 8
+    assert receiver.on_loop(lambda: receiver.intake.pending_bytes) == 0
+
+
+def test_heads_are_remembered_only_until_keys_are_asked_for_again(start: Start) -> None:
+    receiver = start()
+    with receiver.connect() as client:
+        client.send(post(AN_EVENT, BEARER))
+        assert client.answer().status == 202
+    receiver.on_loop(receiver.intake.sweep)
+    assert receiver.on_loop(lambda: dict(receiver.intake.heads)) == {}
+
+
+@pytest.mark.parametrize(
+    "header", ["Content-Encoding: identity", "Idempotency-Key: once", "Connection: close", "Expect: 100-continue"]
+)
+def test_a_head_that_says_more_is_always_parsed(start: Start, header: str) -> None:
+    receiver = start()
+    with receiver.connect() as client:
+        client.send(post(AN_EVENT, BEARER, header))
+        assert client.answer().status in (100, 202)
+    assert receiver.on_loop(lambda: dict(receiver.intake.heads)) == {}
+
+
 def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
     receiver = start()
     large = b"[" + b",".join([AN_EVENT] * 9000) + b"]"

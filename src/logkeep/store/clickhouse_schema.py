@@ -36,7 +36,7 @@ TOKENS_KEPT = 1000  # insert tokens the engine remembers; retries come within a 
 # NaN compares false with everything, and a run of them costs nothing on disk.
 # The text index stands on the folded text, not on `value` with a preprocessor: the condition then means the same
 # where a part has no index yet (it is made by the first merge). Its bit-packed posting lists save 3 B an event.
-# Without inserts for two hours a day is merged to the end, so that no unindexed part is left behind.
+# Without inserts for ten minutes a day is merged to the end, so that no part without its text index is left behind.
 EVENTS = f"""CREATE TABLE IF NOT EXISTS events (
  app LowCardinality(String), session String CODEC(ZSTD(1)), key LowCardinality(String), value String CODEC(ZSTD(1)),
  kind {KIND_TYPE} CODEC(ZSTD(1)), number Float64 CODEC(ZSTD(1)),
@@ -53,7 +53,7 @@ EVENTS = f"""CREATE TABLE IF NOT EXISTS events (
 ) ENGINE = MergeTree PARTITION BY {_DAY} PRIMARY KEY (app, time_ns) ORDER BY (app, time_ns, id)
 SETTINGS {_DURABLE}, {_OLD_PARTS}, non_replicated_deduplication_window = {TOKENS_KEPT},
  index_granularity = {GRANULE_ROWS},
- min_partition_age_to_force_merge_seconds = 7200, text_index_max_memory_usage_before_flush = {128 * MIB}"""
+ min_partition_age_to_force_merge_seconds = 600, text_index_max_memory_usage_before_flush = {128 * MIB}"""
 
 UPDATES = f"""CREATE TABLE IF NOT EXISTS updates (
  app LowCardinality(String), session String, key String, time_ns Int64, received_ns Int64, id String

@@ -66,7 +66,7 @@ ENGINE_THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory 
 _INSERT_SETTINGS = (
     f"max_insert_block_size = {2 * ROWS_MAX}, min_insert_block_size_rows = {2 * ROWS_MAX},"
     " min_insert_block_size_bytes = 0, max_insert_threads = 1, max_partitions_per_insert_block = 0,"
-    " materialize_skip_indexes_on_insert = 0"
+    " exclude_materialize_skip_indexes_on_insert = 'ix_value'"
 )
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_lines = msgspec.json.Decoder().decode_lines
