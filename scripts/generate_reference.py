@@ -114,6 +114,11 @@ CODES = {
     "store_busy": ("503", "all readers of the store are busy", WAIT),
     "store_closed": ("503", "the service is stopping", WAIT),
     "store_in_use": ("–", "another process has the store open", "stop that one first"),
+    "store_too_old": (
+        "–",
+        "a development version before the first release wrote this store",
+        "start with a new data folder",
+    ),
     "store_too_new": ("–", "a newer Logkeep wrote this store", "start that one, or a newer"),
     "too_large": ("413", "a body, record or request is over its limit", "split it, or raise the setting it names"),
     "too_many_events": ("413", "more events in one request than `intake.events_max`", "send them in parts"),

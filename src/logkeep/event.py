@@ -10,6 +10,7 @@ import msgspec
 
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 Level = Literal["trace", "debug", "info", "warn", "error", "fatal"]
+Scalar = str | int | float | bool | None  # what an attribute holds
 
 LEVEL_ALIASES = {
     "verbose": "trace", "finest": "trace", "finer": "trace", "v": "trace", "t": "trace",
@@ -57,7 +58,7 @@ class WireEvent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     terminal: str | None = None
     component: str | None = None
     level: str | None = None
-    attributes: dict[str, str | int | float | bool | None] | None = None
+    attributes: dict[str, Scalar] | None = None
     id: str | None = None
     update: bool | None = None
     seq: int | None = None
@@ -70,8 +71,8 @@ class Event(msgspec.Struct, gc=False):
 
     time_ns, received_ns: ns UTC. value: for kind "text" the text itself; else compact JSON text (`5`, `{"a":1}`,
     `true`, `null`). number: the value as a float where it is a finite JSON number, else None. level: one of LEVELS or
-    "" when the sender gave none. user, device, component: "" when unset. attributes: values as text; the keys listed
-    in `json_attributes` hold JSON text (a number, a bool, or nested JSON), the others plain text.
+    "" when the sender gave none. user, device, component: "" when unset. attributes: in the sender's order and types,
+    integers within 64 bits and floats finite; what a sender nested is its JSON text.
     own_id: the sender gave the id. update: replaces what this key of this session had before.
     """
 
@@ -88,7 +89,6 @@ class Event(msgspec.Struct, gc=False):
     user: str = ""
     device: str = ""
     component: str = ""
-    attributes: dict[str, str] = {}
-    json_attributes: list[str] = []
+    attributes: dict[str, Scalar] = {}
     update: bool = False
     own_id: bool = False

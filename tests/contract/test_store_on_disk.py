@@ -103,6 +103,13 @@ def test_a_newer_layout_is_refused_and_left_alone(reopen: Callable[..., Embedded
     assert (caught.value.code, "99" in caught.value.message) == ("store_too_new", True)
 
 
+def test_a_layout_of_before_the_first_release_is_refused(reopen: Callable[..., EmbeddedStore]) -> None:
+    reopen()._write_sql("ALTER TABLE meta UPDATE version = 1 WHERE 1 SETTINGS mutations_sync = 1")
+    with pytest.raises(BackendUnavailable) as caught:
+        reopen()
+    assert caught.value.code == "store_too_old"
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BackendUnavailable, match="cannot be written"):

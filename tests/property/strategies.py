@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from logkeep.event import LEVELS, Event
 from logkeep.query import ast
+from logkeep.query.match import attribute_text
 from logkeep.query.text import fold, tokens
 
 # Case pairs that fold oddly, letters from beyond the BMP, a combining mark, and newer capitals than Python knows.
@@ -26,10 +27,28 @@ NAMES = (
 ATTRIBUTE_KEYS = ("latency", "os", "odd name", "x.y", "é'\\")
 ATTRIBUTE_TEXTS = ("", "linux", "Linux", "linux 6", "5", "5.0", "500", "-1", "true", "a\\b", "a'b", "1e3")
 NUMBERS = (-1.0, 0.0, 0.5, 1.5, 5.0, 10.0, 500.0, 1e300, 2.0**53)
-JSON_TEXTS = (
-    "5", "5.0", "-1", "0.5", "500", "1e3", "-0.0", "1e300", "9007199254740992", "1e999",
-    "true", "false", "null", '{"a":5}', "[5]", '"5"',
-)  # fmt: skip
+SCALARS = (
+    5,
+    5.0,
+    -1,
+    0.5,
+    500,
+    1e3,
+    -0.0,
+    1e300,
+    2**53,
+    2**63 - 1,
+    -(2**63) + 1,
+    1e-6,
+    1e-7,
+    1.5e21,
+    1e20,
+    0.1,
+    True,
+    False,
+    None,
+)
+JSON_TEXTS = tuple(map(attribute_text, SCALARS))
 # Patterns of the portable subset, found in the vocabularies above often enough.
 PATTERNS = (
     "a", "^s-1", "s-1$", "^s-1$", "a.b", "a\\nb", "^$", "[A-Z]", "[^a-z]", "\\d+", "\\D", "\\w-\\d", "\\s", "\\bb",
@@ -59,7 +78,6 @@ def _numbered(drawn: list[Event]) -> list[Event]:
 @st.composite
 def _one_event(draw: st.DrawFn) -> Event:
     value, kind, number = draw(_value())
-    attributes, json_attributes = draw(_attributes())
     time_ns = _EPOCH_NS + draw(st.integers(0, 3600)) * 1_000_000_000
     return Event(
         app="shop",
@@ -75,8 +93,7 @@ def _one_event(draw: st.DrawFn) -> Event:
         user=draw(_name),
         device=draw(_name),
         component=draw(_name),
-        attributes=attributes,
-        json_attributes=json_attributes,
+        attributes=draw(_attributes),
     )
 
 
@@ -99,12 +116,11 @@ def _value(draw: st.DrawFn) -> tuple[str, str, float | None]:
     return draw(st.sampled_from(fixed[kind])), kind, None
 
 
-@st.composite
-def _attributes(draw: st.DrawFn) -> tuple[dict[str, str], list[str]]:
-    keys = st.sampled_from(ATTRIBUTE_KEYS)
-    attributes = draw(st.dictionaries(keys, st.sampled_from(ATTRIBUTE_TEXTS) | _odd_text, max_size=4))
-    as_json = draw(st.dictionaries(keys, st.sampled_from(JSON_TEXTS), max_size=3))
-    return attributes | as_json, sorted(as_json)
+_attributes = st.dictionaries(
+    st.sampled_from(ATTRIBUTE_KEYS),
+    st.sampled_from((*ATTRIBUTE_TEXTS, *SCALARS)) | _odd_text | st.floats(allow_nan=False, allow_infinity=False),
+    max_size=5,
+)
 
 
 _field = st.sampled_from(

@@ -7,6 +7,7 @@ call refuses is looked at event by event.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
@@ -26,7 +27,14 @@ from logkeep.decode.split import (
     values_of,
 )
 from logkeep.errors import InputError
-from logkeep.event import NAME_BYTES_MAX, RejectReason, WireEvent
+from logkeep.event import (
+    ATTRIBUTE_KEY_BYTES_MAX,
+    ATTRIBUTES_MAX,
+    NAME_BYTES_MAX,
+    RejectReason,
+    Scalar,
+    WireEvent,
+)
 
 # One C call holds the interpreter's lock, about 1 ms a MiB, and other connections wait: large bodies go in pieces.
 # Small enough, too, that a piece is rarely larger than one event may be, and then no event needs to be measured.
@@ -39,7 +47,11 @@ _INT_MAX = (1 << 63) - 1
 _Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX // 4)]
 # What every encoder behind us can write again; larger numbers become text.
 _Int = Annotated[int, Meta(ge=-_INT_MAX, le=_INT_MAX)]
-_Attributes = dict[str, str | _Int | float | bool | None]
+_Float = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+_Scalar = str | _Int | _Float | bool | None
+_Attributes = Annotated[
+    dict[Annotated[str, Meta(max_length=ATTRIBUTE_KEY_BYTES_MAX // 4)], _Scalar], Meta(max_length=ATTRIBUTES_MAX)
+]
 
 
 class _Narrow(msgspec.Struct, gc=False):
@@ -72,7 +84,7 @@ _strict_list = msgspec.json.Decoder(list[_StrictEvent]).decode
 _lenient_one = msgspec.json.Decoder(_LenientEvent).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
-_scalar = msgspec.json.Decoder(str | _Int | float | bool | None).decode
+_scalar = msgspec.json.Decoder(_Scalar).decode
 _bool = msgspec.json.Decoder(bool).decode
 _time = msgspec.json.Decoder(str | _Int | float | None).decode
 _sequence_number = msgspec.json.Decoder(Annotated[int, Meta(ge=0, le=_INT_MAX)]).decode
@@ -324,7 +336,8 @@ def decode_events(body: bytes, form: Form, skip: Sequence[int] = ()) -> Decoded:
 
     Corrections, by name: unknown_member (it became an attribute; `event.NAME` when the sender has one of that name),
     member_type (a number or bool where text belongs became text; what cannot became an attribute of the same name),
-    attribute_type (a nested or huge attribute became its JSON text), lone_surrogate (replaced by U+FFFD).
+    attribute_type (a nested or huge attribute became its JSON text), attributes_cut (more than ATTRIBUTES_MAX of them,
+    or a longer key than allowed: the rest is left out), lone_surrogate (replaced by U+FFFD).
     """
     if not skip:
         try:
@@ -384,7 +397,7 @@ def _lenient_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
             if name in unknown:
                 _count(corrected, "unknown_member")
                 attributes[name if name not in attributes else f"event.{name}"] = _scalar_or_json(members[name])
-        event.attributes = attributes
+        event.attributes = _bounded(attributes, corrected)
     return event
 
 
@@ -406,7 +419,7 @@ def _repaired_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
         elif _set_member(event, name, raw, corrected):
             continue
         attributes[name if name not in attributes else f"event.{name}"] = _scalar_or_json(raw)
-    event.attributes = attributes or None
+    event.attributes = _bounded(attributes, corrected)
     return event
 
 
@@ -433,7 +446,7 @@ _READERS.update(time=_time, timestamp=_time, update=_bool, seq=_sequence_number)
 _BOOLS = {b"1": True, b"0": False, b'"true"': True, b'"false"': False, b'"1"': True, b'"0"': False}
 
 
-def _read_attributes(raw: msgspec.Raw | None, corrected: dict[str, int]) -> dict[str, Any]:
+def _read_attributes(raw: msgspec.Raw | None, corrected: dict[str, int]) -> dict[str, Scalar]:
     """The map of attributes; anything else becomes one attribute `attributes`."""
     if raw is None or bytes(raw) == b"null":
         return {}
@@ -450,10 +463,19 @@ def _read_attributes(raw: msgspec.Raw | None, corrected: dict[str, int]) -> dict
     return attributes
 
 
-def _scalar_or_json(raw: msgspec.Raw) -> str | int | float | bool | None:
+def _bounded(attributes: dict[str, Scalar], corrected: dict[str, int]) -> dict[str, Scalar] | None:
+    """As many as are allowed, in the sender's order."""
+    kept = [key for key in attributes if len(key.encode()) <= ATTRIBUTE_KEY_BYTES_MAX][:ATTRIBUTES_MAX]
+    if cut := len(attributes) - len(kept):
+        corrected["attributes_cut"] = corrected.get("attributes_cut", 0) + cut
+        return {key: attributes[key] for key in kept}
+    return attributes or None
+
+
+def _scalar_or_json(raw: msgspec.Raw) -> Scalar:
     """A text, number or bool; the JSON text of anything else."""
     try:
-        scalar: str | int | float | bool | None = _scalar(raw)
+        scalar: Scalar = _scalar(raw)
         return scalar
     except _REFUSED:
         return bytes(raw).decode()

@@ -6,18 +6,17 @@ attribute, and the repair counted under a name of `Correction`.
 
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.event import (
-    ATTRIBUTE_KEY_BYTES_MAX,
-    ATTRIBUTES_MAX,
     LEVEL_ALIASES,
     LEVELS,
     NAME_BYTES_MAX,
     Event,
+    Scalar,
     WireEvent,
 )
 
@@ -25,7 +24,6 @@ Correction = Literal[
     "time",  # unreadable, older than the retention or too far ahead: received is used, `sent_time` keeps the text
     "level",  # not a level: the attribute `sent_level` keeps it
     "name_cut",  # user, device, component or id longer than NAME_BYTES_MAX: cut
-    "attributes_cut",  # more than ATTRIBUTES_MAX attributes, or a longer key than allowed: the rest is left out
 ]
 
 _LEVELS: dict[str | None, str] = {None: "", "": ""}
@@ -34,11 +32,8 @@ for _name, _level in [*zip(LEVELS, LEVELS, strict=True), *LEVEL_ALIASES.items()]
 
 Kind = Literal["text", "number", "bool", "null", "object", "array"]
 _QUOTE = ord('"')
-_KEY_CHARS_SURE = ATTRIBUTE_KEY_BYTES_MAX // 4  # as many characters fit, whatever they are
-_NONE: list[str] = []  # shared by all events without such keys, never changed: a list for each costs a twentieth
 
 _decode_text = msgspec.json.Decoder(str).decode
-_encode = msgspec.json.encode
 _KINDS: dict[int, Kind] = {ord("{"): "object", ord("["): "array", ord("t"): "bool", ord("f"): "bool", ord("n"): "null"}
 
 
@@ -67,12 +62,12 @@ def normalise(
         value = _decode_text(raw)
     else:
         value, kind, number = _value(raw)
-    attributes: dict[str, str] = {}
-    json_attributes = _NONE
-    if wire.attributes:
-        attributes, json_attributes = _attributes(wire.attributes, corrected)
+    attributes = wire.attributes or {}
     if wire.seq is not None:
-        json_attributes = _number_sender(wire, attributes, json_attributes)
+        # The sender's number stands among the attributes, so that a person can find the gap.
+        attributes["seq"] = wire.seq
+        if wire.client is not None:
+            attributes["client"] = wire.client
     level = _LEVELS.get(wire.level)
     if level is None:
         level = _unusual_level(wire.level or "", attributes, corrected)
@@ -108,7 +103,6 @@ def normalise(
         device,
         component,
         attributes,
-        json_attributes,
         wire.update is True,
         bool(event_id),
     )
@@ -133,39 +127,7 @@ def _compacted(text: bytes) -> bytes:
         return text.replace(b"\n", b" ").replace(b"\r", b" ")  # a line break inside a string is always escaped
 
 
-def _attributes(sent: dict[str, Any], corrected: dict[str, int]) -> tuple[dict[str, str], list[str]]:
-    """`sent` itself, all values made text, and the keys of those that are JSON text.
-
-    In place: a new dict of the same texts would be a sixth of the processor's work.
-    """
-    if len(sent) > ATTRIBUTES_MAX or max(map(len, sent)) > _KEY_CHARS_SURE:
-        sent = _bounded(sent, corrected)
-    json_keys: list[str] = []
-    for key, value in sent.items():
-        if value.__class__ is not str:
-            # JSON's own spelling: str() of an int is it, and the encoder knows the rest.
-            sent[key] = str(value) if value.__class__ is int else _encode(value).decode()
-            json_keys.append(key)
-    return sent, json_keys
-
-
-def _bounded(sent: dict[str, Any], corrected: dict[str, int]) -> dict[str, Any]:
-    """As many as are allowed, in the sender's order."""
-    kept = [key for key in sent if len(key.encode()) <= ATTRIBUTE_KEY_BYTES_MAX][:ATTRIBUTES_MAX]
-    if cut := len(sent) - len(kept):
-        corrected["attributes_cut"] = corrected.get("attributes_cut", 0) + cut
-    return {key: sent[key] for key in kept}
-
-
-def _number_sender(wire: WireEvent, attributes: dict[str, str], json_attributes: list[str]) -> list[str]:
-    """The sender's number stands among the attributes, so that a person can find the gap."""
-    attributes["seq"] = str(wire.seq)
-    if wire.client is not None:
-        attributes["client"] = wire.client
-    return [*json_attributes, "seq"]
-
-
-def _unusual_level(sent: str, attributes: dict[str, str], corrected: dict[str, int]) -> str:
+def _unusual_level(sent: str, attributes: dict[str, Scalar], corrected: dict[str, int]) -> str:
     """A level in an unusual case or with spaces; "" when it is none."""
     level = _LEVELS.get(sent.strip().lower())
     if level is None:

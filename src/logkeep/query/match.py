@@ -4,18 +4,17 @@ Two values only, never a third: what is absent does not match, and `not` turns t
 * A field that is unset is the empty text: `Equals("user", "")` finds it, `Exists("user")` does not.
 * An attribute the event does not have matches no leaf, not even `Prefix(…, "")`.
 * Words are looked for in `value`, which for kinds other than text is its JSON text.
-* An attribute is a number only where the sender sent a JSON number (its key is in `json_attributes`) that a double
-  can hold: `"5"` sent as text is text.
+* An attribute is a number only where the sender sent a JSON number: `"5"` sent as text is text. Its text is
+  `attribute_text`, whatever way the sender spelt it.
 """
 
-import math
 import operator
-import re
 from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
-from logkeep.event import LEVELS, Event
+from logkeep.event import LEVELS, Event, Scalar
 from logkeep.query import ast
 from logkeep.query.automaton import Automaton
 from logkeep.query.text import fold, tokens
@@ -32,7 +31,6 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_is_json_number = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 
 
 def matches(query: ast.Query, event: Event) -> bool:
@@ -102,11 +100,8 @@ def _number_matcher(query: ast.Compare | ast.LevelCompare) -> Matcher:
 
 
 def _attribute_number(event: Event, key: str) -> float | None:
-    text = event.attributes.get(key)
-    if text is None or key not in event.json_attributes or not _is_json_number(text):
-        return None
-    number = float(text)
-    return number if math.isfinite(number) else None
+    number = event.attributes.get(key)
+    return float(number) if number.__class__ in (int, float) else None
 
 
 def _field_matcher(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> Matcher:
@@ -138,9 +133,35 @@ def _reader(field: str) -> Reader:
     """What the event has in this field; None only for an attribute it does not have."""
     if field.startswith(ast.ATTRIBUTE_PREFIX):
         key = attribute_key(field)
-        return lambda event: event.attributes.get(key)
+        return lambda event: attribute_text(event.attributes[key]) if key in event.attributes else None
     assert field in ast.FIELDS, field
     return operator.attrgetter(field)
+
+
+def attribute_text(value: Scalar) -> str:
+    """What an attribute is compared as: a text itself, else JSON's spelling.
+
+    A float is spelt as the engines spell it, by ECMAScript's rule (shortest digits; plain between 1e-6 and 1e21; no
+    `.0`) but for the plus sign: `100`, `0.5`, `1e21`, `1e-7`, `-0`.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, int):
+        return str(value)
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)  # finite
+    point = len(digits) + exponent  # places before the decimal point
+    text = "".join(map(str, digits))
+    if value == 0:
+        spelt = "0"
+    elif -6 < point <= 21:
+        whole, rest = text[: max(point, 0)].ljust(point, "0") or "0", text[max(point, 0) :]
+        spelt = f"{whole}.{rest.rjust(-exponent, '0')}" if rest else whole
+    else:
+        spelt = f"{text[0]}{'.' + text[1:] if text[1:] else ''}e{point - 1}"
+    return "-" + spelt if sign else spelt
 
 
 def attribute_key(field: str) -> str:

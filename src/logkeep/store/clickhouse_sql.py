@@ -32,8 +32,7 @@ _COMPARE: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 EVENT_COLUMNS = (
-    "app, session, key, value, kind, time_ns, received_ns, id, level, user, device, component, attributes,"
-    " json_attributes, update"
+    "app, session, key, value, kind, time_ns, received_ns, id, level, user, device, component, attributes, update"
 )
 
 
@@ -47,9 +46,7 @@ EVENT_JSON = f"""concat(trimRight(toJSONString(CAST((
   nullIf(toString(level), ''), nullIf(user, ''), nullIf(device, ''), nullIf(component, '')),
   $type${_NAMED}$type$)), '}}'),
 ',"value":', if(kind = 'text', toJSONString(value), value),
-if(empty(attributes), '', concat(',"attributes":{{', arrayStringConcat(arrayMap(
-  (name, text) -> concat(toJSONString(name), ':', if(has(json_attributes, name), text, toJSONString(text))),
-  mapKeys(attributes), mapValues(attributes)), ','), '}}')),
+if(attributes = '{{}}', '', concat(',"attributes":', attributes)),
 if(update, ',"update":true}}', '}}'))"""
 # What EVENT_JSON, and the index under short prefixes, need of a connection.
 READ_SETTINGS = (
@@ -57,6 +54,8 @@ READ_SETTINGS = (
     " output_format_json_named_tuples_as_objects = 1, date_time_output_format = 'iso',"
     " text_index_like_min_pattern_length = 3"
 )
+
+_encode = msgspec.json.encode
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -150,13 +149,22 @@ class _Compiler:
         if query.field == "value":
             return f"(number {query.op} {bound})"  # NaN where there is no number: compares false
         key = self.text(attribute_key(query.field))
-        number = f"toFloat64OrDefault(attributes[{key}], nan)"
-        return f"(has(json_attributes, {key}) AND isFinite({number}) AND {number} {query.op} {bound})"
+        number = f"JSONExtractFloat(attributes, {key})"
+        is_number = f"JSONType(attributes, {key}) IN ('Int64', 'UInt64', 'Double')"
+        return f"({self._may_have(query.field)} AND {is_number} AND {number} {query.op} {bound})"
+
+    def _may_have(self, field: str) -> str:
+        """True where the event has the attribute, and nearly nowhere else: finding its name is much cheaper than
+        parsing. The name stands there as msgspec wrote it."""
+        return f"(position(attributes, {self.text(_encode(attribute_key(field)).decode() + ':')}) > 0)"
 
     def field(self, field: str) -> str:
         """The field as a String expression."""
         if field.startswith(ast.ATTRIBUTE_PREFIX):
-            return f"attributes[{self.text(attribute_key(field))}]"
+            key = self.text(attribute_key(field))
+            # As query/match.py attribute_text(); NULL and absent are both "" to JSONExtractString.
+            is_null = f"JSONType(attributes, {key}) = 'Null' AND JSONHas(attributes, {key})"
+            return f"if({is_null}, 'null', JSONExtractString(attributes, {key}))"
         assert field in _PLAIN_FIELDS or field == "level", field
         return "toString(level)" if field == "level" else field
 
@@ -165,8 +173,8 @@ class _Compiler:
             return _level_in(name for name in ("", *LEVELS) if _level_holds(query, name))
         if not query.field.startswith(ast.ATTRIBUTE_PREFIX):
             return self._present(query)
-        has = f"mapContains(attributes, {self.text(attribute_key(query.field))})"
-        return has if isinstance(query, ast.Exists) else f"({has} AND {self._present(query)})"
+        has = f"{self._may_have(query.field)} AND JSONHas(attributes, {self.text(attribute_key(query.field))})"
+        return f"({has})" if isinstance(query, ast.Exists) else f"({has} AND {self._present(query)})"
 
     def _present(self, query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> str:
         field = self.field(query.field)

@@ -2,7 +2,7 @@
 
 Writing: a batch goes as NDJSON through a memory file into `INSERT … SELECT … FROM file(…)`, 4.2 µs of CPU an event
 against 5.6 for the client's streaming insert. It is one block and so one part a day, fsync'd with its folder before
-`write` returns. The text index of a part is made by its first merge, not at insert (5 µs an event less in a burst).
+`write` returns. The text index is made at insert: 0.9 µs of CPU an event, and the first merge saves 1.7 of them.
 
 Once only: the engine drops a token it has seen, but its list of tokens is not what we fsync. So a batch that holds
 anything received before this store was opened, or before a write failed, is first looked up by (app, time, id).
@@ -65,8 +65,7 @@ ENGINE_THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory 
 # One block an insert, whatever its size: a token then stands for exactly one part a day.
 _INSERT_SETTINGS = (
     f"max_insert_block_size = {2 * ROWS_MAX}, min_insert_block_size_rows = {2 * ROWS_MAX},"
-    " min_insert_block_size_bytes = 0, max_insert_threads = 1, max_partitions_per_insert_block = 0,"
-    " exclude_materialize_skip_indexes_on_insert = 'ix_value'"
+    " min_insert_block_size_bytes = 0, max_insert_threads = 1, max_partitions_per_insert_block = 0"
 )
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_lines = msgspec.json.Decoder().decode_lines
@@ -178,6 +177,12 @@ class EmbeddedStore:
                 f"{schema.SCHEMA_VERSION}; start the newer program that wrote it",
                 code="store_too_new",
             )
+        if 0 < found < schema.SCHEMA_VERSION:
+            raise BackendUnavailable(
+                f"the store in {self._folder} has layout version {found}, of before the first release; this program "
+                f"writes {schema.SCHEMA_VERSION}; start with a new data folder",
+                code="store_too_old",
+            )
         for table in schema.TABLES:
             self._write_sql(table)
         if found == 0:
@@ -269,9 +274,9 @@ class EmbeddedStore:
     def _insert_events(self, source: str, token: str) -> None:
         self._write_sql(
             f"""INSERT INTO events (app, session, key, value, kind, number, time_ns, received_ns, id, level, user,
-                device, component, attributes, json_attributes, update)
+                device, component, attributes, update)
             SELECT app, session, key, value, kind, ifNull(number, nan), time_ns, received_ns, id, level, user,
-                device, component, attributes, json_attributes, update FROM {source}
+                device, component, attributes, update FROM {source}
             SETTINGS insert_deduplication_token = {text_literal(token)}, {_INSERT_SETTINGS}"""
         )
 

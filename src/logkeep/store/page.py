@@ -41,10 +41,7 @@ def event_json(event: Event) -> bytes:
     }
     fields |= {name: text for name in ("level", "user", "device", "component") if (text := getattr(event, name))}
     if event.attributes:
-        typed = event.json_attributes
-        fields["attributes"] = {
-            key: msgspec.Raw(text.encode()) if key in typed else text for key, text in event.attributes.items()
-        }
+        fields["attributes"] = event.attributes
     if event.update:
         fields["update"] = True
     return _encode(fields)

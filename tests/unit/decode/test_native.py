@@ -240,6 +240,15 @@ def test_members_of_unknown_names_become_attributes() -> None:
     assert decoded.corrected == {"unknown_member": 3}
 
 
+def test_attributes_beyond_the_bounds_are_left_out_and_counted() -> None:
+    many = ",".join(f'"a{number}":{number}' for number in range(256))
+    long_key, longest = "k" * 257, "ä" * 128
+    body = f'{{"session":"s","key":"k","value":1,"attributes":{{"{long_key}":1,"{longest}":1,{many},"b":1}}}}'
+    decoded = decode_events(body.encode(), "ndjson")
+    assert decoded.events[0].attributes == {longest: 1, **{f"a{number}": number for number in range(255)}}
+    assert decoded.corrected == {"attributes_cut": 3}
+
+
 def test_members_of_a_wrong_type_become_text_or_attributes() -> None:
     event = an_event(
         b"1",

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from logkeep.event import Event
-from logkeep.query.match import matches
+from logkeep.event import Event, Scalar
+from logkeep.query.match import attribute_text, matches
 from logkeep.query.parser import parse
 
 
@@ -14,8 +14,9 @@ def event(**changed: Any) -> Event:
         "app": "shop", "session": "S-1", "key": "Cart.add", "value": "Conn RESET by peer\nat 10.0.0.1", "kind": "text",
         "number": None, "time_ns": 1, "received_ns": 2, "id": "e1", "level": "warn", "user": "Ada",
         "component": "Checkout",
-        "attributes": {"os": "Linux 6", "empty": "", "ms": "250", "big": "1e999", "text_ms": "250", "ok": "true"},
-        "json_attributes": ["ms", "big", "ok"],
+        "attributes": {
+            "os": "Linux 6", "empty": "", "ms": 250, "s": 0.25, "big": "1e999", "text_ms": "250", "ok": True, "no": None,
+        },
     }  # fmt: skip
     return Event(**(fields | changed))
 
@@ -34,6 +35,7 @@ def event(**changed: Any) -> Event:
         "attributes.os:*", "attributes.empty:*", 'attributes.empty:""', "attributes.os:linux*",
         'attributes.os="Linux 6"',
         "attributes.ms>249.5", "attributes.ms:250", "attributes.ms:200..250", "attributes.text_ms:250",
+        "attributes.ok:true", "attributes.no:null", "attributes.no:*", "attributes.s:0.25", "attributes.s<1",
         "-attributes.none:x",
         "reset or nothing", "-(reset nothing)",
     ],
@@ -85,3 +87,17 @@ def test_a_value_of_any_kind_is_found_by_its_json_text_and_a_number_by_size(
     value: str, kind: str, number: float | None, text: str, found: bool
 ) -> None:
     assert matches(parse(text), event(value=value, kind=kind, number=number)) is found
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"), (5, "5"), (True, "true"), (False, "false"), (None, "null"), (1.0, "1"), (1000.0, "1000"),
+        (0.1, "0.1"), (12.5, "12.5"), (-0.0, "-0"), (0.0, "0"), (1e-6, "0.000001"), (1.25e-6, "0.00000125"),
+        (1e-7, "1e-7"), (-2.5e-8, "-2.5e-8"), (1e20, "100000000000000000000"),
+        (1e21, "1e21"), (1.5e21, "1.5e21"), (123456789.123, "123456789.123"), (5e-324, "5e-324"),
+        (2**63 - 1, "9223372036854775807"),
+    ],
+)  # fmt: skip
+def test_an_attribute_is_compared_as_the_text_of_its_json(value: Scalar, text: str) -> None:
+    assert attribute_text(value) == text
