@@ -15,7 +15,8 @@ def event(**changed: Any) -> Event:
         "number": None, "time_ns": 1, "received_ns": 2, "id": "e1", "level": "warn", "user": "Ada",
         "component": "Checkout",
         "attributes": {
-            "os": "Linux 6", "empty": "", "ms": 250, "s": 0.25, "big": "1e999", "text_ms": "250", "ok": True, "no": None,
+            "os": "Linux 6", "empty": "", "ms": 250, "s": 0.25, "big": "1e999", "text_ms": "250",
+            "ok": True, "no": None,
         },
     }  # fmt: skip
     return Event(**(fields | changed))
