@@ -69,10 +69,14 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     host: Annotated[str, _doc("address to listen on; loopback until you open it on purpose")] = "127.0.0.1"
     port: Annotated[int, _doc("TCP port of the API and the pages", ge=0, le=65535)] = 7301
-    query_timeout_s: Annotated[
-        float, _doc("seconds one query may take; over it 400 with the advice to narrow it", ge=0.1)
-    ] = 30.0
+    query_timeout_s: Annotated[float, _doc("seconds one query may take, waiting for its turn not counted", ge=0.1)] = (
+        30.0
+    )
     query_memory_bytes_max: Annotated[int, _doc("bytes of memory one query may use", ge=16 * MIB)] = GIB
+    query_rows_max: Annotated[int, _doc("rows of the store one query may read", ge=1)] = 1_000_000_000
+    query_bytes_max: Annotated[int, _doc("bytes one query may read from the store, as they are in memory", ge=MIB)] = (
+        200 * GIB
+    )
     readers: Annotated[int, _doc("queries that run at once; others wait their turn", ge=1, le=64)] = 4
     session_events_max: Annotated[
         int, _doc("events a session page shows at most; it says so when there are more", ge=1)

@@ -181,8 +181,6 @@ def _opened_store(settings: Settings, store_type: Any) -> Iterator[Any]:
         mark_cache_bytes=settings.store.mark_cache_bytes,
         merge_threads=settings.store.merge_threads,
         readers=settings.api.readers,
-        query_timeout_s=settings.api.query_timeout_s,
-        query_memory_bytes_max=settings.api.query_memory_bytes_max,
         clock=SystemClock(),
     )
     try:

@@ -14,6 +14,7 @@ from logkeep.query import ast
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Bucket, DayCount, Page, SearchRequest, SessionSummary, Store
+from logkeep.store.reading import Reading
 
 T0 = 1_760_054_400 * NS_PER_S  # 2025-10-10T00:00:00Z
 FOREVER = (1 << 63) - 1
@@ -47,7 +48,7 @@ class Opened:
 
     def page(self, query: ast.Query | None = None, **changes: Any) -> Page:
         request = {"app": self.app, "query": query or ast.All(), "from_ns": 0, "to_ns": FOREVER, "order": "asc"}
-        return self.store.search(SearchRequest(**(request | changes)))
+        return self.store.search(Reading(), SearchRequest(**(request | changes)))
 
     def ids(self, query: ast.Query | None = None, **changes: Any) -> list[str]:
         return ids_of(self.page(query, **changes))
@@ -158,22 +159,25 @@ def test_an_app_never_sees_anothers_events(it: Opened) -> None:
     it.write(it.event("e1"), it.event("e2", app=it.app + "-other"))
     other = it.app + "-other"
     assert (it.ids(), it.ids(app=other), it.ids(app="nobody")) == (["e1"], ["e2"], [])
-    assert it.store.event(it.app, "e2") is None
-    assert it.store.session(it.app, "s-1", limit=9).count == 1
-    assert sum(bucket.count for bucket in it.store.histogram(it.app, ast.All(), 0, FOREVER, buckets=1, by=None)) == 1
+    assert it.store.event(Reading(), it.app, "e2") is None
+    assert it.store.session(Reading(), it.app, "s-1", limit=9).count == 1
+    assert (
+        sum(bucket.count for bucket in it.store.histogram(Reading(), it.app, ast.All(), 0, FOREVER, buckets=1, by=None))
+        == 1
+    )
 
 
 def test_the_same_id_in_two_apps_is_two_events(it: Opened) -> None:
     it.write(it.event("e1", value="mine"), it.event("e1", app=it.app + "-other", value="theirs"))
-    found = it.store.event(it.app + "-other", "e1")
+    found = it.store.event(Reading(), it.app + "-other", "e1")
     assert found is not None and msgspec.json.decode(found)["value"] == "theirs"
 
 
 def test_one_event_is_read_by_its_id(it: Opened) -> None:
     it.write(it.event("e1"), it.event("e2", value="5", kind="number", number=5.0))
-    found = it.store.event(it.app, "e2")
+    found = it.store.event(Reading(), it.app, "e2")
     assert found is not None and msgspec.json.decode(found)["value"] == 5
-    assert it.store.event(it.app, "e3") is None
+    assert it.store.event(Reading(), it.app, "e3") is None
 
 
 # ── once ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,9 +283,9 @@ def test_ids_of_any_text_keep_their_place_in_pages(it: Opened) -> None:
 
 def test_a_session_comes_oldest_first_and_says_when_there_is_more(it: Opened) -> None:
     it.write(*(it.event(f"e{i}", time_ns=T0 + (i * 3) % 5, session="s\t'1") for i in range(5)), it.event("x"))
-    page = it.store.session(it.app, "s\t'1", limit=5)
+    page = it.store.session(Reading(), it.app, "s\t'1", limit=5)
     assert (ids_of(page), page.next) == (["e0", "e2", "e4", "e1", "e3"], None)
-    cut = it.store.session(it.app, "s\t'1", limit=4)
+    cut = it.store.session(Reading(), it.app, "s\t'1", limit=4)
     assert (ids_of(cut), cut.next is None) == (["e0", "e2", "e4", "e1"], False)
     assert it.ids(ast.Equals("session", "s\t'1"), cursor=cut.next) == ["e3"]
 
@@ -289,13 +293,13 @@ def test_a_session_comes_oldest_first_and_says_when_there_is_more(it: Opened) ->
 def test_a_histogram_counts_by_bucket_and_group(it: Opened) -> None:
     levels = ["error", "", "error", "info", "error"]
     it.write(*(it.event(f"e{i}", time_ns=T0 + i * 10, level=level) for i, level in enumerate(levels)))
-    assert it.store.histogram(it.app, ast.All(), T0, T0 + 50, buckets=2, by="level") == [
+    assert it.store.histogram(Reading(), it.app, ast.All(), T0, T0 + 50, buckets=2, by="level") == [
         Bucket(T0, "", 1),
         Bucket(T0, "error", 2),
         Bucket(T0 + 25, "error", 1),
         Bucket(T0 + 25, "info", 1),
     ]
-    assert it.store.histogram(it.app, ast.Equals("level", "error"), T0, T0 + 40, buckets=4, by=None) == [
+    assert it.store.histogram(Reading(), it.app, ast.Equals("level", "error"), T0, T0 + 40, buckets=4, by=None) == [
         Bucket(T0, "", 1),
         Bucket(T0 + 20, "", 1),
     ]
@@ -303,14 +307,14 @@ def test_a_histogram_counts_by_bucket_and_group(it: Opened) -> None:
 
 def test_a_histogram_of_an_empty_range_is_refused(it: Opened) -> None:
     with pytest.raises(InputError) as caught:
-        it.store.histogram(it.app, ast.All(), T0, T0, buckets=2, by=None)
+        it.store.histogram(Reading(), it.app, ast.All(), T0, T0, buckets=2, by=None)
     assert caught.value.code == "bad_range"
 
 
 @pytest.mark.parametrize("field", ["level", "component", "key"])
 def test_a_histogram_groups_by_each_field_of_few_values(it: Opened, field: str) -> None:
     it.write(it.event("e1", **{field: "warn"}), it.event("e2", **{field: "info"}), it.event("e3", **{field: "info"}))
-    assert it.store.histogram(it.app, ast.All(), T0, T0 + 1, buckets=1, by=field) == [
+    assert it.store.histogram(Reading(), it.app, ast.All(), T0, T0 + 1, buckets=1, by=field) == [
         Bucket(T0, "info", 2),
         Bucket(T0, "warn", 1),
     ]
@@ -324,7 +328,7 @@ def test_sessions_are_listed_by_their_last_activity(it: Opened) -> None:
         it.event("e4", session="c", time_ns=T0 - 5),
         it.event("e5", session="b", time_ns=T0 - 9, user="too old"),
     )
-    sessions = it.store.latest_sessions(it.app, since_ns=T0 - 5, limit=2)
+    sessions = it.store.latest_sessions(Reading(), it.app, since_ns=T0 - 5, limit=2)
     assert sessions == [
         SessionSummary("a", 2, 2, T0, T0 + 2, "ann", "", ["api", "web"]),
         SessionSummary("b", 1, 0, T0 + 1, T0 + 1, "", "d1", []),
@@ -370,11 +374,11 @@ def test_an_update_hides_what_its_key_had_before(it: Opened) -> None:
     it.write(it.event("away", session="s-2", **received(1)), it.event("tie", **received(2)))
     it.write(it.event("new", value="now", update=True, **received(2)))
     assert it.ids() == ["away", "new", "other"]
-    assert ids_of(it.store.session(it.app, "s-1", limit=9)) == ["new", "other"]
+    assert ids_of(it.store.session(Reading(), it.app, "s-1", limit=9)) == ["new", "other"]
     assert it.ids(ast.Word("hello")) == ["away", "other"]
-    assert it.store.event(it.app, "old") is None
-    assert it.store.histogram(it.app, ast.All(), T0, T0 + 1, buckets=1, by=None) == [Bucket(T0, "", 3)]
-    assert [(s.session, s.events) for s in it.store.latest_sessions(it.app, since_ns=0, limit=9)] == [
+    assert it.store.event(Reading(), it.app, "old") is None
+    assert it.store.histogram(Reading(), it.app, ast.All(), T0, T0 + 1, buckets=1, by=None) == [Bucket(T0, "", 3)]
+    assert [(s.session, s.events) for s in it.store.latest_sessions(Reading(), it.app, since_ns=0, limit=9)] == [
         ("s-1", 2),
         ("s-2", 1),
     ]

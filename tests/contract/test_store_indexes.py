@@ -12,6 +12,7 @@ from logkeep.query.parser import parse
 from logkeep.store.clickhouse_sql import compile_query
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.port import Batch
+from logkeep.store.reading import Reading
 
 ROWS = 20_000  # ten granules
 T0 = 1_760_054_400 * NS_PER_S
@@ -47,7 +48,7 @@ def _granules(store: EmbeddedStore, text: str, *, from_ns: int = 0) -> int:
     condition = compile_query(parse(text))
     sql = f"""EXPLAIN indexes = 1 SELECT id FROM events
         WHERE app = 'shop' AND time_ns >= {from_ns} AND {condition.sql}"""
-    plan = store._read(sql, condition.parameters, "TSVRaw").decode()
+    plan = store._engine.read(Reading(), sql, condition.parameters, "TSVRaw").decode()
     found = re.findall(r"Granules: (\d+)", plan)
     return int(found[-1]) if found else 0
 
@@ -55,7 +56,7 @@ def _granules(store: EmbeddedStore, text: str, *, from_ns: int = 0) -> int:
 @pytest.fixture(scope="module")
 def indexed(store: EmbeddedStore) -> EmbeddedStore:
     """The store after a merge, which makes the indexes."""
-    store._write_sql("OPTIMIZE TABLE events FINAL")
+    store._engine.write("OPTIMIZE TABLE events FINAL")
     return store
 
 
@@ -88,7 +89,7 @@ def test_a_range_of_time_reads_that_range(indexed: EmbeddedStore) -> None:
 def test_what_no_merge_has_indexed_yet_is_found_as_well(store: EmbeddedStore, text: str) -> None:
     condition = compile_query(parse(text))
     sql = f"SELECT groupArray(id) FROM (SELECT id FROM events WHERE {condition.sql} ORDER BY id)"
-    before = store._read(sql, condition.parameters, "TSVRaw")
-    store._write_sql("OPTIMIZE TABLE events FINAL")
-    after = store._read(sql, condition.parameters, "TSVRaw")
+    before = store._engine.read(Reading(), sql, condition.parameters, "TSVRaw")
+    store._engine.write("OPTIMIZE TABLE events FINAL")
+    after = store._engine.read(Reading(), sql, condition.parameters, "TSVRaw")
     assert before == after != b"[]\n"

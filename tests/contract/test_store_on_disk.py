@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.service import wait_for
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import BackendUnavailable, InputError
@@ -19,6 +20,7 @@ from logkeep.event import Event
 from logkeep.query import ast
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.port import Batch, SearchRequest
+from logkeep.store.reading import LimitReached, Limits, Reading
 
 T0 = 1_760_054_400 * NS_PER_S
 FOREVER = (1 << 63) - 1
@@ -46,7 +48,7 @@ def _event(number: int, **changes: object) -> Event:
 
 
 def _ids(store: EmbeddedStore, query: ast.Query | None = None) -> list[str]:
-    page = store.search(SearchRequest("shop", query or ast.All(), 0, FOREVER, "asc", 100_000))
+    page = store.search(Reading(), SearchRequest("shop", query or ast.All(), 0, FOREVER, "asc", 100_000))
     return [event["id"] for event in msgspec.json.decode(page.events)]
 
 
@@ -83,7 +85,7 @@ def test_a_batch_over_many_days_is_written_whole_and_once(reopen: Callable[..., 
 def test_a_large_batch_is_one_part_a_day(reopen: Callable[..., EmbeddedStore]) -> None:
     store = reopen()
     store.write(Batch("1", [_event(n) for n in range(150_000)]))  # more than two of the engine's blocks
-    parts = store._read("SELECT count() FROM system.parts WHERE table = 'events' AND active", {})
+    parts = store._engine.read(Reading(), "SELECT count() FROM system.parts WHERE table = 'events' AND active", {})
     assert (parts, store.days()[0].events) == (b"[1]\n", 150_000)
 
 
@@ -97,7 +99,7 @@ def test_a_second_store_on_the_folder_is_refused(reopen: Callable[..., EmbeddedS
 def test_a_newer_layout_is_refused_and_left_alone(reopen: Callable[..., EmbeddedStore]) -> None:
     store = reopen()
     store.write(Batch("1", [_event(1)]))
-    store._write_sql("INSERT INTO meta VALUES (99)")
+    store._engine.write("INSERT INTO meta VALUES (99)")
     with pytest.raises(BackendUnavailable) as caught:
         reopen()
     assert (caught.value.code, "99" in caught.value.message) == ("store_too_new", True)
@@ -134,25 +136,67 @@ def test_a_closed_store_says_so(reopen: Callable[..., EmbeddedStore]) -> None:
 
 
 def test_a_query_over_its_time_is_the_askers_to_change(reopen: Callable[..., EmbeddedStore]) -> None:
-    store = reopen(query_timeout_s=0.2)
+    store = reopen()
     with pytest.raises(InputError) as caught:
-        store._read("SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1", {})
+        store._engine.read(
+            Reading(Limits(timeout_s=0.2)), "SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1", {}
+        )
     assert caught.value.code == "query_timeout"
     assert store.ready()
 
 
 def test_a_query_over_its_memory_is_the_askers_to_change(reopen: Callable[..., EmbeddedStore]) -> None:
-    store = reopen(query_memory_bytes_max=16 << 20)
+    store = reopen()
     with pytest.raises(InputError) as caught:
-        store._read("SELECT groupArray(number) FROM numbers(100000000)", {})
+        store._engine.read(
+            Reading(Limits(memory_bytes_max=16 << 20)), "SELECT groupArray(number) FROM numbers(100000000)", {}
+        )
     assert caught.value.code == "query_too_expensive"
     assert store.ready()
+
+
+def test_a_cancelled_query_is_gone_from_the_engine(reopen: Callable[..., EmbeddedStore]) -> None:
+    store, reading = reopen(), Reading()
+    ended: list[str] = []
+
+    def read() -> None:
+        with pytest.raises(InputError) as caught:
+            store._engine.read(reading, "SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1", {})
+        ended.append(caught.value.code)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    wait_for(lambda: _running(store) == 1, 10, "the query to run")
+    reading.cancel()
+    thread.join()
+    assert (ended, _running(store)) == (["cancelled"], 0)
+
+
+def _running(store: EmbeddedStore) -> int:
+    """Queries on big numbers that the engine works on."""
+    sql = "SELECT count() FROM system.processes WHERE query LIKE '%numbers(100000000000)%' AND query NOT LIKE '%LIKE%'"
+    return int(store._engine.write(sql))
+
+
+def test_a_read_that_used_up_its_rows_has_no_answer(reopen: Callable[..., EmbeddedStore]) -> None:
+    store, reading = reopen(), Reading(Limits(rows_max=10_000))
+    with pytest.raises(LimitReached) as caught:
+        store._engine.read(reading, "SELECT sum(number) FROM numbers(1000000)", {})
+    assert (caught.value.limit, reading.rows_read >= 10_000, reading.rows_read < 1_000_000) == ("rows", True, True)
+
+
+def test_a_read_tells_what_it_cost(reopen: Callable[..., EmbeddedStore]) -> None:
+    store, reading = reopen(), Reading()
+    store.write(Batch("1", [_event(n) for n in range(10)]))
+    assert store.search(reading, SearchRequest("shop", ast.Word("row"), 0, FOREVER)).count == 10
+    # Twice: the rows are found first, and then their other columns are read.
+    assert (reading.rows_read, reading.bytes_read > 100, reading.partial) == (20, True, None)
 
 
 def test_a_reader_changes_nothing(reopen: Callable[..., EmbeddedStore]) -> None:
     store = reopen()
     with pytest.raises(BackendUnavailable):
-        store._read("TRUNCATE TABLE events", {})
+        store._engine.read(Reading(), "TRUNCATE TABLE events", {})
 
 
 def test_an_event_the_engine_cannot_take_is_bad_data_and_leaves_nothing(reopen: Callable[..., EmbeddedStore]) -> None:
@@ -170,7 +214,7 @@ def test_readers_read_while_a_writer_writes(reopen: Callable[..., EmbeddedStore]
 
     def read() -> None:
         while not done.is_set():
-            found = store.search(SearchRequest("shop", ast.Word("row"), 0, FOREVER, "asc", 1000)).count
+            found = store.search(Reading(), SearchRequest("shop", ast.Word("row"), 0, FOREVER, "asc", 1000)).count
             if found % 10 or found < seen[0]:
                 faults.append(found)
             seen[0] = found

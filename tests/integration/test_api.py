@@ -136,7 +136,7 @@ def test_search_gives_the_events_newest_first_in_the_types_they_were_sent_in(
 
 def test_the_bytes_of_the_store_are_passed_on_unread(reading: Reading, client: TestClient[Any]) -> None:
     page = b'[{"any":"thing",  "number":1e400}]'
-    reading.store.search = lambda request: search_module.Page(page, 1, None)  # type: ignore[method-assign]
+    reading.store.search = lambda *_: search_module.Page(page, 1, None)  # type: ignore[method-assign]
     assert get(client, "/api/v1/search").content.startswith(b'{"events":' + page + b',"next":null,"took_ms":')
 
 
@@ -397,7 +397,7 @@ def test_a_wrong_method_is_told_the_right_ones(client: TestClient[Any]) -> None:
 def test_a_bug_is_logged_without_secrets_and_tells_its_asker_nothing(
     reading: Reading, client: TestClient[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_: Any) -> Any:
+    def fail(*_: Any) -> Any:
         raise RuntimeError(f"no such thing as {READ_TOKEN}")
 
     reading.store.search = fail  # type: ignore[method-assign]

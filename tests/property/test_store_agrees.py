@@ -16,6 +16,7 @@ from logkeep.query.match import matches
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.page import event_json
 from logkeep.store.port import Batch, SearchRequest, Store
+from logkeep.store.reading import Reading
 
 FOREVER = (1 << 63) - 1
 _apps = itertools.count()
@@ -40,6 +41,6 @@ def test_the_embedded_store_finds_what_the_evaluator_finds(
     stored.sort(key=lambda event: (event.time_ns, event.id))
     for query in asked:
         note(repr(query))
-        page = store.search(SearchRequest(app, query, 0, FOREVER, "asc"))
+        page = store.search(Reading(), SearchRequest(app, query, 0, FOREVER, "asc"))
         found = [event for event in stored if matches(query, event)]
         assert json.loads(page.events) == [json.loads(event_json(event)) for event in found]

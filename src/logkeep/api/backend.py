@@ -1,8 +1,9 @@
 """What the API reads from, given to it by the wiring: it never touches queue or processor itself."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,7 +14,10 @@ from logkeep.clock import Clock
 from logkeep.metastore.port import Metastore
 from logkeep.settings import Settings
 from logkeep.store.port import Store
+from logkeep.store.reading import Limits, Reading
 from logkeep.telemetry import Telemetry
+
+Answer = TypeVar("Answer")
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -56,3 +60,22 @@ class Context:
     sign_ins: SignIns
     attempts: SignInAttempts
     pages: Pages
+
+    async def read(self, call: Callable[[Reading], Answer]) -> Answer:
+        """What `call` returns, from a reader's thread: one reading of the store within the limits of the settings.
+
+        It is cancelled when whoever asked has gone: dropped where it waits, stopped where it runs.
+        """
+        reading = Reading(
+            Limits(
+                timeout_s=self.settings.api.query_timeout_s,
+                rows_max=self.settings.api.query_rows_max,
+                bytes_max=self.settings.api.query_bytes_max,
+                memory_bytes_max=self.settings.api.query_memory_bytes_max,
+            )
+        )
+        try:
+            return await self.queries.run(lambda: call(reading))
+        except asyncio.CancelledError:
+            reading.cancel()
+            raise

@@ -16,6 +16,7 @@ from logkeep.clock import NS_PER_MS
 from logkeep.errors import InputError
 from logkeep.query.ast import Equals
 from logkeep.store.port import SearchRequest, Store
+from logkeep.store.reading import Reading
 
 CONTEXT_MAX = 200
 TIES_MAX = 100  # events of the same millisecond that are looked through for an event's own place among them
@@ -49,7 +50,8 @@ async def event(
 ) -> Response[bytes]:
     """One event; with `context=20` also the 20 events before and the 20 after it in its session and its component."""
     event_id = name_in_path(request, "/api/v1/events/")
-    return json_answer(await context.queries.run(lambda: _as_json(context, credential.app, event_id, neighbours or 0)))
+    count = neighbours or 0
+    return json_answer(await context.read(lambda reading: _as_json(context, reading, credential.app, event_id, count)))
 
 
 @get("/events/{event_id:path}", include_in_schema=False)
@@ -58,26 +60,28 @@ async def event_page(
 ) -> Response[bytes]:
     """The event with everything it carries, among its neighbours: the permanent address of one line."""
     event_id = name_in_path(request, "/events/")
-    return html_answer(await context.queries.run(lambda: _as_page(context, credential.app, event_id)))
+    return html_answer(await context.read(lambda reading: _as_page(context, reading, credential.app, event_id)))
 
 
-def _as_json(context: Context, app: str, event_id: str, count: int) -> bytes:
+def _as_json(context: Context, reading: Reading, app: str, event_id: str, count: int) -> bytes:
     """Blocks. The store's bytes, spliced."""
-    found = _event(context, app, event_id)
+    found = _event(context, reading, app, event_id)
     if count == 0:
         return found
-    one = _one.decode(found)
+    one, store = _one.decode(found), context.backend.store
     component = b"null"
     if one.component:
-        component = _spliced(*_neighbours(context.backend.store, app, Equals("component", one.component), one, count))
-    session = _spliced(*_neighbours(context.backend.store, app, Equals("session", one.session), one, count))
+        component = _spliced(*_neighbours(store, reading, app, Equals("component", one.component), one, count))
+    session = _spliced(*_neighbours(store, reading, app, Equals("session", one.session), one, count))
     return b'%b,"context":{"session":%b,"component":%b}}' % (found.rstrip()[:-1], session, component)
 
 
-def _as_page(context: Context, app: str, event_id: str) -> bytes:
+def _as_page(context: Context, reading: Reading, app: str, event_id: str) -> bytes:
     """Blocks: reads the store and renders."""
-    one = _one.decode(_event(context, app, event_id))
-    before, after = _neighbours(context.backend.store, app, Equals("session", one.session), one, PAGE_NEIGHBOURS)
+    one = _one.decode(_event(context, reading, app, event_id))
+    before, after = _neighbours(
+        context.backend.store, reading, app, Equals("session", one.session), one, PAGE_NEIGHBOURS
+    )
     around = [*decode_events(_array(before)), one, *decode_events(_array(after))]
     value = bytes(one.value)
     if value[:1] == b'"':
@@ -95,9 +99,9 @@ def _as_page(context: Context, app: str, event_id: str) -> bytes:
     )
 
 
-def _event(context: Context, app: str, event_id: str) -> bytes:
+def _event(context: Context, reading: Reading, app: str, event_id: str) -> bytes:
     with context.telemetry["api_query_seconds"].labels("/api/v1/events/{event_id}").time():
-        found = context.backend.store.event(app, event_id)
+        found = context.backend.store.event(reading, app, event_id)
     if found is None:
         raise InputError(
             f"there is no event {event_id[:200]!r}; {context.settings.store.retention_days} days are kept",
@@ -108,14 +112,14 @@ def _event(context: Context, app: str, event_id: str) -> bytes:
 
 
 def _neighbours(
-    store: Store, app: str, query: Equals, one: StoredEvent, count: int
+    store: Store, reading: Reading, app: str, query: Equals, one: StoredEvent, count: int
 ) -> tuple[list[msgspec.Raw], list[msgspec.Raw]]:
     """Up to `count` events before and after `one` among those `query` finds, both in order of time."""
     from_ns = one.time_ns - one.time_ns % NS_PER_MS
     to_ns = from_ns + NS_PER_MS
     limit = count + TIES_MAX
-    newer_last = store.search(SearchRequest(app, query, 0, to_ns, "desc", limit))
-    older_first = store.search(SearchRequest(app, query, from_ns, TIME_NS_MAX, "asc", limit))
+    newer_last = store.search(reading, SearchRequest(app, query, 0, to_ns, "desc", limit))
+    older_first = store.search(reading, SearchRequest(app, query, from_ns, TIME_NS_MAX, "asc", limit))
     return _beyond(newer_last.events, one.id, count)[::-1], _beyond(older_first.events, one.id, count)
 
 

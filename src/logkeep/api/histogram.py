@@ -23,6 +23,7 @@ from logkeep.errors import InputError
 from logkeep.query.parser import parse
 from logkeep.store.page import bucket_width_ns, rfc3339
 from logkeep.store.port import Bucket
+from logkeep.store.reading import Reading
 
 BUCKETS_MAX = 1000
 GROUPING = ("level", "component", "key")  # fields with few values; a group a user would be a table, not a picture
@@ -48,13 +49,13 @@ async def histogram(
     span = range_of(context, from_, to)
     started_ns = context.clock.monotonic_ns()
 
-    def counted() -> list[Bucket]:
+    def counted(reading: Reading) -> list[Bucket]:
         with context.telemetry["api_query_seconds"].labels("/api/v1/histogram").time():
             return context.backend.store.histogram(
-                credential.app, parsed, span.from_ns, span.to_ns, buckets=buckets, by=by or None
+                reading, credential.app, parsed, span.from_ns, span.to_ns, buckets=buckets, by=by or None
             )
 
-    found = await context.queries.run(counted)
+    found = await context.read(counted)
     took_ms = round((context.clock.monotonic_ns() - started_ns) / NS_PER_MS, 1)
     filled = fill(found, span, buckets)
     answer = HistogramAnswer(rfc3339(span.from_ns), rfc3339(span.to_ns), by or None, filled, took_ms)

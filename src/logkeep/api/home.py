@@ -14,6 +14,7 @@ from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.query.ast import All
 from logkeep.store.page import rfc3339
 from logkeep.store.port import SessionSummary
+from logkeep.store.reading import Reading
 
 HOUR_NS = 3600 * NS_PER_S
 MINUTES = 60
@@ -41,17 +42,17 @@ class SessionRow(msgspec.Struct, frozen=True):
 @get("/", include_in_schema=False)
 async def home(context: GivenContext, credential: GivenCredential) -> Response[bytes]:
     """The page that greets."""
-    return html_answer(await context.queries.run(lambda: _page(context, credential.app)))
+    return html_answer(await context.read(lambda reading: _page(context, reading, credential.app)))
 
 
-def _page(context: Context, app: str) -> bytes:
+def _page(context: Context, reading: Reading, app: str) -> bytes:
     """Blocks: three reads of the store and rendering."""
     now_ns = context.clock.now_ns()
     store = context.backend.store
     span = TimeRange(now_ns - HOUR_NS, now_ns)
     with context.telemetry["api_query_seconds"].labels("/").time():
-        buckets = store.histogram(app, All(), span.from_ns, span.to_ns, buckets=MINUTES, by="level")
-        sessions = _latest(context, app, now_ns)
+        buckets = store.histogram(reading, app, All(), span.from_ns, span.to_ns, buckets=MINUTES, by="level")
+        sessions = _latest(context, reading, app, now_ns)
     ledger = context.backend.ledger(app)
     bars = level_bars(buckets, span, MINUTES, lambda from_ns, to_ns: search_url(
         **{"from": rfc3339(from_ns), "to": rfc3339(to_ns)}
@@ -72,12 +73,12 @@ def _page(context: Context, app: str) -> bytes:
     )
 
 
-def _latest(context: Context, app: str, now_ns: int) -> list[SessionSummary]:
+def _latest(context: Context, reading: Reading, app: str, now_ns: int) -> list[SessionSummary]:
     """Of the last day; of everything kept when that day was quiet (it reads more, so only then)."""
     store = context.backend.store
-    found = store.latest_sessions(app, since_ns=now_ns - NS_PER_DAY, limit=SESSIONS)
+    found = store.latest_sessions(reading, app, since_ns=now_ns - NS_PER_DAY, limit=SESSIONS)
     return found or store.latest_sessions(
-        app, since_ns=now_ns - (context.settings.store.retention_days + 1) * NS_PER_DAY, limit=SESSIONS
+        reading, app, since_ns=now_ns - (context.settings.store.retention_days + 1) * NS_PER_DAY, limit=SESSIONS
     )
 
 

@@ -24,6 +24,7 @@ from logkeep.query.ast import Query
 from logkeep.query.parser import parse
 from logkeep.store.page import rfc3339
 from logkeep.store.port import Page, SearchRequest
+from logkeep.store.reading import Reading
 
 LIMIT_MAX = 1000
 CURSOR_CHARS_MAX = 4096
@@ -92,7 +93,7 @@ async def search_page(
             context, credential.app, given["query"], given["from"], given["to"],
             order=given["order"], limit=PAGE_EVENTS, cursor=given["cursor"] or None,
         )  # fmt: skip
-        return html_answer(await context.queries.run(lambda: _found_page(context, given, wanted)))
+        return html_answer(await context.read(lambda reading: _found_page(context, reading, given, wanted)))
     except InputError as error:  # the form again, with what the person typed
         status, detail, _ = describe(error)
         mark = given["query"][: error.column - 1] if isinstance(error, QuerySyntaxError) else None
@@ -136,11 +137,11 @@ def range_of(context: Context, from_: str | None, to: str | None) -> TimeRange:
 async def find(context: Context, route: str, request: SearchRequest) -> Page:
     """The store's page, from a reader's thread, timed."""
 
-    def timed() -> Page:
+    def timed(reading: Reading) -> Page:
         with context.telemetry["api_query_seconds"].labels(route).time():
-            return context.backend.store.search(request)
+            return context.backend.store.search(reading, request)
 
-    return await context.queries.run(timed)
+    return await context.read(timed)
 
 
 def next_cursor(request: SearchRequest, page: Page) -> str | None:
@@ -173,13 +174,13 @@ def _search_digest(app: str, query: Query, order: str) -> bytes:
     return hashlib.blake2b(msgspec.msgpack.encode((app, query, order)), digest_size=8).digest()
 
 
-def _found_page(context: Context, given: dict[str, str], request: SearchRequest) -> bytes:
+def _found_page(context: Context, reading: Reading, given: dict[str, str], request: SearchRequest) -> bytes:
     """The page with results. Blocks: runs in a reader's thread, rendering too (milliseconds a page)."""
     store = context.backend.store
     with context.telemetry["api_query_seconds"].labels("/search").time():
-        page = store.search(request)
+        page = store.search(reading, request)
         buckets = [] if given["cursor"] else store.histogram(
-            request.app, request.query, request.from_ns, request.to_ns, buckets=BARS, by="level"
+            reading, request.app, request.query, request.from_ns, request.to_ns, buckets=BARS, by="level"
         )  # fmt: skip
     cursor = next_cursor(request, page)
     bars: Bars | None = None

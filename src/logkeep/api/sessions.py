@@ -20,6 +20,7 @@ from logkeep.api.times import format_time
 from logkeep.errors import InputError
 from logkeep.event import LEVELS
 from logkeep.store.port import Page
+from logkeep.store.reading import Reading
 
 
 class _Head(msgspec.Struct):
@@ -44,7 +45,7 @@ async def session(
 ) -> Response[bytes]:
     """All events of a session, oldest first, updates applied; at most `api.session_events_max`, and it says so."""
     name, as_json = _wanted(request)
-    return await context.queries.run(lambda: _answer(context, credential.app, name, as_json))
+    return await context.read(lambda reading: _answer(context, reading, credential.app, name, as_json))
 
 
 @get("/sessions", include_in_schema=False)
@@ -53,7 +54,7 @@ async def odd_session(
 ) -> Response[bytes]:
     """The same for names of blanks and slashes only, which the router takes for nothing."""
     name, as_json = _wanted(request)
-    return await context.queries.run(lambda: _answer(context, credential.app, name, as_json))
+    return await context.read(lambda reading: _answer(context, reading, credential.app, name, as_json))
 
 
 def _wanted(request: Request[Any, Any, Any]) -> tuple[str, bool]:
@@ -67,9 +68,9 @@ def _wanted(request: Request[Any, Any, Any]) -> tuple[str, bool]:
     return name.removesuffix(".json"), name.endswith(".json")
 
 
-def _answer(context: Context, app: str, name: str, as_json: bool) -> Response[bytes]:
+def _answer(context: Context, reading: Reading, app: str, name: str, as_json: bool) -> Response[bytes]:
     """Blocks: runs in a reader's thread, rendering too (a long page takes a second)."""
-    page = _events(context, app, name)
+    page = _events(context, reading, app, name)
     if page.count == 0:
         raise InputError(
             f"there are no events of a session {name[:200]!r}; {context.settings.store.retention_days} days are kept",
@@ -79,9 +80,9 @@ def _answer(context: Context, app: str, name: str, as_json: bool) -> Response[by
     return json_answer(_as_json(name, page)) if as_json else html_answer(_as_page(context, app, name, page))
 
 
-def _events(context: Context, app: str, name: str) -> Page:
+def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
     with context.telemetry["api_query_seconds"].labels("/sessions/{session}").time():
-        return context.backend.store.session(app, name, limit=context.settings.api.session_events_max)
+        return context.backend.store.session(reading, app, name, limit=context.settings.api.session_events_max)
 
 
 def _as_json(name: str, page: Page) -> bytes:

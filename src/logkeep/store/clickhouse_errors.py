@@ -3,6 +3,7 @@
 import re
 
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
+from logkeep.store.reading import LimitReached
 
 # What the engine's codes mean for whoever called; every other one is its own trouble.
 _DATA_FAULTS = frozenset((6, 26, 27, 33, 38, 53, 69, 72, 117, 131, 321, 349, 691))
@@ -17,9 +18,9 @@ def translated(error: RuntimeError) -> LogkeepError:
     found = _find_code(str(error))
     code = int(found[1]) if found else 0
     if code in (_TIMEOUT, _TOO_SLOW):
-        return InputError("the query took too long; take a shorter time range or a rarer word", code="query_timeout")
+        return LimitReached("time")
     if code == _MEMORY and "Query memory limit exceeded" in str(error):
-        return InputError("the query needs too much memory; take a shorter time range", code="query_too_expensive")
+        return LimitReached("memory")
     if code in _TOO_BIG:
         return InputError("the query is too large for the store; take it apart", code="query_too_expensive")
     if code == _BAD_REGEX:

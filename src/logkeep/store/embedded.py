@@ -1,4 +1,5 @@
-"""The embedded store: ClickHouse in this process (chDB). The tables are in clickhouse_schema.py.
+"""The embedded store: ClickHouse in this process (chDB). The tables are in clickhouse_schema.py, connections and limits
+in embedded_engine.py.
 
 Writing: a batch goes as NDJSON through a memory file into `INSERT … SELECT … FROM file(…)`, 4.2 µs of CPU an event
 against 5.6 for the client's streaming insert. It is one block and so one part a day, fsync'd with its folder before
@@ -8,13 +9,9 @@ Once only: the engine drops a token it has seen, but its list of tokens is not w
 anything received before this store was opened, or before a write failed, is first looked up by (app, time, id).
 
 Updates: `hidden` lists what an update has superseded; it only ever grows, so writing it twice does no harm.
-
-One process, one folder, one engine: a lock file holds others off. The engine must not live through a fork.
 """
 # ruff: noqa: S608 - the SQL is text of ours, numbers and names of memory files; what users write is bound as parameters
 
-import os
-import queue
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,18 +26,17 @@ from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.event import Event
 from logkeep.query.ast import Query
 from logkeep.store import clickhouse_schema as schema
-from logkeep.store.clickhouse_errors import brief, translated
 from logkeep.store.clickhouse_sql import (
     EVENT_COLUMNS,
     EVENT_JSON,
-    READ_SETTINGS,
     Condition,
     compile_query,
     group_expression,
     text_literal,
     text_parameter,
 )
-from logkeep.store.embedded_files import file_source, lock_folder, memory_file
+from logkeep.store.embedded_engine import Engine
+from logkeep.store.embedded_files import file_source, memory_file
 from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, time_ns_of
 from logkeep.store.port import (
     REMEMBER_S,
@@ -52,15 +48,14 @@ from logkeep.store.port import (
     SearchRequest,
     SessionSummary,
 )
+from logkeep.store.reading import Reading
 
 MIB = 1 << 20
 HISTOGRAM_ROWS_MAX = 100_000  # buckets × groups; 1000 buckets of 100 groups is more than a picture can show
-CLOSE_WAIT_S = 5  # of the ten seconds a stop may take in all
 COMPONENTS_MAX = 32  # components a session summary names
 NEWEST_ROWS = 20_000  # rows looked at first for the latest sessions: enough for ten, and 5 ms to read
 COUNT_TRIES = 5  # to count all parts while merges replace them
 RECEIVED_WINDOW_NS = 60 * NS_PER_S  # how far back `_newest_received_ns` looks exactly
-ENGINE_THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory each
 
 # One block an insert, whatever its size: a token then stands for exactly one part a day.
 _INSERT_SETTINGS = (
@@ -118,9 +113,8 @@ _PLACE_STRUCTURE = "row UInt32, app String, time_ns Int64, id String"
 class EmbeddedStore:
     """The Store port on chDB. Opening takes 0.1 to 0.6 s and makes the folder; `close` before opening another.
 
-    memory_bytes_max: of the engine in all. query_timeout_s, query_memory_bytes_max: of one read. readers: reads at
-    once; one more waits up to query_timeout_s. Raises BackendUnavailable (the folder is in use, cannot be written, or
-    was written by a newer version).
+    memory_bytes_max: of the engine in all. readers: reads at once; one more waits. Raises BackendUnavailable (the
+    folder is in use, cannot be written, or was written by a newer version).
     """
 
     def __init__(
@@ -131,31 +125,19 @@ class EmbeddedStore:
         mark_cache_bytes: int = 64 * MIB,
         merge_threads: int = 2,
         readers: int = 4,
-        query_timeout_s: float = 30.0,
-        query_memory_bytes_max: int = 1024 * MIB,
         clock: Clock | None = None,
     ) -> None:
         self._folder, self._clock = folder, clock or SystemClock()
-        self._query_timeout_s = query_timeout_s
-        self._lock = lock_folder(folder)
         self._writing = threading.Lock()
-        self._writer: _Connection | None = None
-        self._readers: list[_Connection] = []
-        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
-        self._closed = False
+        self._engine = Engine(
+            folder,
+            memory_bytes_max=memory_bytes_max,
+            mark_cache_bytes=mark_cache_bytes,
+            merge_threads=merge_threads,
+            readers=readers,
+        )
         try:
-            options = schema.engine_options(memory_bytes_max, mark_cache_bytes, merge_threads)
-            address = f"{_address(folder / 'engine')}?{options}"
-            self._writer = _Connection(address, f"max_threads = {ENGINE_THREADS_A_QUERY_MAX}")
             self._make_tables()
-            threads = min(ENGINE_THREADS_A_QUERY_MAX, os.cpu_count() or 1)
-            limits = (
-                f"{READ_SETTINGS}, max_threads = {threads}, max_execution_time = {query_timeout_s},"
-                f" max_memory_usage = {query_memory_bytes_max}, readonly = 1"
-            )
-            self._readers = [_Connection(address, limits) for _ in range(readers)]
-            for reader in self._readers:
-                self._idle.put(reader)
             self._updating = self._apps_in("updates")
             self._hiding = self._apps_in("hidden")
             # Up to here, an event may be stored already, whatever the engine remembers of tokens.
@@ -169,8 +151,8 @@ class EmbeddedStore:
     # ── opening ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _make_tables(self) -> None:
-        self._write_sql(schema.META)
-        found = int(self._write_sql("SELECT max(version) FROM meta"))
+        self._engine.write(schema.META)
+        found = int(self._engine.write("SELECT max(version) FROM meta"))
         if found > schema.SCHEMA_VERSION:
             raise BackendUnavailable(
                 f"the store in {self._folder} has layout version {found}, this program knows up to "
@@ -184,17 +166,17 @@ class EmbeddedStore:
                 code="store_too_old",
             )
         for table in schema.TABLES:
-            self._write_sql(table)
+            self._engine.write(table)
         if found == 0:
-            self._write_sql(f"INSERT INTO meta VALUES ({schema.SCHEMA_VERSION})")
+            self._engine.write(f"INSERT INTO meta VALUES ({schema.SCHEMA_VERSION})")
 
     def _apps_in(self, table: str) -> set[str]:
-        return {row[0] for row in _decode_lines(self._write_sql(f"SELECT DISTINCT app FROM {table}", rows=True))}
+        return {row[0] for row in _decode_lines(self._engine.write(f"SELECT DISTINCT app FROM {table}", rows=True))}
 
     def _newest_received_ns(self) -> int:
         """No stored event was received after this. Exact when one came within the last minute, else a minute ago."""
         floor_ns = self._clock.now_ns() - RECEIVED_WINDOW_NS
-        newest = self._write_sql(f"SELECT max(received_ns) FROM events WHERE received_ns > {floor_ns}")
+        newest = self._engine.write(f"SELECT max(received_ns) FROM events WHERE received_ns > {floor_ns}")
         return max(int(newest), floor_ns)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,7 +200,7 @@ class EmbeddedStore:
             source = file_source(path, "JSONCompactEachRow", _PLACE_STRUCTURE)
             sql = f"""SELECT DISTINCT app, time_ns, id FROM events
                 WHERE (app, time_ns, id) IN (SELECT app, time_ns, id FROM {source})"""
-            stored = {tuple(row) for row in _decode_lines(self._write_sql(sql, rows=True))}
+            stored = {tuple(row) for row in _decode_lines(self._engine.write(sql, rows=True))}
         return {place.row for place in places if (place.app, place.time_ns, place.id) in stored} if stored else set()
 
     def _recent(self, places: Sequence[_Place]) -> set[int]:
@@ -227,7 +209,7 @@ class EmbeddedStore:
             source = file_source(path, "JSONCompactEachRow", _PLACE_STRUCTURE)
             sql = f"""SELECT DISTINCT app, id FROM recent_ids
                 WHERE at_ns > {self._memory_start_ns()} AND (app, id) IN (SELECT app, id FROM {source})"""
-            recent = {tuple(row) for row in _decode_lines(self._write_sql(sql, rows=True))}
+            recent = {tuple(row) for row in _decode_lines(self._engine.write(sql, rows=True))}
         return {place.row for place in places if (place.app, place.id) in recent} if recent else set()
 
     def _memory_start_ns(self) -> int:
@@ -272,7 +254,7 @@ class EmbeddedStore:
         return [event for row, event in enumerate(events) if row not in stored] if stored else events
 
     def _insert_events(self, source: str, token: str) -> None:
-        self._write_sql(
+        self._engine.write(
             f"""INSERT INTO events (app, session, key, value, kind, number, time_ns, received_ns, id, level, user,
                 device, component, attributes, update)
             SELECT app, session, key, value, kind, ifNull(number, nan), time_ns, received_ns, id, level, user,
@@ -287,7 +269,7 @@ class EmbeddedStore:
         """
         self._updating |= (fresh := {event.app for event in events if event.update})
         if fresh:
-            self._write_sql(
+            self._engine.write(
                 f"""INSERT INTO updates SELECT app, session, key, time_ns, received_ns, id FROM {source} WHERE update
                 SETTINGS {_INSERT_SETTINGS}"""
             )
@@ -295,14 +277,14 @@ class EmbeddedStore:
             return
         touched = f"""SELECT app, session, key FROM updates WHERE (app, session, key) IN (
             SELECT app, session, key FROM {source}) GROUP BY app, session, key"""
-        apps = {row[0] for row in _decode_lines(self._write_sql(f"SELECT DISTINCT app FROM ({touched})", rows=True))}
+        apps = {row[0] for row in _decode_lines(self._engine.write(f"SELECT DISTINCT app FROM ({touched})", rows=True))}
         if apps:
             self._insert_hidden(touched)
             self._hiding |= apps
 
     def _insert_hidden(self, touched: str) -> None:
         """touched: SQL of the (app, session, key) whose events may have changed."""
-        self._write_sql(
+        self._engine.write(
             f"""INSERT INTO hidden
             WITH newest AS (
                 SELECT app, session, key, max(received_ns) AS until_ns,
@@ -321,7 +303,7 @@ class EmbeddedStore:
     def _keep_ids(self, path: str) -> None:
         """The ids that senders gave are known: a second try may have another time, and always another `received`."""
         source = file_source(path, "JSONEachRow", "app String, id String, own_id Bool")
-        self._write_sql(
+        self._engine.write(
             f"""INSERT INTO recent_ids SELECT app, id, {self._clock.now_ns()} FROM {source}
             WHERE own_id"""
         )
@@ -331,7 +313,7 @@ class EmbeddedStore:
         assert keys
         with self._writing, memory_file(_encode_lines([[key] for key in keys])) as path:
             source = file_source(path, "JSONCompactEachRow", "name String")
-            self._write_sql(f"INSERT INTO remembered SELECT name, {self._clock.now_ns()} FROM {source}")
+            self._engine.write(f"INSERT INTO remembered SELECT name, {self._clock.now_ns()} FROM {source}")
             self._forget_old()
 
     def remembered(self, keys: Sequence[str]) -> set[str]:
@@ -341,7 +323,7 @@ class EmbeddedStore:
             source = file_source(path, "JSONCompactEachRow", "name String")
             sql = f"""SELECT DISTINCT name FROM remembered
                 WHERE at_ns > {self._memory_start_ns()} AND name IN (SELECT name FROM {source})"""
-            return {row[0] for row in _decode_lines(self._write_sql(sql, rows=True))}
+            return {row[0] for row in _decode_lines(self._engine.write(sql, rows=True))}
 
     def _forget_old(self) -> None:
         """Hours of the 24 h memories that are over are gone; looked at once an hour."""
@@ -352,8 +334,8 @@ class EmbeddedStore:
         for table in schema.HOUR_TABLES:
             sql = f"""SELECT DISTINCT partition FROM system.parts
                 WHERE database = currentDatabase() AND table = '{table}' AND active AND toInt64(partition) < {hour}"""
-            for (partition,) in _decode_lines(self._write_sql(sql, rows=True)):
-                self._write_sql(f"ALTER TABLE {table} DROP PARTITION {int(partition)}")
+            for (partition,) in _decode_lines(self._engine.write(sql, rows=True)):
+                self._engine.write(f"ALTER TABLE {table} DROP PARTITION {int(partition)}")
 
     def drop_day(self, day: str) -> None:
         try:
@@ -362,11 +344,11 @@ class EmbeddedStore:
             raise InputError(f"{day[:40]!r} is no day; write YYYY-MM-DD", code="bad_day") from error
         with self._writing:
             for table in schema.DAY_TABLES:
-                self._write_sql(f"ALTER TABLE {table} DROP PARTITION '{name}'")
+                self._engine.write(f"ALTER TABLE {table} DROP PARTITION '{name}'")
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def search(self, request: SearchRequest) -> Page:
+    def search(self, reading: Reading, request: SearchRequest) -> Page:
         condition = compile_query(request.query)
         parameters = {**condition.parameters, "app": text_parameter(request.app)}
         where = [
@@ -381,29 +363,31 @@ class EmbeddedStore:
             where.append(f"(time_ns {sign} {time_ns} OR id {sign} {{after:String}})")
         where.append(condition.sql)
         where += self._not_hidden(request.app, request.from_ns, request.to_ns)
-        return self._page(where, parameters, request.order, request.limit)
+        return self._page(reading, where, parameters, request.order, request.limit)
 
-    def session(self, app: str, session: str, *, limit: int) -> Page:
+    def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         parameters = {"app": text_parameter(app), "session": text_parameter(session)}
         where = ["app = {app:String}", "session = {session:String}"]
         if app in self._hiding:
             where.append("id NOT IN (SELECT id FROM hidden WHERE app = {app:String} AND session = {session:String})")
-        return self._page(where, parameters, "asc", limit)
+        return self._page(reading, where, parameters, "asc", limit)
 
-    def event(self, app: str, event_id: str) -> bytes | None:
+    def event(self, reading: Reading, app: str, event_id: str) -> bytes | None:
         parameters = {"app": text_parameter(app), "id": text_parameter(event_id)}
         where = ["app = {app:String}", "id = {id:String}"]
         if app in self._hiding:
             where.append("id NOT IN (SELECT id FROM hidden WHERE app = {app:String} AND id = {id:String})")
-        found = self._page(where, parameters, "asc", 1)
+        found = self._page(reading, where, parameters, "asc", 1)
         return found.events[1:-1] if found.count else None
 
-    def _page(self, where: Sequence[str], parameters: Mapping[str, str], order: str, limit: int) -> Page:
+    def _page(
+        self, reading: Reading, where: Sequence[str], parameters: Mapping[str, str], order: str, limit: int
+    ) -> Page:
         # The inner query finds the rows, and only then are their other columns read and their JSON made.
         sequence = f"time_ns {order}, id {order}"
         sql = f"""SELECT {EVENT_JSON} FROM (SELECT {EVENT_COLUMNS} FROM events WHERE {" AND ".join(where)}
             ORDER BY {sequence} LIMIT {limit + 1}) ORDER BY {sequence}"""
-        lines = self._read(sql, parameters, "LineAsString").rstrip(b"\n")
+        lines = self._engine.read(reading, sql, parameters, "LineAsString").rstrip(b"\n")
         count = lines.count(b"\n") + 1 if lines else 0
         if count <= limit:
             return Page(b"[" + lines.replace(b"\n", b",") + b"]", count, None)
@@ -421,7 +405,7 @@ class EmbeddedStore:
         ]
 
     def histogram(
-        self, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
+        self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
     ) -> list[Bucket]:
         condition = compile_query(query)
         group = group_expression(by) if by is not None else Condition("''", {})
@@ -432,7 +416,7 @@ class EmbeddedStore:
             FROM events WHERE {" AND ".join(where)} GROUP BY bucket, part ORDER BY bucket, part
             LIMIT {HISTOGRAM_ROWS_MAX + 1}"""
         parameters = {**condition.parameters, **group.parameters, "app": text_parameter(app)}
-        rows: list[Any] = _decode_lines(self._read(sql, parameters))
+        rows: list[Any] = _decode_lines(self._engine.read(reading, sql, parameters))
         if len(rows) > HISTOGRAM_ROWS_MAX:
             raise InputError(
                 f"a histogram of more than {HISTOGRAM_ROWS_MAX:,} counts; take fewer buckets or a field of few values",
@@ -440,12 +424,12 @@ class EmbeddedStore:
             )
         return [Bucket(start_ns + int(bucket) * width_ns, part, int(count)) for bucket, part, count in rows]
 
-    def latest_sessions(self, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
+    def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
         parameters = {"app": text_parameter(app)}
         where = " AND ".join(
             ["app = {app:String}", f"time_ns >= {_int64(since_ns)}", *self._not_hidden(app, since_ns, _INT64_MAX)]
         )
-        sessions = self._newest_sessions(where, parameters, limit)
+        sessions = self._newest_sessions(reading, where, parameters, limit)
         if not sessions:
             return []
         parameters |= {f"s{i}": text_parameter(session) for i, session in enumerate(sessions)}
@@ -455,15 +439,15 @@ class EmbeddedStore:
                 arraySort(groupUniqArrayIf({COMPONENTS_MAX})(toString(component), component != ''))
             FROM events WHERE {where} AND session IN ({listed})
             GROUP BY session ORDER BY last_ns DESC, session LIMIT {limit}"""
-        rows = _decode_session_rows(self._read(sql, parameters))
+        rows = _decode_session_rows(self._engine.read(reading, sql, parameters))
         return [SessionSummary(*msgspec.structs.astuple(row)) for row in rows]
 
-    def _newest_sessions(self, where: str, parameters: Mapping[str, str], limit: int) -> list[str]:
+    def _newest_sessions(self, reading: Reading, where: str, parameters: Mapping[str, str], limit: int) -> list[str]:
         """Up to `limit` sessions, the one with the newest event first. Reads on only where the newest rows name few."""
         newest = f"SELECT session, time_ns FROM events WHERE {where} ORDER BY time_ns DESC, id DESC LIMIT {NEWEST_ROWS}"
         for rows in (f"({newest})", f"events WHERE {where}"):
             sql = f"SELECT session FROM {rows} GROUP BY session ORDER BY max(time_ns) DESC, session LIMIT {limit}"
-            found = [row[0] for row in _decode_lines(self._read(sql, parameters))]
+            found = [row[0] for row in _decode_lines(self._engine.read(reading, sql, parameters))]
             if len(found) == limit:
                 break
         return found
@@ -484,14 +468,15 @@ class EmbeddedStore:
         A part never changes, so each is read once: this is asked every few seconds for ever.
         """
         parts: list[_Part] = []
+        reading = Reading()
         for _ in range(COUNT_TRIES):
-            parts = _decode_parts(self._read(_LIST_PARTS, {}))
+            parts = _decode_parts(self._engine.read(reading, _LIST_PARTS, {}))
             kept = {part.name: counts for part in parts if (counts := self._part_counts.get(part.name)) is not None}
             new = [part.name for part in parts if part.name not in kept]
             if new:
                 sql = f"""SELECT _part, app, count() FROM events
                     WHERE _part IN ({", ".join(map(text_literal, new))}) GROUP BY _part, app"""
-                for name, app, count in _decode_lines(self._read(sql, {})):
+                for name, app, count in _decode_lines(self._engine.read(reading, sql, {})):
                     kept.setdefault(name, {})[app] = int(count)
             self._part_counts = kept
             if all(part.name in kept for part in parts):
@@ -499,51 +484,12 @@ class EmbeddedStore:
         return parts
 
     def ready(self) -> bool:
-        try:
-            # With all readers busy the engine answers, only not us: that is load, not trouble.
-            return not self._closed and (self._idle.empty() or self._read("SELECT 1", {}) == b"[1]\n")
-        except LogkeepError:
-            return False
-
-    # ── the engine ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _read(self, sql: str, parameters: Mapping[str, str], form: str = "JSONCompactEachRow") -> bytes:
-        """The answer of one read. Raises InputError (it costs more than the limits), BackendUnavailable."""
-        if self._closed:
-            raise BackendUnavailable("the store is closed", code="store_closed")
-        try:
-            reader = self._idle.get(timeout=self._query_timeout_s)
-        except queue.Empty as error:
-            raise BackendUnavailable(
-                f"all {len(self._readers)} readers of the store were busy for {self._query_timeout_s:g} s; try later",
-                code="store_busy",
-            ) from error
-        try:
-            return reader.query(sql, form, parameters)
-        finally:
-            self._idle.put(reader)
-
-    def _write_sql(self, sql: str, *, rows: bool = False) -> bytes:
-        if self._writer is None:
-            raise BackendUnavailable("the store is closed", code="store_closed")
-        return self._writer.query(sql, "JSONCompactEachRow" if rows else "TSV", {})
+        return self._engine.ready()
 
     def close(self) -> None:
-        """The write in hand is finished, and reads are, where CLOSE_WAIT_S is enough. Safe to call again."""
-        self._closed = True
+        """The write in hand is finished, and reads are, where the engine's CLOSE_WAIT_S is enough. Safe again."""
         with self._writing:
-            until_ns = SystemClock().monotonic_ns() + CLOSE_WAIT_S * NS_PER_S
-            for _ in self._readers:
-                wait_s = max(0.0, (until_ns - SystemClock().monotonic_ns()) / NS_PER_S)
-                try:
-                    self._idle.get(timeout=wait_s).close()
-                except queue.Empty:  # the process is about to end, and the read with it
-                    break
-            self._readers = []
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            self._lock.close()
+            self._engine.close()
 
 
 _INT64_MAX = (1 << 63) - 1
@@ -557,34 +503,3 @@ def _int64(time_ns: int) -> int:
 def _after(cursor: str) -> tuple[int, str]:
     time_ns, event_id = decode_cursor(cursor)
     return time_ns, text_parameter(event_id)
-
-
-class _Connection:
-    """One connection of the engine, for one thread at a time. Its errors come out as ours."""
-
-    def __init__(self, address: str, settings: str) -> None:
-        # Imported here: 0.15 s and 500 MB of library that only the keeper needs.
-        import chdb
-
-        try:
-            self._connection = chdb.connect(address)  # type: ignore[no-untyped-call, unused-ignore]
-            self._connection.query(f"SET {settings}")
-        except RuntimeError as error:
-            raise BackendUnavailable(f"the engine cannot open {address.partition('?')[0]}: {brief(error)}") from error
-
-    def query(self, sql: str, form: str, parameters: Mapping[str, str]) -> bytes:
-        try:
-            result: bytes = self._connection.query(sql, form, params=dict(parameters)).bytes()
-        except RuntimeError as error:
-            raise translated(error) from error
-        return result
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-def _address(folder: Path) -> str:
-    text = str(folder.absolute())
-    if "?" in text or "#" in text or "%" in text:
-        raise BackendUnavailable(f"the store cannot live in {text}: the path holds ?, # or %; choose another folder")
-    return text

@@ -24,6 +24,7 @@ from logkeep.store.port import (
     SearchRequest,
     SessionSummary,
 )
+from logkeep.store.reading import Reading
 
 COMPONENTS_MAX = 32
 
@@ -101,10 +102,10 @@ class MemoryStore:
         with self._lock:
             return {key for key in keys if self._is_fresh(self._remembered.get(key))}
 
-    def search(self, request: SearchRequest) -> Page:
+    def search(self, reading: Reading, request: SearchRequest) -> Page:
         matches = matcher(request.query)
         found = self._visible(
-            request.app, lambda event: request.from_ns <= event.time_ns < request.to_ns and matches(event)
+            reading, request.app, lambda event: request.from_ns <= event.time_ns < request.to_ns and matches(event)
         )
         if request.order == "desc":
             found.reverse()
@@ -113,26 +114,26 @@ class MemoryStore:
             found = [event for event in found if event_is_after(event, after, request.order)]
         return _page(found, request.limit)
 
-    def session(self, app: str, session: str, *, limit: int) -> Page:
-        return _page(self._visible(app, lambda event: event.session == session), limit)
+    def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
+        return _page(self._visible(reading, app, lambda event: event.session == session), limit)
 
-    def event(self, app: str, event_id: str) -> bytes | None:
-        found = self._visible(app, lambda event: event.id == event_id)
+    def event(self, reading: Reading, app: str, event_id: str) -> bytes | None:
+        found = self._visible(reading, app, lambda event: event.id == event_id)
         return event_json(found[0]) if found else None
 
     def histogram(
-        self, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
+        self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
     ) -> list[Bucket]:
         width_ns, matches = bucket_width_ns(from_ns, to_ns, buckets), matcher(query)
-        found = self._visible(app, lambda event: from_ns <= event.time_ns < to_ns and matches(event))
+        found = self._visible(reading, app, lambda event: from_ns <= event.time_ns < to_ns and matches(event))
         counts = Counter(
             ((event.time_ns - from_ns) // width_ns, str(getattr(event, by)) if by else "") for event in found
         )
         return [Bucket(from_ns + bucket * width_ns, group, count) for (bucket, group), count in sorted(counts.items())]
 
-    def latest_sessions(self, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
+    def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
         by_session: dict[str, list[Event]] = {}
-        for event in self._visible(app, lambda event: event.time_ns >= since_ns):
+        for event in self._visible(reading, app, lambda event: event.time_ns >= since_ns):
             by_session.setdefault(event.session, []).append(event)
         found = [_summary(session, events) for session, events in by_session.items()]
         return sorted(found, key=lambda summary: (-summary.last_ns, summary.session))[:limit]
@@ -158,10 +159,12 @@ class MemoryStore:
     def close(self) -> None:
         pass
 
-    def _visible(self, app: str, wanted: Callable[[Event], bool]) -> list[Event]:
+    def _visible(self, reading: Reading, app: str, wanted: Callable[[Event], bool]) -> list[Event]:
         """The app's events in order of (time, id), without those that an update has superseded."""
+        reading.left()
         with self._lock:
             mine = [event for name, event in self._events.items() if event.app == app and name not in self._hidden]
+        reading.add(len(mine), sum(len(event.value) for event in mine))
         return sorted(filter(wanted, mine), key=_position)
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from logkeep.event import Event
 from logkeep.query.ast import Query
+from logkeep.store.reading import Reading
 
 ROWS_MAX = 500_000  # events of one batch; about 350 MB of NDJSON and as much in the engine while it is written
 REMEMBER_S = 24 * 3600  # how long ids are known that no stored event shows: of batches, and of events without a time
@@ -73,8 +74,10 @@ class SessionSummary(msgspec.Struct, frozen=True):
 class Store(Protocol):
     """Readers see every event once, updates applied (an update hides what its key of its session had before).
 
-    All methods are safe from many threads and block; reading goes on while writing.
-    Raises InputError (the query costs more than the limits allow, a cursor that is none), BackendUnavailable.
+    All methods are safe from many threads and block; reading goes on while writing. What a user's read may cost comes
+    with it as a `Reading`, which then tells what it did cost, and can be cancelled from another thread.
+    Raises LimitReached (the read costs more than that), InputError (a cursor that is none; it was cancelled),
+    BackendUnavailable.
     """
 
     def known(self, events: Sequence[Event]) -> set[int]:
@@ -101,20 +104,20 @@ class Store(Protocol):
         """Those of `keys` that `remember` was given within REMEMBER_S."""
         ...
 
-    def search(self, request: SearchRequest) -> Page:
+    def search(self, reading: Reading, request: SearchRequest) -> Page:
         """One page in order of (time, id). Pages joined give every match once, whatever is written meanwhile."""
         ...
 
-    def session(self, app: str, session: str, *, limit: int) -> Page:
+    def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         """The session's events, oldest first, updates applied; `next` is set when there are more than `limit`."""
         ...
 
-    def event(self, app: str, event_id: str) -> bytes | None:
+    def event(self, reading: Reading, app: str, event_id: str) -> bytes | None:
         """One event as JSON, None when there is none of that id."""
         ...
 
     def histogram(
-        self, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
+        self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
     ) -> list[Bucket]:
         """Counts by time bucket (equal parts of the range) and by the field `by` ("" when None). Empty ones absent.
 
@@ -122,7 +125,7 @@ class Store(Protocol):
         """
         ...
 
-    def latest_sessions(self, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
+    def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
         """Sessions by last activity, newest first; counts and times of what happened since `since_ns`."""
         ...
 

@@ -23,6 +23,7 @@ from logkeep.queue.memory import MemoryQueue
 from logkeep.settings import ProcessorSettings, Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, SearchRequest
+from logkeep.store.reading import Reading
 from logkeep.telemetry import Telemetry
 
 APP = "shop"
@@ -112,7 +113,7 @@ class Bench:
 
     def events(self) -> list[dict[str, Any]]:
         request = SearchRequest(APP, All(), 0, 1 << 62, "asc", 1000)
-        return msgspec.json.decode(self.store.search(request).events)  # type: ignore[no-any-return]
+        return msgspec.json.decode(self.store.search(Reading(), request).events)  # type: ignore[no-any-return]
 
 
 def _recorded(run: Any, failure: list[BaseException]) -> None:

@@ -1,0 +1,240 @@
+"""The engine of the embedded store: chDB on one folder, its connections, and what each read may cost.
+
+One connection writes, a pool of them reads, and one stops reads that were cancelled. One process, one folder, one
+engine: a lock file holds others off. The engine must not live through a fork.
+
+Every read is given its limits with its SQL, in the engine's mode `break`: it then stops, answers what it has, tells
+what it cost, and does not say that it stopped. What it has may be any part of the answer (rows missing in the middle,
+no group of an aggregate), so a read that used up its time, rows or bytes counts as one without an answer.
+"""
+
+import contextlib
+import itertools
+import os
+import queue
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from logkeep.clock import NS_PER_S, SystemClock
+from logkeep.errors import BackendUnavailable, LogkeepError
+from logkeep.store.clickhouse_errors import brief, translated
+from logkeep.store.clickhouse_schema import engine_options
+from logkeep.store.clickhouse_sql import READ_SETTINGS
+from logkeep.store.embedded_files import lock_folder
+from logkeep.store.reading import LimitReached, Limits, Reading
+
+THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory each
+CLOSE_WAIT_S = 5  # of the ten seconds a stop may take in all
+STOP_EVERY_S = 0.05
+STOP_TRIES = 200  # ten seconds: the engine looks between blocks, and loading an index is one long step
+WAIT_S = 10.0  # for a reader, when all are busy
+
+
+class Engine:
+    """Opening takes 0.1 to 0.6 s and makes the folder; `close` before opening another.
+
+    memory_bytes_max: of the engine in all. readers: reads at once; one more waits up to WAIT_S. Raises
+    BackendUnavailable (the folder is in use or cannot be written).
+    """
+
+    def __init__(
+        self, folder: Path, *, memory_bytes_max: int, mark_cache_bytes: int, merge_threads: int, readers: int
+    ) -> None:
+        self._lock = lock_folder(folder)
+        self._writer: _Connection | None = None
+        self._stopper: _Stopper | None = None
+        self._readers: list[_Connection] = []
+        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
+        self._closed = False
+        try:
+            options = engine_options(memory_bytes_max, mark_cache_bytes, merge_threads)
+            address = f"{_address(folder / 'engine')}?{options}"
+            self._writer = _Connection(address, f"max_threads = {THREADS_A_QUERY_MAX}")
+            threads = min(THREADS_A_QUERY_MAX, os.cpu_count() or 1)
+            # 2: reads only, and they may set their limits.
+            settings = f"{READ_SETTINGS}, max_threads = {threads}, readonly = 2"
+            self._readers = [_Connection(address, settings) for _ in range(readers)]
+            for reader in self._readers:
+                self._idle.put(reader)
+            self._stopper = _Stopper(_Connection(address, "max_threads = 1"))
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, sql: str, *, rows: bool = False) -> bytes:
+        """What `sql` answers, as JSON arrays a line with `rows`. By one thread at a time."""
+        if self._writer is None:
+            raise BackendUnavailable("the store is closed", code="store_closed")
+        return bytes(self._writer.query(sql, "JSONCompactEachRow" if rows else "TSV", {}).bytes())
+
+    def read(
+        self, reading: Reading, sql: str, parameters: Mapping[str, str], form: str = "JSONCompactEachRow"
+    ) -> bytes:
+        """The whole answer of one read, which may change nothing; its cost is added to `reading`.
+
+        sql: without SETTINGS of its own. Raises LimitReached, InputError (it was cancelled), BackendUnavailable.
+        """
+        reader = self._reader()
+        try:
+            return self._limited(reader, reading, sql, parameters, form)
+        finally:
+            self._idle.put(reader)
+
+    def _limited(
+        self, reader: "_Connection", reading: Reading, sql: str, parameters: Mapping[str, str], form: str
+    ) -> bytes:
+        assert self._stopper is not None
+        left, mark = reading.left(), self._stopper.mark()
+        limited = f"{sql}\nSETTINGS {_settings(left)}, log_comment = '{mark}'"
+        try:
+            with self._stopper.watching(mark), reading.stopped_by(lambda: self._stop(mark)):
+                result = reader.query(limited, form, parameters)
+        except LogkeepError as error:
+            reading.check()
+            raise error
+        rows, bytes_read = result.storage_rows_read(), result.storage_bytes_read()
+        reading.add(rows, bytes_read)
+        if result.elapsed() >= left.timeout_s:
+            raise LimitReached("time")
+        if rows >= left.rows_max:
+            raise LimitReached("rows")
+        if bytes_read >= left.bytes_max:
+            raise LimitReached("bytes")
+        return bytes(result.bytes())
+
+    def _stop(self, mark: str) -> None:
+        if self._stopper is not None:
+            self._stopper.stop(mark)
+
+    def _reader(self) -> "_Connection":
+        if self._closed:
+            raise BackendUnavailable("the store is closed", code="store_closed")
+        try:
+            return self._idle.get(timeout=WAIT_S)
+        except queue.Empty as error:
+            raise BackendUnavailable(
+                f"all {len(self._readers)} readers of the store were busy for {WAIT_S:g} s; try later",
+                code="store_busy",
+            ) from error
+
+    def ready(self) -> bool:
+        """Whether a read would be answered now."""
+        try:
+            # With all readers busy the engine answers, only not us: that is load, not trouble.
+            return not self._closed and (self._idle.empty() or self.read(Reading(), "SELECT 1", {}) == b"[1]\n")
+        except LogkeepError:
+            return False
+
+    def close(self) -> None:
+        """Reads are finished where CLOSE_WAIT_S is enough. Safe to call again; not while a thread writes."""
+        self._closed = True
+        until_ns = SystemClock().monotonic_ns() + CLOSE_WAIT_S * NS_PER_S
+        for _ in self._readers:
+            wait_s = max(0.0, (until_ns - SystemClock().monotonic_ns()) / NS_PER_S)
+            try:
+                self._idle.get(timeout=wait_s).close()
+            except queue.Empty:  # the process is about to end, and the read with it
+                break
+        self._readers = []
+        if self._stopper is not None:
+            self._stopper.close()
+            self._stopper = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._lock.close()
+
+
+def _settings(left: Limits) -> str:
+    return (
+        f"max_execution_time = {left.timeout_s:.3f}, timeout_overflow_mode = 'break',"
+        f" max_rows_to_read = {left.rows_max}, max_bytes_to_read = {left.bytes_max}, read_overflow_mode = 'break',"
+        f" max_memory_usage = {left.memory_bytes_max}"
+    )
+
+
+class _Stopper:
+    """Stops reads of other connections by their mark, from a thread of its own: 4 ms each, and nobody waits for it."""
+
+    def __init__(self, connection: "_Connection") -> None:
+        self._connection = connection
+        self._numbers = itertools.count()
+        self._running: set[str] = set()
+        self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stopper", daemon=True)
+        self._thread.start()
+
+    def mark(self) -> str:
+        return f"read-{next(self._numbers)}"
+
+    def watching(self, mark: str) -> "_Watched":
+        """Inside, `stop(mark)` works; afterwards it does nothing."""
+        return _Watched(self._running, mark)
+
+    def stop(self, mark: str) -> None:
+        self._wanted.put(mark)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._wanted.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while (mark := self._wanted.get()) is not None:
+            # The engine may not have begun the read yet, and then there is nothing to stop: so again, until it is over.
+            for _ in range(STOP_TRIES):
+                if mark not in self._running or self._ended.is_set():
+                    break
+                self._kill(mark)
+                self._ended.wait(STOP_EVERY_S)
+
+    def _kill(self, mark: str) -> None:
+        # A failure is tried again, and its time limit ends the read in any case.
+        with contextlib.suppress(LogkeepError):
+            self._connection.query(f"KILL QUERY WHERE Settings['log_comment'] = '{mark}' ASYNC", "TSV", {})
+
+
+class _Watched:
+    def __init__(self, running: set[str], mark: str) -> None:
+        self._running, self._mark = running, mark
+
+    def __enter__(self) -> None:
+        self._running.add(self._mark)
+
+    def __exit__(self, *_: object) -> None:
+        self._running.discard(self._mark)
+
+
+class _Connection:
+    """One connection of the engine, for one thread at a time. Its errors come out as ours."""
+
+    def __init__(self, address: str, settings: str) -> None:
+        # Imported here: 0.15 s and 500 MB of library that only the keeper needs.
+        import chdb
+
+        try:
+            self._connection = chdb.connect(address)  # type: ignore[no-untyped-call, unused-ignore]
+            self._connection.query(f"SET {settings}")
+        except RuntimeError as error:
+            raise BackendUnavailable(f"the engine cannot open {address.partition('?')[0]}: {brief(error)}") from error
+
+    def query(self, sql: str, form: str, parameters: Mapping[str, str]) -> Any:
+        """The client's result: `bytes()`, and what it cost."""
+        try:
+            return self._connection.query(sql, form, params=dict(parameters))
+        except RuntimeError as error:
+            raise translated(error) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _address(folder: Path) -> str:
+    text = str(folder.absolute())
+    if "?" in text or "#" in text or "%" in text:
+        raise BackendUnavailable(f"the store cannot live in {text}: the path holds ?, # or %; choose another folder")
+    return text
