@@ -107,8 +107,8 @@ def test_a_newer_layout_is_refused_and_left_alone(reopen: Callable[..., Embedded
 
 def test_a_layout_of_before_the_first_release_is_refused(reopen: Callable[..., EmbeddedStore]) -> None:
     store = reopen()
-    store._write_sql("TRUNCATE TABLE meta")
-    store._write_sql("INSERT INTO meta VALUES (1)")
+    store._engine.write("TRUNCATE TABLE meta")
+    store._engine.write("INSERT INTO meta VALUES (1)")
     with pytest.raises(BackendUnavailable) as caught:
         reopen()
     assert caught.value.code == "store_too_old"

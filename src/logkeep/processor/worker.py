@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from logkeep.clock import NS_PER_S, Clock
@@ -279,7 +280,9 @@ class Processor:
                 self._samples.rejected(name).append(
                     Rejected(now, sample.reason, sample.message, "intake", sample.text) for sample in kept
                 )
-        letters = [DeadLetter(now, event.app, "", 0, message, event) for event, message in poisoned]
+        letters = [
+            DeadLetter(now, event.app, "", 0, message, msgspec.structs.asdict(event)) for event, message in poisoned
+        ]
         letters += [
             DeadLetter(now, "", record.partition, record.offset, message, record.payload)
             for record, message in prepared.corrupt

@@ -84,11 +84,11 @@ TABLES = (EVENTS, UPDATES, HIDDEN, RECENT_IDS, REMEMBERED)
 DAY_TABLES = ("events", "updates", "hidden")
 HOUR_TABLES = ("recent_ids", "remembered")
 
-# The columns of a batch's NDJSON, as msgspec writes `Event`; members not named here are ignored.
+# The columns of a batch: the members of `Event`, in its order.
 BATCH_STRUCTURE = (
     f"app String, session String, key String, value String, kind {KIND_TYPE}, number Nullable(Float64),"
     f" time_ns Int64, received_ns Int64, id String, level {LEVEL_TYPE}, user String, device String, component String,"
-    " attributes String, update Bool"
+    " attributes String, update Bool, own_id Bool"
 )
 
 # The engine's own caches default to gigabytes each. These hold the indexes of some ten million recent events.

@@ -229,13 +229,13 @@ class EmbeddedStore:
     def _write(self, batch: Batch) -> None:
         events = batch.events
         with memory_file(_encode_lines(events)) as path:
-            source = file_source(path, "JSONEachRow", schema.BATCH_STRUCTURE)
+            source = _batch_source(path)
             missing = self._missing(events)
             if len(missing) == len(events):
                 self._insert_events(source, batch.token)
             elif missing:
                 with memory_file(_encode_lines(missing)) as rest:
-                    self._insert_events(file_source(rest, "JSONEachRow", schema.BATCH_STRUCTURE), batch.token)
+                    self._insert_events(_batch_source(rest), batch.token)
             self._hide_superseded(source, events)
             if any(event.own_id for event in events):
                 self._keep_ids(path)
@@ -302,9 +302,8 @@ class EmbeddedStore:
 
     def _keep_ids(self, path: str) -> None:
         """The ids that senders gave are known: a second try may have another time, and always another `received`."""
-        source = file_source(path, "JSONEachRow", "app String, id String, own_id Bool")
         self._engine.write(
-            f"""INSERT INTO recent_ids SELECT app, id, {self._clock.now_ns()} FROM {source}
+            f"""INSERT INTO recent_ids SELECT app, id, {self._clock.now_ns()} FROM {_batch_source(path)}
             WHERE own_id"""
         )
         self._forget_old()
@@ -493,6 +492,11 @@ class EmbeddedStore:
 
 
 _INT64_MAX = (1 << 63) - 1
+
+
+def _batch_source(path: str) -> str:
+    """The events of a batch, as msgspec encodes them, as a table."""
+    return file_source(path, "JSONCompactEachRow", schema.BATCH_STRUCTURE)
 
 
 def _int64(time_ns: int) -> int:
