@@ -15,11 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from logkeep.errors import BackendUnavailable
 from logkeep.settings import Settings
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 9.0  # a service is stopped within 10 s, children included
@@ -28,7 +27,7 @@ RESTART_WAIT_FIRST_S, RESTART_WAIT_MAX_S = 0.05, 10.0
 HEALTHY_AFTER_S = 30.0
 LOCK_FILE = "lock"
 
-log = structlog.get_logger("supervisor")
+log = get_logger("supervisor")
 
 
 def lock_data_folder(folder: Path) -> int:

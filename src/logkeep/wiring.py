@@ -7,12 +7,12 @@ import asyncio
 import gc
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from typing import Any, Protocol, TypeVar
 
 import msgspec
-import structlog
 
 from logkeep.clock import SystemClock
 from logkeep.disk import SystemDisk
@@ -22,12 +22,14 @@ from logkeep.metastore.port import Metastore
 from logkeep.queue.local import LocalQueue
 from logkeep.settings import Settings
 from logkeep.store.port import Store
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
 PROCESSOR_JOIN_S = 8.0
 
-log = structlog.get_logger("wiring")
+T = TypeVar("T")
+
+log = get_logger("wiring")
 
 
 def run_role(role: str, index: int, settings: Settings) -> None:
@@ -101,6 +103,7 @@ class _Server(Protocol):
 
 def _run_keeper(index: int, settings: Settings) -> None:
     """Processor, embedded store and API in one process: the engine's folder cannot be shared."""
+    opening = _begun(lambda: _opened_store(settings))  # while this thread imports: a third of a start
     import uvicorn
 
     from logkeep.api.app import create_api
@@ -108,13 +111,12 @@ def _run_keeper(index: int, settings: Settings) -> None:
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
     from logkeep.processor.samples import Samples
     from logkeep.processor.worker import GROUP, Processor
-    from logkeep.store.embedded import EmbeddedStore
 
-    _collect_garbage_rarely()
-    telemetry, clock = Telemetry(), SystemClock()
-    metastore, queue = open_metastore(settings), open_queue(settings)
-    samples = Samples(settings.folder)
-    with _opened_store(settings, EmbeddedStore) as store:
+    with closing(opening()) as store:
+        _collect_garbage_rarely()
+        telemetry, clock = Telemetry(), SystemClock()
+        metastore, queue = open_metastore(settings), open_queue(settings)
+        samples = Samples(settings.folder)
         processor = Processor(
             queue=queue,
             store=store,
@@ -168,14 +170,13 @@ def _run_keeper(index: int, settings: Settings) -> None:
 
 def open_store(settings: Settings) -> AbstractContextManager[Store]:
     """The store of a service that does not run: its folder is one process's alone."""
+    return closing(_opened_store(settings))
+
+
+def _opened_store(settings: Settings) -> Store:
     from logkeep.store.embedded import EmbeddedStore
 
-    return _opened_store(settings, EmbeddedStore)
-
-
-@contextmanager
-def _opened_store(settings: Settings, store_type: Any) -> Iterator[Any]:
-    store = store_type(
+    return EmbeddedStore(
         settings.folder / "store",
         memory_bytes_max=settings.store.memory_bytes_max,
         mark_cache_bytes=settings.store.mark_cache_bytes,
@@ -183,10 +184,14 @@ def _opened_store(settings: Settings, store_type: Any) -> Iterator[Any]:
         readers=settings.api.readers,
         clock=SystemClock(),
     )
-    try:
-        yield store
-    finally:
-        store.close()
+
+
+def _begun(work: Callable[[], T]) -> Callable[[], T]:
+    """Starts `work` in a thread of its own; what is returned waits for it and gives its result or raises its error."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future.result
 
 
 def _serve_beside(processor: Any, server: _Server) -> None:

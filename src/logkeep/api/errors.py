@@ -4,7 +4,6 @@ import traceback
 from typing import Any, cast
 
 import msgspec
-import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Redirect
@@ -15,9 +14,10 @@ from logkeep.api.backend import Context
 from logkeep.api.links import sign_in_url
 from logkeep.api.sign_ins import COOKIE
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuerySyntaxError, QuotaExceeded
+from logkeep.telemetry import get_logger
 
 LOGGED_CHARS_MAX = 500
-_log = structlog.get_logger()
+_log = get_logger("api")
 _CODES = {400: "bad_input", 404: "not_found", 413: "too_large", 503: "unavailable"}
 
 

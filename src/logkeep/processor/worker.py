@@ -20,7 +20,6 @@ from functools import partial
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
@@ -33,7 +32,7 @@ from logkeep.processor.udp_loss import UdpLoss
 from logkeep.queue.port import Queue, Record
 from logkeep.settings import Settings
 from logkeep.store.port import Batch, Store
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 GROUP = "processor"
 LOSS_GROUP = "udp-loss"
@@ -47,7 +46,7 @@ LOSS_COMMIT_EVERY_S = 2.0
 
 T = TypeVar("T")
 
-log = structlog.get_logger("processor")
+log = get_logger("processor")
 
 
 class _Stopped(Exception):

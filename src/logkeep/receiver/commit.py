@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-import structlog
-
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
 from logkeep.decode.native import Rejected
@@ -20,7 +18,7 @@ from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.batch_ids import BatchIds
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 COMMIT_EXCHANGES_MAX = 8_192  # of one batch; the queue takes at most 10,000 payloads at once
 COMMIT_BYTES_MAX = 64 << 20  # of bodies in one batch, unless one alone is larger: bounds memory and others' wait
@@ -29,7 +27,7 @@ SHARED_FRAME_BYTES_MAX = 1 << 20
 SHARED_BODY_BYTES_MAX = 64 << 10  # larger bodies get a frame of their own: nothing is copied together
 PARTITION_STOPPED = "partition_stopped"
 
-_log = structlog.get_logger("receiver")
+_log = get_logger("receiver")
 
 
 class Exchange:

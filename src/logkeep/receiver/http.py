@@ -10,7 +10,6 @@ from collections import deque
 from typing import Any
 
 import httptools
-import structlog
 
 from logkeep.decode.body import encoding_of
 from logkeep.decode.native import count_flawless
@@ -21,12 +20,13 @@ from logkeep.receiver.commit import Exchange
 from logkeep.receiver.intake import Intake, KnownHead
 from logkeep.receiver.reading import PreparedBody, Result, SentBody
 from logkeep.receiver.routes import EVENTS, EVENTS_URL, MethodNotAllowed, Route, route_of
+from logkeep.telemetry import get_logger
 
 PIPELINE_MAX = 64  # exchanges under way on one connection; then it is not read from until they are answered
 LINGER_S = 2.0  # after an early refusal: what is still sent is thrown away, so that the sender gets to read the answer
 DISCARD_BYTES_MAX = 64 << 10  # a refused body up to this size is read and thrown away; larger ones end the connection
 
-_log = structlog.get_logger("receiver")
+_log = get_logger("receiver")
 
 _READ = (
     b"Authorization", b"X-Logkeep-Key", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Expect",

@@ -4,7 +4,6 @@ import asyncio
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.errors import BackendUnavailable
@@ -14,14 +13,14 @@ from logkeep.receiver.answers import Answers, status_of
 from logkeep.receiver.commit import Committer, Exchange
 from logkeep.receiver.reading import Readers
 from logkeep.settings import Intake as IntakeSettings
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 HOT_BYTES_MAX = 64 << 10  # larger plain bodies go through the general reader
 SWEEP_S = 0.5
 HEADS_MAX, HEAD_BYTES_MAX = 4096, 2048  # remembered between two sweeps: 8 MiB at most
 PENDING_HIGH = 0.75  # of pending_bytes_max: from here on a connection is not read from while it waits for a commit
 
-_log = structlog.get_logger("receiver")
+_log = get_logger("receiver")
 
 
 class KnownHead(msgspec.Struct, frozen=True, gc=False):

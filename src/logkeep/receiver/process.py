@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Callable
 
-import structlog
 import uvloop
 
 from logkeep.clock import Clock, SystemClock
@@ -18,7 +17,7 @@ from logkeep.receiver.admission import Admission
 from logkeep.receiver.http import Connection
 from logkeep.receiver.intake import Intake
 from logkeep.settings import Settings
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 BACKLOG = 1024
 DRAIN_S = 7.0  # for requests in hand after SIGTERM; the contract gives a process 10 s in all
@@ -29,7 +28,7 @@ RECURSION_MAX = 700
 # A connection's objects refer to each other, a request's do not: the collector has little to find, and looks rarely.
 GC_THRESHOLDS = (50_000, 20, 50)
 
-_log = structlog.get_logger("receiver")
+_log = get_logger("receiver")
 
 
 def run_http_receiver(

@@ -7,13 +7,13 @@ from functools import partial
 from hashlib import blake2b
 
 import msgspec
-import structlog
 
 from logkeep.decode.body import Encoding, inflate
 from logkeep.decode.native import Checked, check_body
 from logkeep.decode.split import replace_lone_surrogates
 from logkeep.errors import InputError
 from logkeep.settings import Intake as IntakeSettings
+from logkeep.telemetry import get_logger
 
 # Up to here a body is read on the loop, for some 0.5 ms; larger ones in a thread, so that the others do not wait.
 PLAIN_INLINE_BYTES_MAX = 1 << 20
@@ -23,7 +23,7 @@ KEPT_COMPRESSED_BYTES_MIN = 64 << 10  # of the inflated body: smaller ones are k
 THREADS = 2  # each may hold a body of inflated_bytes_max
 IDEMPOTENCY_KEY_BYTES_MAX = 255
 
-_log = structlog.get_logger("receiver")
+_log = get_logger("receiver")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 

@@ -14,7 +14,6 @@ from itertools import accumulate
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.decode.frame import FrameHeader, pack_frame
@@ -30,7 +29,7 @@ from logkeep.receiver.udp_socket import (
     open_udp_socket,
 )
 from logkeep.settings import Settings
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 PARTITION = "udp-0"
 PARTITION_STOPPED = "partition_stopped"  # code of the queue's error that only opening the partition anew heals
@@ -47,7 +46,7 @@ STOP_READS_MAX = 4096  # reads after the stop signal: 4 million datagrams, then 
 STOP_COMMIT_S = 8.0  # for the last commits; the contract gives a process 10 s in all
 REPORT_S = 10.0  # between two log lines about drops
 
-_log = structlog.get_logger("udp")
+_log = get_logger("udp")
 
 
 class StopSignal(Protocol):
