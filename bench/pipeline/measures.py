@@ -114,7 +114,7 @@ def udp(service: BenchService, events: int) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for rate in (20_000, 50_000, 100_000):
         before = service.ledger()["received"]
-        report = service.load(protocol="udp", rate=rate, seconds=5)
+        report = service.datagrams(rate, seconds=5)
         service.wait_until_drained()
         time.sleep(1)
         arrived = service.ledger()["received"] - before

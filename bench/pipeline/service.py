@@ -77,6 +77,12 @@ class BenchService:
             command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
+    def datagrams(self, rate: int, seconds: float) -> dict[str, Any]:
+        """What was sent of datagrams made beforehand."""
+        command = [sys.executable, "-m", "bench.pipeline.datagrams", "127.0.0.1", str(INTAKE_PORT)]
+        command += [self.secrets["app_key"], str(rate), str(seconds)]
+        return finished(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
+
     def get(self, client: httpx.Client, path: str, **parameters: Any) -> Any:
         response = client.get(f"{self.api_url}{path}", params=parameters)
         response.raise_for_status()
