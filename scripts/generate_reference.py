@@ -104,7 +104,6 @@ CODES = {
         "the query took longer than `api.query_timeout_s`",
         "take a shorter range or a rarer word",
     ),
-    "query_too_costly": ("400", "the query needs more than its limits allow", "narrow the range or the words"),
     "query_too_expensive": ("400", "the query needs more memory, rows or bytes than it may", "take a shorter range"),
     "queue_full": ("503", "as much waits to be processed as may, or the disk is nearly full", WAIT),
     "quota_exceeded": ("429", "the app is over its limit", WAIT),

@@ -1,7 +1,8 @@
 """`logkeep serve`: a small parent that starts the receivers and the keeper, watches them, and stops them in order.
 
 It imports neither engine nor web framework, holds the lock of the data folder, and starts a child again that dies:
-soon the first time, with growing waits after that, so that a process that cannot run does not spin.
+soon the first time, with growing waits after that, so that a process that cannot run does not spin. It also holds the
+socket of the datagrams and lends it to whoever reads it, so that they wait in the kernel while that process restarts.
 """
 
 import fcntl
@@ -11,12 +12,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from logkeep.errors import BackendUnavailable
+from logkeep.receiver.udp_socket import open_udp_socket
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry, get_logger
 
@@ -105,15 +108,22 @@ class Supervisor:
         self._children: list[_Child] = []
         self._stopping = False
         self._settings_file = settings.folder / "run" / "settings.json"
+        self._datagrams: socket.socket | None = None
 
     def run(self, on_ready: Callable[[], None]) -> int:
-        """Starts everything, calls `on_ready` once all of it answers, watches until SIGTERM or SIGINT."""
+        """Starts everything, calls `on_ready` once all of it answers, watches until SIGTERM or SIGINT.
+
+        Raises InputError when the port for datagrams cannot be had.
+        """
+        intake = self._settings.intake
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
         self._settings_file.parent.mkdir(parents=True, exist_ok=True)
         self._settings_file.write_bytes(msgspec.json.encode(self._settings))
-        receivers = [("receiver", i) for i in range(self._settings.intake.processes)]
-        receivers += [("udp", 0)] if self._settings.intake.udp else []
+        if intake.udp:
+            self._datagrams = open_udp_socket(intake.host, intake.port, buffer_bytes=intake.udp_buffer_bytes)
+        receivers = [("receiver", i) for i in range(intake.processes)]
+        receivers += [("udp", 0)] if intake.udp else []
         for role, index in [("keeper", 0), *receivers]:
             self._children.append(self._start(role, index))
         if not self._wait_until_ready():
@@ -130,7 +140,11 @@ class Supervisor:
 
     def _start(self, role: str, index: int) -> _Child:
         command = [sys.executable, "-m", "logkeep.cli.child", role, str(index), str(self._settings_file)]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
+        if role == "udp" and self._datagrams is not None:
+            with _lent(self._datagrams) as descriptor:
+                process = subprocess.Popen([*command, str(descriptor)], stdin=subprocess.DEVNULL, close_fds=False)
+        else:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
         return _Child(role, index, process, time.monotonic())
 
     def _wait_until_ready(self) -> bool:
@@ -178,6 +192,14 @@ class Supervisor:
             for child in children:
                 code = max(code, _ended(child, until))
         return code
+
+
+@contextmanager
+def _lent(opened: socket.socket) -> Iterator[int]:
+    """A child started inside has the socket too, under this descriptor."""
+    opened.set_inheritable(True)
+    yield opened.fileno()
+    opened.set_inheritable(False)
 
 
 def _ended(child: _Child, until: float) -> int:

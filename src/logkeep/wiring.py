@@ -6,10 +6,12 @@
 import asyncio
 import gc
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -32,11 +34,14 @@ T = TypeVar("T")
 log = get_logger("wiring")
 
 
-def run_role(role: str, index: int, settings: Settings) -> None:
-    """Raises LogkeepError when the role cannot run, with what to do; everything else that it raises is a bug."""
+def run_role(role: str, index: int, settings: Settings, *, datagrams: socket.socket | None = None) -> None:
+    """datagrams: the bound socket for the role `udp`, which outlives it; it opens its own when None.
+
+    Raises LogkeepError when the role cannot run, with what to do; everything else that it raises is a bug.
+    """
     roles: dict[str, Callable[[int, Settings], None]] = {
         "receiver": _run_receiver,
-        "udp": _run_udp,
+        "udp": partial(_run_udp, datagrams),
         "keeper": _run_keeper,
     }
     if role not in roles:
@@ -76,14 +81,14 @@ def _run_receiver(index: int, settings: Settings) -> None:
         queue.close()
 
 
-def _run_udp(index: int, settings: Settings) -> None:
+def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
     from logkeep.receiver.udp import run_udp_receiver
 
     queue = open_queue(settings, write=("udp-0",))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     try:
-        run_udp_receiver(settings, queue, Telemetry(), stop)
+        run_udp_receiver(settings, queue, Telemetry(), stop, opened=opened)
     finally:
         queue.close()
 

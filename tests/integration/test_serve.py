@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -133,6 +135,17 @@ def test_a_datagram_is_found_by_search(service: Service) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as sender:
         sender.sendto(datagram, ("127.0.0.1", service.intake_port))
     assert [e["value"] for e in service.wait_for_events("session:s-udp", 1)] == ["hello"]
+
+
+def test_datagrams_wait_for_a_receiver_that_was_killed(start_service: Start) -> None:
+    service = start_service()
+    (victim,) = service.pids("udp")
+    os.kill(victim, signal.SIGKILL)
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        for number in range(50):
+            datagram = json.dumps(event("waiting", value=number, app=service.credentials["app_key"])).encode()
+            sender.sendto(datagram, ("127.0.0.1", service.intake_port))
+    wait_for(lambda: len(service.search("session:waiting")) == 50, 30.0, "all of the datagrams", service.log_tail)
 
 
 def test_a_second_start_on_the_same_folder_refuses_and_the_first_goes_on(service: Service) -> None:

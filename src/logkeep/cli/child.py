@@ -1,8 +1,12 @@
-"""One process of `logkeep serve`: `python -m logkeep.cli.child ROLE INDEX SETTINGS.json`. Not for people."""
+"""One process of `logkeep serve`: `python -m logkeep.cli.child ROLE INDEX SETTINGS.json [DESCRIPTOR]`.
+
+Not for people. DESCRIPTOR: of the bound socket that the parent lends to the role `udp`.
+"""
 
 import ctypes
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -25,6 +29,7 @@ def end_with_parent() -> None:
 
 def main() -> int:
     role, index, settings_file = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    lent = int(sys.argv[4]) if len(sys.argv) > 4 else None
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides the order
     settings = msgspec.json.decode(settings_file.read_bytes(), type=Settings)
@@ -33,7 +38,7 @@ def main() -> int:
     from logkeep import wiring  # after share_metrics_in: metrics read the environment when they are imported
 
     try:
-        wiring.run_role(role, index, settings)
+        wiring.run_role(role, index, settings, datagrams=socket.socket(fileno=lent) if lent is not None else None)
     except LogkeepError as error:
         print(f"logkeep {role}: {error.message}", file=sys.stderr)
         return 1

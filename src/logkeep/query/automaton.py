@@ -172,5 +172,5 @@ def _within(ranges: Ranges, code: int) -> bool:
 def _too_costly(chars: int) -> InputError:
     return InputError(
         f"regex needs over {WORK_PER_TEXT_MAX:,} steps on a text of {chars:,} characters; make it simpler",
-        code="query_too_costly",
+        code="query_too_expensive",
     )
