@@ -230,13 +230,14 @@ class EmbeddedStore:
         events = batch.events
         with memory_file(_encode_lines(events)) as path:
             source = _batch_source(path)
+            # First, so that nobody ever finds an update beside what it supersedes.
+            self._hide_superseded(source, events)
             missing = self._missing(events)
             if len(missing) == len(events):
                 self._insert_events(source, batch.token)
             elif missing:
                 with memory_file(_encode_lines(missing)) as rest:
                     self._insert_events(_batch_source(rest), batch.token)
-            self._hide_superseded(source, events)
             if any(event.own_id for event in events):
                 self._keep_ids(path)
 
@@ -279,11 +280,13 @@ class EmbeddedStore:
             SELECT app, session, key FROM {source}) GROUP BY app, session, key"""
         apps = {row[0] for row in _decode_lines(self._engine.write(f"SELECT DISTINCT app FROM ({touched})", rows=True))}
         if apps:
-            self._insert_hidden(touched)
+            self._insert_hidden(touched, source)
             self._hiding |= apps
 
-    def _insert_hidden(self, touched: str) -> None:
-        """touched: SQL of the (app, session, key) whose events may have changed."""
+    def _insert_hidden(self, touched: str, source: str) -> None:
+        """touched: SQL of the (app, session, key) whose events may have changed. source: of the batch's events."""
+        columns = "app, session, key, time_ns, received_ns, id, update"
+        concerned = "app IN (SELECT app FROM newest) AND session IN (SELECT session FROM newest)"
         self._engine.write(
             f"""INSERT INTO hidden
             WITH newest AS (
@@ -291,8 +294,8 @@ class EmbeddedStore:
                     argMax(id, (time_ns, received_ns, id)) AS standing
                 FROM updates WHERE (app, session, key) IN ({touched}) GROUP BY app, session, key)
             SELECT app, time_ns, id, session FROM (
-                SELECT app, session, key, time_ns, received_ns, id, update FROM events
-                WHERE app IN (SELECT app FROM newest) AND session IN (SELECT session FROM newest)) AS found
+                SELECT {columns} FROM events WHERE {concerned}
+                UNION ALL SELECT {columns} FROM {source} WHERE {concerned}) AS found
             INNER JOIN newest USING (app, session, key)
             WHERE if(update, id != standing, received_ns <= until_ns)
               AND (app, time_ns, id) NOT IN (
