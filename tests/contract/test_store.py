@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ from logkeep.query import ast
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Bucket, DayCount, Page, SearchRequest, SessionSummary, Store
-from logkeep.store.reading import Reading
+from logkeep.store.reading import LimitReached, Limits, Reading
 
 T0 = 1_760_054_400 * NS_PER_S  # 2025-10-10T00:00:00Z
 FOREVER = (1 << 63) - 1
@@ -461,3 +461,58 @@ def test_words_and_fields_are_found(it: Opened, query: ast.Query, found: list[st
         it.event("e4", value="ÄRGER"),
     )
     assert it.ids(query) == found
+
+
+# ── limits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+MANY = 40_000  # events of four days: many of the granules below which the engine cannot read
+
+
+def many(it: Opened) -> list[Event]:
+    return [it.event(f"e{i:05}", time_ns=T0 + i * 4 * NS_PER_DAY // MANY) for i in range(MANY)]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_search_that_reaches_a_limit_goes_on_from_its_cursor(it: Opened, order: Literal["asc", "desc"]) -> None:
+    it.write(*many(it))
+    found, limits, cursor = [], [], None
+    for _ in range(50):
+        reading = Reading(Limits(rows_max=45_000))
+        request = SearchRequest(it.app, ast.Word("hello"), T0, T0 + 5 * NS_PER_DAY, order, MANY, cursor)
+        page = it.store.search(reading, request)
+        found += ids_of(page)
+        limits.append(reading.partial)
+        cursor = page.next
+        if cursor is None:
+            break
+    whole = [f"e{i:05}" for i in range(MANY)]
+    assert found == (whole if order == "asc" else whole[::-1])
+    assert limits == ["rows"] * (len(limits) - 1) + [None]
+    assert len(limits) > 1
+
+
+def test_a_histogram_that_reaches_a_limit_has_the_newest_counts_and_tells_from_when(it: Opened) -> None:
+    events = many(it)
+    it.write(*events)
+    reading = Reading(Limits(rows_max=45_000))
+    counted = it.store.histogram(reading, it.app, ast.All(), T0, T0 + 4 * NS_PER_DAY, buckets=MANY, by=None)
+    assert reading.partial == "rows" and reading.reached_ns is not None
+    assert 0 < len(counted) < MANY
+    newest = [event.time_ns for event in events if event.time_ns >= reading.reached_ns]
+    assert [bucket.start_ns for bucket in counted] == newest
+
+
+def test_a_read_that_can_answer_nothing_within_its_limits_says_which(it: Opened) -> None:
+    it.write(it.event("e1"), it.event("e2"))
+    with pytest.raises(LimitReached) as caught:
+        it.store.session(Reading(Limits(rows_max=1)), it.app, "s-1", limit=9)
+    assert (caught.value.limit, caught.value.status) == ("rows", 400)
+
+
+def test_a_reading_that_is_cancelled_reads_nothing(it: Opened) -> None:
+    reading = Reading()
+    reading.cancel()
+    with pytest.raises(InputError) as caught:
+        it.store.search(reading, SearchRequest(it.app, ast.All(), 0, FOREVER))
+    assert caught.value.code == "cancelled"

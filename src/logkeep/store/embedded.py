@@ -49,6 +49,7 @@ from logkeep.store.port import (
     SessionSummary,
 )
 from logkeep.store.reading import Reading
+from logkeep.store.windows import Window, in_windows
 
 MIB = 1 << 20
 HISTOGRAM_ROWS_MAX = 100_000  # buckets × groups; 1000 buckets of 100 groups is more than a picture can show
@@ -351,52 +352,57 @@ class EmbeddedStore:
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def search(self, reading: Reading, request: SearchRequest) -> Page:
-        condition = compile_query(request.query)
+        condition, after = compile_query(request.query), None
         parameters = {**condition.parameters, "app": text_parameter(request.app)}
-        where = [
-            "app = {app:String}",
-            f"time_ns >= {_int64(request.from_ns)}",
-            f"time_ns < {_int64(request.to_ns)}",
-        ]
+        from_ns, to_ns = _int64(request.from_ns), _int64(request.to_ns)
         if request.cursor is not None:
             time_ns, parameters["after"] = _after(request.cursor)
             sign = ">" if request.order == "asc" else "<"
-            where.append(f"time_ns {sign}= {time_ns}")
-            where.append(f"(time_ns {sign} {time_ns} OR id {sign} {{after:String}})")
-        where.append(condition.sql)
-        where += self._not_hidden(request.app, request.from_ns, request.to_ns)
-        return self._page(reading, where, parameters, request.order, request.limit)
+            after = f"(time_ns {sign} {time_ns} OR id {sign} {{after:String}})"
+            if request.order == "asc":
+                from_ns = max(from_ns, time_ns)
+            else:
+                to_ns = min(to_ns, time_ns + 1)
+        found: list[bytes] = []
+
+        def read(window: Window) -> list[bytes]:
+            where = ["app = {app:String}", f"time_ns >= {window.from_ns}", f"time_ns < {window.to_ns}"]
+            where += [after] if after else []
+            where += [condition.sql, *self._not_hidden(request.app, window.from_ns, window.to_ns)]
+            return self._events(reading, where, parameters, request.order, request.limit + 1 - len(found))
+
+        if from_ns < to_ns:
+            newest_first = request.order == "desc"
+            for lines in in_windows(reading, Window(from_ns, to_ns), read, newest_first=newest_first, glance=True):
+                found += lines
+                if len(found) > request.limit:
+                    break
+        return _page(found, request.limit, reading)
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         parameters = {"app": text_parameter(app), "session": text_parameter(session)}
         where = ["app = {app:String}", "session = {session:String}"]
         if app in self._hiding:
             where.append("id NOT IN (SELECT id FROM hidden WHERE app = {app:String} AND session = {session:String})")
-        return self._page(reading, where, parameters, "asc", limit)
+        return _page(self._events(reading, where, parameters, "asc", limit + 1), limit, reading)
 
     def event(self, reading: Reading, app: str, event_id: str) -> bytes | None:
         parameters = {"app": text_parameter(app), "id": text_parameter(event_id)}
         where = ["app = {app:String}", "id = {id:String}"]
         if app in self._hiding:
             where.append("id NOT IN (SELECT id FROM hidden WHERE app = {app:String} AND id = {id:String})")
-        found = self._page(reading, where, parameters, "asc", 1)
-        return found.events[1:-1] if found.count else None
+        found = self._events(reading, where, parameters, "asc", 1)
+        return found[0] if found else None
 
-    def _page(
+    def _events(
         self, reading: Reading, where: Sequence[str], parameters: Mapping[str, str], order: str, limit: int
-    ) -> Page:
+    ) -> list[bytes]:
+        """The JSON of up to `limit` events."""
         # The inner query finds the rows, and only then are their other columns read and their JSON made.
         sequence = f"time_ns {order}, id {order}"
         sql = f"""SELECT {EVENT_JSON} FROM (SELECT {EVENT_COLUMNS} FROM events WHERE {" AND ".join(where)}
-            ORDER BY {sequence} LIMIT {limit + 1}) ORDER BY {sequence}"""
-        lines = self._engine.read(reading, sql, parameters, "LineAsString").rstrip(b"\n")
-        count = lines.count(b"\n") + 1 if lines else 0
-        if count <= limit:
-            return Page(b"[" + lines.replace(b"\n", b",") + b"]", count, None)
-        lines = lines[: lines.rindex(b"\n")]
-        last = _decode_ends(lines[lines.rfind(b"\n") + 1 :])
-        cursor = encode_cursor(time_ns_of(last.time), last.id)
-        return Page(b"[" + lines.replace(b"\n", b",") + b"]", limit, cursor)
+            ORDER BY {sequence} LIMIT {limit}) ORDER BY {sequence}"""
+        return self._engine.read(reading, sql, parameters, "LineAsString").split(b"\n")[:-1]
 
     def _not_hidden(self, app: str, from_ns: int, to_ns: int) -> list[str]:
         if app not in self._hiding:
@@ -412,19 +418,26 @@ class EmbeddedStore:
         condition = compile_query(query)
         group = group_expression(by) if by is not None else Condition("''", {})
         start_ns, width_ns = _int64(from_ns), bucket_width_ns(from_ns, to_ns, buckets)
-        where = ["app = {app:String}", f"time_ns >= {start_ns}", f"time_ns < {_int64(to_ns)}", condition.sql]
-        where += self._not_hidden(app, from_ns, to_ns)
-        sql = f"""SELECT intDiv(time_ns - {start_ns}, {width_ns}) AS bucket, {group.sql} AS part, count()
-            FROM events WHERE {" AND ".join(where)} GROUP BY bucket, part ORDER BY bucket, part
-            LIMIT {HISTOGRAM_ROWS_MAX + 1}"""
         parameters = {**condition.parameters, **group.parameters, "app": text_parameter(app)}
-        rows: list[Any] = _decode_lines(self._engine.read(reading, sql, parameters))
-        if len(rows) > HISTOGRAM_ROWS_MAX:
+
+        def read(window: Window) -> list[Any]:
+            where = ["app = {app:String}", f"time_ns >= {window.from_ns}", f"time_ns < {window.to_ns}", condition.sql]
+            where += self._not_hidden(app, window.from_ns, window.to_ns)
+            sql = f"""SELECT intDiv(time_ns - {start_ns}, {width_ns}) AS bucket, {group.sql} AS part, count()
+                FROM events WHERE {" AND ".join(where)} GROUP BY bucket, part LIMIT {HISTOGRAM_ROWS_MAX + 1}"""
+            return _decode_lines(self._engine.read(reading, sql, parameters))
+
+        counts: Counter[tuple[int, str]] = Counter()
+        for rows in in_windows(reading, Window(start_ns, _int64(to_ns)), read, newest_first=True):
+            for bucket, part, count in rows:
+                counts[int(bucket), part] += int(count)
+        if len(counts) > HISTOGRAM_ROWS_MAX:
             raise InputError(
                 f"a histogram of more than {HISTOGRAM_ROWS_MAX:,} counts; take fewer buckets or a field of few values",
                 code="query_too_expensive",
             )
-        return [Bucket(start_ns + int(bucket) * width_ns, part, int(count)) for bucket, part, count in rows]
+        ordered = sorted(counts.items(), key=lambda item: (item[0][0], item[0][1].encode()))
+        return [Bucket(start_ns + bucket * width_ns, part, count) for (bucket, part), count in ordered]
 
     def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
         parameters = {"app": text_parameter(app)}
@@ -505,6 +518,17 @@ def _batch_source(path: str) -> str:
 def _int64(time_ns: int) -> int:
     """Within what the columns hold; no stored time lies outside."""
     return min(_INT64_MAX, max(-_INT64_MAX, time_ns))
+
+
+def _page(found: list[bytes], limit: int, reading: Reading) -> Page:
+    """found: JSON of events in order, one more than `limit` where there are more."""
+    shown, following = found[:limit], None
+    if len(found) > limit:
+        last = _decode_ends(shown[-1])
+        following = encode_cursor(time_ns_of(last.time), last.id)
+    elif reading.reached_ns is not None:
+        following = encode_cursor(reading.reached_ns, "")
+    return Page(b"[" + b",".join(shown) + b"]", len(shown), following)
 
 
 def _after(cursor: str) -> tuple[int, str]:

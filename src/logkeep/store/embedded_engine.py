@@ -21,7 +21,7 @@ from logkeep.clock import NS_PER_S, SystemClock
 from logkeep.errors import BackendUnavailable, LogkeepError
 from logkeep.imports import import_without
 from logkeep.store.clickhouse_errors import brief, translated
-from logkeep.store.clickhouse_schema import engine_options
+from logkeep.store.clickhouse_schema import GRANULE_ROWS, engine_options
 from logkeep.store.clickhouse_sql import READ_SETTINGS
 from logkeep.store.embedded_files import lock_folder
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -30,6 +30,7 @@ THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory each
 CLOSE_WAIT_S = 5  # of the ten seconds a stop may take in all
 STOP_EVERY_S = 0.05
 STOP_TRIES = 200  # ten seconds: the engine looks between blocks, and loading an index is one long step
+BLOCK_ROWS_MAX, BLOCKS_MIN = 65_409, 8  # the engine's own default; and blocks that a row limit is made of
 WAIT_S = 10.0  # for a reader, when all are busy
 
 
@@ -149,10 +150,12 @@ class Engine:
 
 
 def _settings(left: Limits) -> str:
+    # The engine looks at its limits between blocks: they are small where few rows may be read.
+    block_rows = min(BLOCK_ROWS_MAX, max(GRANULE_ROWS, left.rows_max // BLOCKS_MIN))
     return (
         f"max_execution_time = {left.timeout_s:.3f}, timeout_overflow_mode = 'break',"
         f" max_rows_to_read = {left.rows_max}, max_bytes_to_read = {left.bytes_max}, read_overflow_mode = 'break',"
-        f" max_memory_usage = {left.memory_bytes_max}"
+        f" max_memory_usage = {left.memory_bytes_max}, max_block_size = {block_rows}"
     )
 
 

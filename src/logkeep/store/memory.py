@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
+import msgspec
+
 from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.errors import InputError
 from logkeep.event import Event
@@ -24,7 +26,8 @@ from logkeep.store.port import (
     SearchRequest,
     SessionSummary,
 )
-from logkeep.store.reading import Reading
+from logkeep.store.reading import LimitReached, Reading
+from logkeep.store.windows import Window, in_windows
 
 COMPONENTS_MAX = 32
 
@@ -103,16 +106,24 @@ class MemoryStore:
             return {key for key in keys if self._is_fresh(self._remembered.get(key))}
 
     def search(self, reading: Reading, request: SearchRequest) -> Page:
-        matches = matcher(request.query)
-        found = self._visible(
-            reading, request.app, lambda event: request.from_ns <= event.time_ns < request.to_ns and matches(event)
-        )
-        if request.order == "desc":
-            found.reverse()
-        if request.cursor is not None:
-            after = decode_cursor(request.cursor)
-            found = [event for event in found if event_is_after(event, after, request.order)]
-        return _page(found, request.limit)
+        matches, newest_first = matcher(request.query), request.order == "desc"
+        after = decode_cursor(request.cursor) if request.cursor is not None else None
+
+        def read(window: Window) -> list[Event]:
+            found = self._visible(reading, request.app, matches, window)
+            return [event for event in found if after is None or event_is_after(event, after, request.order)]
+
+        found: list[Event] = []
+        from_ns, to_ns = request.from_ns, request.to_ns
+        if after is not None:
+            from_ns, to_ns = (from_ns, min(to_ns, after[0] + 1)) if newest_first else (max(from_ns, after[0]), to_ns)
+        whole = Window(from_ns, max(from_ns, to_ns))
+        for events in in_windows(reading, whole, read, newest_first=newest_first):
+            found += reversed(events) if newest_first else events
+        page = _page(found, request.limit)
+        if page.next is None and reading.reached_ns is not None:
+            return msgspec.structs.replace(page, next=encode_cursor(reading.reached_ns, ""))
+        return page
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         return _page(self._visible(reading, app, lambda event: event.session == session), limit)
@@ -125,10 +136,16 @@ class MemoryStore:
         self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
     ) -> list[Bucket]:
         width_ns, matches = bucket_width_ns(from_ns, to_ns, buckets), matcher(query)
-        found = self._visible(reading, app, lambda event: from_ns <= event.time_ns < to_ns and matches(event))
-        counts = Counter(
-            ((event.time_ns - from_ns) // width_ns, str(getattr(event, by)) if by else "") for event in found
-        )
+        counts: Counter[tuple[int, str]] = Counter()
+        for found in in_windows(
+            reading,
+            Window(from_ns, to_ns),
+            lambda window: self._visible(reading, app, matches, window),
+            newest_first=True,
+        ):
+            counts.update(
+                ((event.time_ns - from_ns) // width_ns, str(getattr(event, by)) if by else "") for event in found
+            )
         return [Bucket(from_ns + bucket * width_ns, group, count) for (bucket, group), count in sorted(counts.items())]
 
     def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
@@ -159,12 +176,21 @@ class MemoryStore:
     def close(self) -> None:
         pass
 
-    def _visible(self, reading: Reading, app: str, wanted: Callable[[Event], bool]) -> list[Event]:
+    def _visible(
+        self, reading: Reading, app: str, wanted: Callable[[Event], bool], window: Window | None = None
+    ) -> list[Event]:
         """The app's events in order of (time, id), without those that an update has superseded."""
-        reading.left()
+        left = reading.left()
         with self._lock:
             mine = [event for name, event in self._events.items() if event.app == app and name not in self._hidden]
-        reading.add(len(mine), sum(len(event.value) for event in mine))
+        if window is not None:
+            mine = [event for event in mine if window.from_ns <= event.time_ns < window.to_ns]
+        rows, size = len(mine), sum(len(event.value) for event in mine)
+        reading.add(min(rows, left.rows_max), min(size, left.bytes_max))
+        if rows >= left.rows_max:
+            raise LimitReached("rows")
+        if size >= left.bytes_max:
+            raise LimitReached("bytes")
         return sorted(filter(wanted, mine), key=_position)
 
 

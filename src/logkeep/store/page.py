@@ -48,7 +48,7 @@ def event_json(event: Event) -> bytes:
 
 
 def encode_cursor(time_ns: int, event_id: str) -> str:
-    """The place just after this event, as an opaque word that is safe in a URL."""
+    """The place just after this event, as an opaque word that is safe in a URL. id "": before all of that time."""
     packed = (time_ns + _TIME_OFFSET).to_bytes(8, "big") + event_id.encode()
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
@@ -59,7 +59,7 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
         if len(cursor) > CURSOR_CHARS_MAX:
             raise ValueError
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        if len(packed) < 9:
+        if len(packed) < 8:
             raise ValueError
         return int.from_bytes(packed[:8], "big") - _TIME_OFFSET, packed[8:].decode()
     except (ValueError, binascii.Error) as error:

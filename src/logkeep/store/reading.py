@@ -1,5 +1,6 @@
 """One reading of the store: what it may cost, what it has cost so far, and a way to stop it from outside."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +44,8 @@ class Reading:
     """Given to every read of the store; several reads for one answer share one, and its limits are for all of them.
 
     partial: the limit that ended it before everything asked for was looked at; what is answered is right as far as it
-    goes. The thread that reads calls `left`, `add` and `end_early`; any thread may look and `cancel`.
+    goes. reached_ns: then, how far that is: the time range was looked at from one of its ends to here. The thread that
+    reads calls `left`, `at_most`, `add` and `end_early`; any thread may look and `cancel`.
     """
 
     def __init__(self, limits: Limits | None = None, *, clock: Clock | None = None) -> None:
@@ -51,6 +53,8 @@ class Reading:
         self.rows_read = 0
         self.bytes_read = 0
         self.partial: Limit | None = None
+        self.reached_ns: int | None = None
+        self._bounds = self.limits  # of all its reads together; `at_most` lowers them for a while
         self._clock = clock or SystemClock()
         self._started_ns: int | None = None
         self._lock = threading.Lock()
@@ -62,12 +66,11 @@ class Reading:
         self.check()
         if self._started_ns is None:
             self._started_ns = self._clock.monotonic_ns()
-        passed_s = (self._clock.monotonic_ns() - self._started_ns) / NS_PER_S
         left = Limits(
-            self.limits.timeout_s - passed_s,
-            self.limits.rows_max - self.rows_read,
-            self.limits.bytes_max - self.bytes_read,
-            self.limits.memory_bytes_max,
+            self._bounds.timeout_s - self.passed_s,
+            self._bounds.rows_max - self.rows_read,
+            self._bounds.bytes_max - self.bytes_read,
+            self._bounds.memory_bytes_max,
         )
         if left.timeout_s <= 0:
             raise LimitReached("time")
@@ -77,14 +80,35 @@ class Reading:
             raise LimitReached("bytes")
         return left
 
+    @property
+    def passed_s(self) -> float:
+        """Seconds since its first read of the store."""
+        return 0.0 if self._started_ns is None else (self._clock.monotonic_ns() - self._started_ns) / NS_PER_S
+
+    @contextmanager
+    def at_most(self, share: float, timeout_s: float = math.inf) -> Iterator[None]:
+        """Inside, reads may cost `share` (0 to 1) of what is left of time, rows and bytes, and `timeout_s` at most."""
+        left, before = self.left(), self._bounds
+        self._bounds = Limits(
+            self.passed_s + min(left.timeout_s * share, timeout_s),
+            self.rows_read + max(1, int(left.rows_max * share)),
+            self.bytes_read + max(1, int(left.bytes_max * share)),
+            left.memory_bytes_max,
+        )
+        try:
+            yield
+        finally:
+            self._bounds = before
+
     def add(self, rows: int, bytes_read: int) -> None:
         """A read of the store took this much."""
         self.rows_read += rows
         self.bytes_read += bytes_read
 
-    def end_early(self, limit: Limit) -> None:
-        """The answer is partial because of `limit`; the first one said stays."""
-        self.partial = self.partial or limit
+    def end_early(self, limit: Limit, reached_ns: int | None = None) -> None:
+        """The answer is partial because of `limit`, and looked at as far as `reached_ns`; what was said first stays."""
+        if self.partial is None:
+            self.partial, self.reached_ns = limit, reached_ns
 
     def check(self) -> None:
         """Raises InputError once it is cancelled; nobody waits for its answer any more."""

@@ -1,0 +1,113 @@
+"""A range in windows: they join to the whole, in order, and a limit leaves what was answered right."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
+from logkeep.store.reading import LimitReached, Limits, Reading
+from logkeep.store.windows import WINDOW_NS_MIN, Window, in_windows
+
+DAY = Window(0, NS_PER_DAY)
+WEEK = Window(5 * NS_PER_DAY, 12 * NS_PER_DAY)
+
+
+class Engine:
+    """Answers windows with themselves; each costs rows by its width, and a fixed time."""
+
+    def __init__(self, limits: Limits, *, rows_a_day: int, seconds_a_read: float = 0.0) -> None:
+        self.clock = ManualClock(NS_PER_S)
+        self.reading = Reading(limits, clock=self.clock)
+        self.rows_a_day, self.seconds_a_read = rows_a_day, seconds_a_read
+
+    def read(self, window: Window) -> Window:
+        left = self.reading.left()
+        rows = (window.to_ns - window.from_ns) * self.rows_a_day // NS_PER_DAY
+        self.clock.advance(min(self.seconds_a_read, left.timeout_s))
+        self.reading.add(min(rows, left.rows_max), 0)
+        if rows >= left.rows_max:
+            raise LimitReached("rows")
+        if self.seconds_a_read >= left.timeout_s:
+            raise LimitReached("time")
+        return window
+
+    def windows(self, whole: Window, *, newest_first: bool = True, glance: bool = False) -> list[Window]:
+        return list(in_windows(self.reading, whole, self.read, newest_first=newest_first, glance=glance))
+
+
+def test_a_cheap_range_is_read_at_once() -> None:
+    engine = Engine(Limits(), rows_a_day=1000)
+    assert engine.windows(WEEK) == [WEEK]
+    assert (engine.reading.rows_read, engine.reading.partial) == (7000, None)
+
+
+def test_a_search_glances_at_the_end_asked_for_before_it_reads_the_rest() -> None:
+    cut_ns = WEEK.to_ns - 7 * NS_PER_DAY // 64
+    newest = [Window(cut_ns, WEEK.to_ns), Window(WEEK.from_ns, cut_ns)]
+    assert Engine(Limits(), rows_a_day=1000).windows(WEEK, glance=True) == newest
+    assert Engine(Limits(), rows_a_day=1000).windows(DAY, glance=True) == [DAY]
+
+
+@given(
+    rows_a_day=st.integers(0, 2_000_000),
+    rows_max=st.integers(1, 2_000_000),
+    seconds_a_read=st.floats(0, 10),
+    newest_first=st.booleans(),
+    glance=st.booleans(),
+)
+def test_windows_join_to_the_whole_or_to_a_part_that_is_told(
+    rows_a_day: int, rows_max: int, seconds_a_read: float, newest_first: bool, glance: bool
+) -> None:
+    engine = Engine(Limits(rows_max=rows_max), rows_a_day=rows_a_day, seconds_a_read=seconds_a_read)
+    try:
+        windows = engine.windows(WEEK, newest_first=newest_first, glance=glance)
+    except LimitReached:
+        return
+    ordered = windows[::-1] if newest_first else windows
+    assert [window.to_ns for window in ordered[:-1]] == [window.from_ns for window in ordered[1:]]
+    reached_ns = engine.reading.reached_ns
+    if engine.reading.partial is None:
+        assert (ordered[0].from_ns, ordered[-1].to_ns, reached_ns) == (WEEK.from_ns, WEEK.to_ns, None)
+    elif newest_first:
+        assert (ordered[0].from_ns, ordered[-1].to_ns) == (reached_ns, WEEK.to_ns)
+    else:
+        assert (ordered[0].from_ns, ordered[-1].to_ns) == (WEEK.from_ns, reached_ns)
+    assert engine.reading.rows_read <= rows_max
+
+
+def test_a_limit_leaves_the_newest_part_answered() -> None:
+    engine = Engine(Limits(rows_max=100_000), rows_a_day=1_000_000)
+    windows = engine.windows(DAY)
+    assert (windows[0].to_ns, engine.reading.partial) == (NS_PER_DAY, "rows")
+    assert windows[-1].from_ns == engine.reading.reached_ns
+
+
+def test_a_reading_that_answers_nothing_says_so() -> None:
+    engine = Engine(Limits(timeout_s=1), rows_a_day=0, seconds_a_read=5)
+    with pytest.raises(LimitReached) as caught:
+        engine.windows(DAY)
+    assert (caught.value.limit, engine.reading.partial) == ("time", None)
+
+
+def test_memory_too_small_for_the_whole_is_enough_for_its_parts() -> None:
+    def read(window: Window) -> Window:
+        if window.to_ns - window.from_ns > NS_PER_DAY // 1000:
+            raise LimitReached("memory")
+        return window
+
+    reading = Reading()
+    windows = list(in_windows(reading, DAY, read, newest_first=False))
+    assert (windows[0].from_ns, windows[-1].to_ns, reading.partial) == (0, NS_PER_DAY, None)
+
+
+def test_a_range_that_can_not_be_made_narrow_enough_ends_it() -> None:
+    def read(window: Window) -> Window:
+        if window.from_ns < 0:
+            raise LimitReached("memory")
+        return window
+
+    reading = Reading()
+    windows = list(in_windows(reading, Window(-NS_PER_S, NS_PER_S), read, newest_first=True))
+    assert (windows[0].to_ns, windows[-1].from_ns) == (NS_PER_S, reading.reached_ns)
+    assert reading.reached_ns is not None and 0 <= reading.reached_ns < WINDOW_NS_MIN
+    assert reading.partial == "memory"
