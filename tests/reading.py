@@ -17,7 +17,7 @@ from logkeep.event import Event
 from logkeep.metastore.port import Credential
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
-from logkeep.store.port import Batch
+from logkeep.store.port import Batch, Store
 from logkeep.telemetry import Telemetry
 
 NOW_NS = 1_785_578_400_000_000_000  # 2026-08-01T10:00:00Z
@@ -58,9 +58,9 @@ class Accounts:
 class Reading:
     """An API with its parts within reach. `problems` is what readiness finds wrong; `down` makes the store fail."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, store: Store | None = None) -> None:
         self.clock = ManualClock(NOW_NS)
-        self.store = MemoryStore(clock=self.clock)
+        self.store = store or MemoryStore(clock=self.clock)
         self.accounts = Accounts()
         self.telemetry = Telemetry()
         self.problems: list[str] = []

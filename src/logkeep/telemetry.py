@@ -74,6 +74,7 @@ METRICS = (
     _newest("processor_oldest_age_seconds", "age of the oldest event of the last batch when it became searchable"),
     _counter("store_days_dropped", "days removed because of their age"),
     _counter("api_requests", "API requests answered, by route and status", "route", "status"),
+    _counter("api_reads_ended_early", "reads ended before they were whole: cancelled, or by which limit", "why"),
     _histogram("api_query_seconds", "seconds a query took in the store", _SECONDS, "route"),
     _counter("process_restarts", "processes the supervisor started again after they died", "role"),
 )

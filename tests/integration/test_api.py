@@ -128,7 +128,7 @@ def test_search_gives_the_events_newest_first_in_the_types_they_were_sent_in(
     values: list[Any] = ["text", 17.5, True, None, {"a": [1, "ü"]}, [1]]
     reading.write([make_event(index, value) for index, value in enumerate(values)])
     answer = get(client, "/api/v1/search").json()
-    assert set(answer) == {"events", "next", "took_ms"}
+    assert set(answer) == {"events", "next", "took_ms", "rows_read", "bytes_read", "partial", "reached"}
     assert [event["value"] for event in answer["events"]] == values
     assert answer["events"][0]["time"] == "2026-08-01T10:00:00.000000000Z"
     assert answer["next"] is None and answer["took_ms"] >= 0
@@ -249,6 +249,11 @@ def test_a_session_comes_whole_and_in_order(reading: Reading, client: TestClient
         "first": "2026-08-01T09:59:58.000000000Z",
         "last": "2026-08-01T10:00:00.000000000Z",
         "truncated": False,
+        "took_ms": 0.0,
+        "rows_read": 4,
+        "bytes_read": 20,
+        "partial": None,
+        "reached": None,
     }
 
 
@@ -404,7 +409,7 @@ def test_a_bug_is_logged_without_secrets_and_tells_its_asker_nothing(
     answer = get(client, "/api/v1/search", query="a-private-word")
     assert (answer.status_code, error_of(answer)["code"]) == (500, "internal")
     logged = "".join(capsys.readouterr())
-    assert "RuntimeError: no such thing as ***" in logged and "in timed" in logged
+    assert "RuntimeError: no such thing as ***" in logged and "in found" in logged
     assert READ_TOKEN not in logged and "a-private-word" not in logged
 
 

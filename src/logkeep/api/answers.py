@@ -1,6 +1,6 @@
 """The shapes of the API's answers, for the OpenAPI document and for clients; sent as they stand here."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response
@@ -31,7 +31,23 @@ class EventAnswer(msgspec.Struct, omit_defaults=True):
     attributes: Annotated[dict[str, Any], Meta(description="text to text, number or bool")] = {}
 
 
-class SearchAnswer(msgspec.Struct):
+class Cost(msgspec.Struct, kw_only=True):
+    """What the answer cost. Within the limits of the settings `api.query_…`; with one reached, it is a partial one."""
+
+    took_ms: Annotated[float, Meta(description="milliseconds, waiting in line among them", examples=[8.4])]
+    rows_read: Annotated[int, Meta(description="rows the store read")]
+    bytes_read: Annotated[int, Meta(description="bytes the store read, as they are in memory")]
+    partial: Annotated[
+        Literal["time", "rows", "bytes", "memory"] | None,
+        Meta(description="the limit that ended it early; what is answered is right, and not all. null: all of it"),
+    ]
+    reached: Annotated[
+        str | None,
+        Meta(description="how far a partial answer goes: the range was read from its newest (or first) end to here"),
+    ]
+
+
+class SearchAnswer(Cost):
     """One page of what matches."""
 
     events: list[EventAnswer]
@@ -39,10 +55,9 @@ class SearchAnswer(msgspec.Struct):
         str | None,
         Meta(description="pass it as `cursor`, with the same query and order, for the next page; null at the end"),
     ]
-    took_ms: Annotated[float, Meta(description="milliseconds the search took", examples=[8.4])]
 
 
-class SessionAnswer(msgspec.Struct):
+class SessionAnswer(Cost):
     """A session, oldest event first, updates applied."""
 
     session: str
@@ -60,14 +75,13 @@ class HistogramBucket(msgspec.Struct):
     counts: Annotated[dict[str, int], Meta(description='by group; "" is events without it', examples=[{"error": 3}])]
 
 
-class HistogramAnswer(msgspec.Struct, rename={"from_": "from"}):
+class HistogramAnswer(Cost, rename={"from_": "from"}):
     """Counts per bucket of time, empty buckets among them."""
 
     from_: Time
     to: Time
     by: str | None
     buckets: list[HistogramBucket]
-    took_ms: float
 
 
 class RejectedAnswer(msgspec.Struct):
@@ -101,8 +115,13 @@ class EventContext(msgspec.Struct):
 
 
 class EventWithContextAnswer(EventAnswer, omit_defaults=True):
-    """context: there when it was asked for."""
+    """context: there when it was asked for. The rest is what the answer cost, as in `SearchAnswer`."""
 
+    took_ms: float = 0.0
+    rows_read: int = 0
+    bytes_read: int = 0
+    partial: Literal["time", "rows", "bytes", "memory"] | None = None
+    reached: str | None = None
     context: EventContext | None = None
 
 

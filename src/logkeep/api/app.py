@@ -29,6 +29,7 @@ from logkeep.api import (
 )
 from logkeep.api.auth import admit, provide_credential
 from logkeep.api.backend import Backend, Context
+from logkeep.api.gone import cancel_when_gone
 from logkeep.api.pages import CONTENT_SECURITY_POLICY, Pages
 from logkeep.api.readers import Readers
 from logkeep.api.routes import BY_PLACE
@@ -81,6 +82,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         guards=[admit],
         exception_handlers=errors.handlers(),
         before_send=[_complete_answer],
+        middleware=[cancel_when_gone],
         on_shutdown=[close],
         request_max_body_size=BODY_BYTES_MAX,
         state=State({"context": context}),

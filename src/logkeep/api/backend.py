@@ -14,7 +14,7 @@ from logkeep.clock import Clock
 from logkeep.metastore.port import Metastore
 from logkeep.settings import Settings
 from logkeep.store.port import Store
-from logkeep.store.reading import Limits, Reading
+from logkeep.store.reading import LimitReached, Limits, Reading
 from logkeep.telemetry import Telemetry
 
 Answer = TypeVar("Answer")
@@ -66,16 +66,23 @@ class Context:
 
         It is cancelled when whoever asked has gone: dropped where it waits, stopped where it runs.
         """
-        reading = Reading(
-            Limits(
-                timeout_s=self.settings.api.query_timeout_s,
-                rows_max=self.settings.api.query_rows_max,
-                bytes_max=self.settings.api.query_bytes_max,
-                memory_bytes_max=self.settings.api.query_memory_bytes_max,
-            )
+        settings = self.settings.api
+        limits = Limits(
+            timeout_s=settings.query_timeout_s,
+            rows_max=settings.query_rows_max,
+            bytes_max=settings.query_bytes_max,
+            memory_bytes_max=settings.query_memory_bytes_max,
         )
+        reading = Reading(limits, clock=self.clock)
         try:
-            return await self.queries.run(lambda: call(reading))
+            answer = await self.queries.run(lambda: call(reading))
         except asyncio.CancelledError:
             reading.cancel()
+            self.telemetry["api_reads_ended_early"].labels("cancelled").inc()
             raise
+        except LimitReached as reached:
+            self.telemetry["api_reads_ended_early"].labels(reached.limit).inc()
+            raise
+        if reading.partial is not None:
+            self.telemetry["api_reads_ended_early"].labels(reading.partial).inc()
+        return answer

@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 from logkeep.api.answers import EventWithContextAnswer, documented, html_answer, json_answer
 from logkeep.api.auth import name_in_path
 from logkeep.api.backend import Context
+from logkeep.api.costs import cost_members, cost_of
 from logkeep.api.rows import StoredEvent, decode_events, make_rows
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import TIME_NS_MAX, format_time, parse_time
@@ -16,7 +17,7 @@ from logkeep.clock import NS_PER_MS
 from logkeep.errors import InputError
 from logkeep.query.ast import Equals
 from logkeep.store.port import SearchRequest, Store
-from logkeep.store.reading import Reading
+from logkeep.store.reading import LimitReached, Reading
 
 CONTEXT_MAX = 200
 TIES_MAX = 100  # events of the same millisecond that are looked through for an event's own place among them
@@ -67,13 +68,14 @@ def _as_json(context: Context, reading: Reading, app: str, event_id: str, count:
     """Blocks. The store's bytes, spliced."""
     found = _event(context, reading, app, event_id)
     if count == 0:
-        return found
+        return b"%b,%b}" % (found.rstrip()[:-1], cost_members(reading))
     one, store = _one.decode(found), context.backend.store
     component = b"null"
     if one.component:
         component = _spliced(*_neighbours(store, reading, app, Equals("component", one.component), one, count))
     session = _spliced(*_neighbours(store, reading, app, Equals("session", one.session), one, count))
-    return b'%b,"context":{"session":%b,"component":%b}}' % (found.rstrip()[:-1], session, component)
+    around = b'"context":{"session":%b,"component":%b}' % (session, component)
+    return b"%b,%b,%b}" % (found.rstrip()[:-1], around, cost_members(reading))
 
 
 def _as_page(context: Context, reading: Reading, app: str, event_id: str) -> bytes:
@@ -90,6 +92,7 @@ def _as_page(context: Context, reading: Reading, app: str, event_id: str) -> byt
         text = msgspec.json.format(value, indent=2).decode() if len(value) <= PAGE_VALUE_BYTES_MAX else value.decode()
     return context.pages.render(
         "event.html",
+        cost=cost_of(reading),
         app=app,
         row=make_rows([one], deltas=False)[0],
         received=format_time(parse_time(str(one.received), 0)) if one.received else "",
@@ -118,8 +121,12 @@ def _neighbours(
     from_ns = one.time_ns - one.time_ns % NS_PER_MS
     to_ns = from_ns + NS_PER_MS
     limit = count + TIES_MAX
-    newer_last = store.search(reading, SearchRequest(app, query, 0, to_ns, "desc", limit))
-    older_first = store.search(reading, SearchRequest(app, query, from_ns, TIME_NS_MAX, "asc", limit))
+    try:
+        newer_last = store.search(reading, SearchRequest(app, query, 0, to_ns, "desc", limit))
+        older_first = store.search(reading, SearchRequest(app, query, from_ns, TIME_NS_MAX, "asc", limit))
+    except LimitReached as reached:  # the event itself is found: that is the answer
+        reading.end_early(reached.limit)
+        return [], []
     return _beyond(newer_last.events, one.id, count)[::-1], _beyond(older_first.events, one.id, count)
 
 

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Response, get
 from litestar.params import QueryParameter
 
+from logkeep.api import costs
 from logkeep.api.answers import (
     FromTime,
     HistogramAnswer,
@@ -18,11 +19,10 @@ from logkeep.api.answers import (
 )
 from logkeep.api.search import GivenContext, GivenCredential, range_of
 from logkeep.api.times import TimeRange
-from logkeep.clock import NS_PER_MS
 from logkeep.errors import InputError
 from logkeep.query.parser import parse
 from logkeep.store.page import bucket_width_ns, rfc3339
-from logkeep.store.port import Bucket
+from logkeep.store.port import Bucket, SearchRequest
 from logkeep.store.reading import Reading
 
 BUCKETS_MAX = 1000
@@ -41,25 +41,31 @@ async def histogram(
         str,
         QueryParameter(description="Count each value of this field.", schema_extra={"enum": ["", *GROUPING]}),
     ] = "",
+    explain: costs.Explain = 0,
 ) -> Response[bytes]:
     """How many events match, per equal part of the range and per value of `by`."""
     if by and by not in GROUPING:
         raise InputError(f"by is one of {', '.join(GROUPING)}, not {by[:40]!r}")
     parsed = parse(text, chars_max=context.settings.api.query_chars_max)
     span = range_of(context, from_, to)
-    started_ns = context.clock.monotonic_ns()
+    if explain:
+        return await costs.explain(context, SearchRequest(credential.app, parsed, span.from_ns, span.to_ns))
 
-    def counted(reading: Reading) -> list[Bucket]:
+    def counted(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/histogram").time():
-            return context.backend.store.histogram(
+            found = context.backend.store.histogram(
                 reading, credential.app, parsed, span.from_ns, span.to_ns, buckets=buckets, by=by or None
             )
 
-    found = await context.read(counted)
-    took_ms = round((context.clock.monotonic_ns() - started_ns) / NS_PER_MS, 1)
-    filled = fill(found, span, buckets)
-    answer = HistogramAnswer(rfc3339(span.from_ns), rfc3339(span.to_ns), by or None, filled, took_ms)
-    return json_answer(msgspec.json.encode(answer))
+        members = {
+            "from": rfc3339(span.from_ns),
+            "to": rfc3339(span.to_ns),
+            "by": by or None,
+            "buckets": fill(found, span, buckets),
+        }
+        return b"%b,%b}" % (msgspec.json.encode(members)[:-1], costs.cost_members(reading))
+
+    return json_answer(await context.read(counted))
 
 
 def fill(found: Sequence[Bucket], span: TimeRange, count: int) -> list[HistogramBucket]:

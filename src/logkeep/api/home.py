@@ -6,6 +6,7 @@ from litestar import Response, get
 from logkeep.api.answers import html_answer
 from logkeep.api.backend import Context
 from logkeep.api.charts import level_bars
+from logkeep.api.costs import cost_of
 from logkeep.api.links import search_url, session_url
 from logkeep.api.rows import colours_of, format_span
 from logkeep.api.search import GivenContext, GivenCredential
@@ -61,6 +62,7 @@ def _page(context: Context, reading: Reading, app: str) -> bytes:
     colours = colours_of(name for found in sessions for name in found.components)
     return context.pages.render(
         "home.html",
+        cost=cost_of(reading),
         app=app,
         now=format_time(now_ns),
         bars_data=bars,

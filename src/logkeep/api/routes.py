@@ -28,8 +28,13 @@ class Route(msgspec.Struct, frozen=True):
 
 
 ROUTES = (
-    Route("GET", "/api/v1/search", "read", parameters=("query", "from", "to", "order", "limit", "cursor", "app")),
-    Route("GET", "/api/v1/histogram", "read", parameters=("query", "from", "to", "buckets", "by", "app")),
+    Route(
+        "GET",
+        "/api/v1/search",
+        "read",
+        parameters=("query", "from", "to", "order", "limit", "cursor", "explain", "app"),
+    ),
+    Route("GET", "/api/v1/histogram", "read", parameters=("query", "from", "to", "buckets", "by", "explain", "app")),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
     Route("GET", "/api/v1/rejected", "read", parameters=("limit", "app")),

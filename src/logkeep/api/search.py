@@ -10,6 +10,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 
+from logkeep.api import costs
 from logkeep.api.answers import FromTime, QueryText, SearchAnswer, ToTime, documented, html_answer, json_answer
 from logkeep.api.backend import Context
 from logkeep.api.charts import Bars, level_bars
@@ -17,14 +18,13 @@ from logkeep.api.errors import describe
 from logkeep.api.links import search_url
 from logkeep.api.rows import decode_events, make_rows
 from logkeep.api.times import TimeRange, parse_range
-from logkeep.clock import NS_PER_MS
 from logkeep.errors import InputError, QuerySyntaxError
 from logkeep.metastore.port import Credential
 from logkeep.query.ast import Query
 from logkeep.query.parser import parse
 from logkeep.store.page import rfc3339
-from logkeep.store.port import Page, SearchRequest
-from logkeep.store.reading import Reading
+from logkeep.store.port import Bucket, Page, SearchRequest
+from logkeep.store.reading import LimitReached, Reading
 
 LIMIT_MAX = 1000
 CURSOR_CHARS_MAX = 4096
@@ -69,16 +69,20 @@ async def search(
     ] = "desc",
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="Events a page.")] = 100,
     cursor: Annotated[str | None, QueryParameter(description="`next` of the page before; its range goes on.")] = None,
+    explain: costs.Explain = 0,
 ) -> Response[bytes]:
     """Events that match, a page at a time. Pages joined give every match once, also while new events come in."""
     request = make_request(context, credential.app, text, from_, to, order=order, limit=limit, cursor=cursor)
-    started_ns = context.clock.monotonic_ns()
-    page = await find(context, "/api/v1/search", request)
-    took_ms = (context.clock.monotonic_ns() - started_ns) / NS_PER_MS
-    return json_answer(
-        b'{"events":%b,"next":%b,"took_ms":%.1f}'
-        % (page.events, msgspec.json.encode(next_cursor(request, page)), took_ms)
-    )
+    if explain:
+        return await costs.explain(context, request)
+
+    def found(reading: Reading) -> bytes:
+        with context.telemetry["api_query_seconds"].labels("/api/v1/search").time():
+            page = context.backend.store.search(reading, request)
+        following = msgspec.json.encode(next_cursor(request, page))
+        return b'{"events":%b,"next":%b,%b}' % (page.events, following, costs.cost_members(reading))
+
+    return json_answer(await context.read(found))
 
 
 @get("/search", include_in_schema=False)
@@ -99,7 +103,7 @@ async def search_page(
         mark = given["query"][: error.column - 1] if isinstance(error, QuerySyntaxError) else None
         page = context.pages.render(
             "search.html", app=credential.app, given=given, ranges=_ranges(given), error=detail, before_error=mark,
-            rows=[], bars_data=None, next=None,
+            rows=[], bars_data=None, next=None, cost=None,
         )  # fmt: skip
         return html_answer(page, status)
 
@@ -132,16 +136,6 @@ def range_of(context: Context, from_: str | None, to: str | None) -> TimeRange:
         from_, to, now_ns=context.clock.now_ns(),
         retention_days=context.settings.store.retention_days, future_s=context.settings.processor.future_s,
     )  # fmt: skip
-
-
-async def find(context: Context, route: str, request: SearchRequest) -> Page:
-    """The store's page, from a reader's thread, timed."""
-
-    def timed(reading: Reading) -> Page:
-        with context.telemetry["api_query_seconds"].labels(route).time():
-            return context.backend.store.search(reading, request)
-
-    return await context.read(timed)
 
 
 def next_cursor(request: SearchRequest, page: Page) -> str | None:
@@ -179,9 +173,7 @@ def _found_page(context: Context, reading: Reading, given: dict[str, str], reque
     store = context.backend.store
     with context.telemetry["api_query_seconds"].labels("/search").time():
         page = store.search(reading, request)
-        buckets = [] if given["cursor"] else store.histogram(
-            reading, request.app, request.query, request.from_ns, request.to_ns, buckets=BARS, by="level"
-        )  # fmt: skip
+        buckets = [] if given["cursor"] else _counts(context, reading, request)
     cursor = next_cursor(request, page)
     bars: Bars | None = None
     if buckets:
@@ -193,7 +185,19 @@ def _found_page(context: Context, reading: Reading, given: dict[str, str], reque
         "search.html", app=request.app, given=given, ranges=_ranges(given), error=None, before_error=None,
         rows=make_rows(decode_events(page.events), deltas=False), bars_data=bars,
         next=cursor and search_url(given["query"], **{**_but(given, "query"), "cursor": cursor}),
+        cost=costs.cost_of(reading),
     )  # fmt: skip
+
+
+def _counts(context: Context, reading: Reading, request: SearchRequest) -> list[Bucket]:
+    """For the bars of a page; none when the search has left nothing of the limits."""
+    try:
+        return context.backend.store.histogram(
+            reading, request.app, request.query, request.from_ns, request.to_ns, buckets=BARS, by="level"
+        )
+    except LimitReached as reached:
+        reading.end_early(reached.limit)
+        return []
 
 
 def _ranges(given: dict[str, str]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from logkeep.api.answers import SessionAnswer, documented, html_answer, json_ans
 from logkeep.api.auth import name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.charts import component_lanes
+from logkeep.api.costs import cost_members, cost_of
 from logkeep.api.links import field_query, search_url
 from logkeep.api.rows import decode_events, format_span, make_rows
 from logkeep.api.search import GivenContext, GivenCredential
@@ -77,7 +78,9 @@ def _answer(context: Context, reading: Reading, app: str, name: str, as_json: bo
             code="not_found",
             status=404,
         )
-    return json_answer(_as_json(name, page)) if as_json else html_answer(_as_page(context, app, name, page))
+    if as_json:
+        return json_answer(_as_json(reading, name, page))
+    return html_answer(_as_page(context, reading, app, name, page))
 
 
 def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
@@ -85,9 +88,9 @@ def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
         return context.backend.store.session(reading, app, name, limit=context.settings.api.session_events_max)
 
 
-def _as_json(name: str, page: Page) -> bytes:
+def _as_json(reading: Reading, name: str, page: Page) -> bytes:
     heads = _heads.decode(page.events)
-    return b'{"session":%b,"user":%b,"device":%b,"first":%b,"last":%b,"truncated":%b,"events":%b}' % (
+    return b'{"session":%b,"user":%b,"device":%b,"first":%b,"last":%b,"truncated":%b,"events":%b,%b}' % (
         msgspec.json.encode(name),
         msgspec.json.encode(_last(head.user for head in heads)),
         msgspec.json.encode(_last(head.device for head in heads)),
@@ -95,15 +98,17 @@ def _as_json(name: str, page: Page) -> bytes:
         bytes(heads[-1].time),
         b"true" if page.next else b"false",
         page.events,
+        cost_members(reading),
     )
 
 
-def _as_page(context: Context, app: str, name: str, page: Page) -> bytes:
+def _as_page(context: Context, reading: Reading, app: str, name: str, page: Page) -> bytes:
     events = decode_events(page.events)
     rows = make_rows(events, deltas=True)
     levels = {level: sum(event.level == level for event in events) for level in reversed(LEVELS)}
     return context.pages.render(
         "session.html",
+        cost=cost_of(reading),
         app=app,
         session=name,
         rows=rows,

@@ -8,6 +8,7 @@ characters read the text index on `FOLDED_VALUE`; session, user, device and id h
 """
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -83,6 +84,14 @@ _escapes = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "
 def text_parameter(text: str) -> str:
     """`text` as the value of a String parameter: the engine reads parameters as escaped TSV fields."""
     return text.translate(_escapes)
+
+
+_unescaped = {escaped: chr(code) for code, escaped in _escapes.items()}
+
+
+def parameter_text(parameter: str) -> str:
+    """The inverse of `text_parameter`, to show it."""
+    return re.sub(r"\\.", lambda found: _unescaped.get(found[0], found[0]), parameter)
 
 
 def text_literal(text: str) -> str:

@@ -26,12 +26,14 @@ from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.event import Event
 from logkeep.query.ast import Query
 from logkeep.store import clickhouse_schema as schema
+from logkeep.store.clickhouse_plan import index_uses
 from logkeep.store.clickhouse_sql import (
     EVENT_COLUMNS,
     EVENT_JSON,
     Condition,
     compile_query,
     group_expression,
+    parameter_text,
     text_literal,
     text_parameter,
 )
@@ -44,6 +46,7 @@ from logkeep.store.port import (
     Batch,
     Bucket,
     DayCount,
+    Explanation,
     Page,
     SearchRequest,
     SessionSummary,
@@ -378,6 +381,14 @@ class EmbeddedStore:
                 if len(found) > request.limit:
                     break
         return _page(found, request.limit, reading)
+
+    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
+        condition = compile_query(request.query)
+        sql = f"""EXPLAIN indexes = 1, json = 1 SELECT id FROM events WHERE app = {{app:String}}
+            AND time_ns >= {_int64(request.from_ns)} AND time_ns < {_int64(request.to_ns)} AND {condition.sql}"""
+        plan = self._engine.read(reading, sql, {**condition.parameters, "app": text_parameter(request.app)}, "TSVRaw")
+        shown = {name: parameter_text(value) for name, value in condition.parameters.items()}
+        return Explanation(condition.sql, shown, index_uses(plan))
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         parameters = {"app": text_parameter(app), "session": text_parameter(session)}

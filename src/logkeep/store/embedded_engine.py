@@ -31,6 +31,9 @@ CLOSE_WAIT_S = 5  # of the ten seconds a stop may take in all
 STOP_EVERY_S = 0.05
 STOP_TRIES = 200  # ten seconds: the engine looks between blocks, and loading an index is one long step
 BLOCK_ROWS_MAX, BLOCKS_MIN = 65_409, 8  # the engine's own default; and blocks that a row limit is made of
+NICE = (
+    10  # of threads that read: writing comes first. Needs CAP_SYS_NICE; without it the engine leaves them as they are
+)
 WAIT_S = 10.0  # for a reader, when all are busy
 
 
@@ -54,10 +57,8 @@ class Engine:
             options = engine_options(memory_bytes_max, mark_cache_bytes, merge_threads)
             address = f"{_address(folder / 'engine')}?{options}"
             self._writer = _Connection(address, f"max_threads = {THREADS_A_QUERY_MAX}")
-            threads = min(THREADS_A_QUERY_MAX, os.cpu_count() or 1)
             # 2: reads only, and they may set their limits.
-            settings = f"{READ_SETTINGS}, max_threads = {threads}, readonly = 2"
-            self._readers = [_Connection(address, settings) for _ in range(readers)]
+            self._readers = [_Connection(address, f"{READ_SETTINGS}, readonly = 2") for _ in range(readers)]
             for reader in self._readers:
                 self._idle.put(reader)
             self._stopper = _Stopper(_Connection(address, "max_threads = 1"))
@@ -89,7 +90,7 @@ class Engine:
     ) -> bytes:
         assert self._stopper is not None
         left, mark = reading.left(), self._stopper.mark()
-        limited = f"{sql}\nSETTINGS {_settings(left)}, log_comment = '{mark}'"
+        limited = f"{sql}\nSETTINGS {_settings(left)}, max_threads = {self._threads()}, log_comment = '{mark}'"
         try:
             with self._stopper.watching(mark), reading.stopped_by(lambda: self._stop(mark)):
                 result = reader.query(limited, form, parameters)
@@ -105,6 +106,11 @@ class Engine:
         if bytes_read >= left.bytes_max:
             raise LimitReached("bytes")
         return bytes(result.bytes())
+
+    def _threads(self) -> int:
+        """For one more read: its part of the cores. Many reads have no more threads than few: writing has its turn."""
+        running = max(1, len(self._readers) - self._idle.qsize())
+        return max(1, min(THREADS_A_QUERY_MAX, os.cpu_count() or 1) // running)
 
     def _stop(self, mark: str) -> None:
         if self._stopper is not None:
@@ -155,7 +161,8 @@ def _settings(left: Limits) -> str:
     return (
         f"max_execution_time = {left.timeout_s:.3f}, timeout_overflow_mode = 'break',"
         f" max_rows_to_read = {left.rows_max}, max_bytes_to_read = {left.bytes_max}, read_overflow_mode = 'break',"
-        f" max_memory_usage = {left.memory_bytes_max}, max_block_size = {block_rows}"
+        f" max_memory_usage = {left.memory_bytes_max}, max_block_size = {block_rows},"
+        f" os_thread_priority = {NICE}"
     )
 
 

@@ -22,6 +22,7 @@ from logkeep.store.port import (
     Batch,
     Bucket,
     DayCount,
+    Explanation,
     Page,
     SearchRequest,
     SessionSummary,
@@ -124,6 +125,10 @@ class MemoryStore:
         if page.next is None and reading.reached_ns is not None:
             return msgspec.structs.replace(page, next=encode_cursor(reading.reached_ns, ""))
         return page
+
+    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
+        reading.left()
+        return Explanation(repr(request.query), {}, [])
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         return _page(self._visible(reading, app, lambda event: event.session == session), limit)

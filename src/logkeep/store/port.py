@@ -60,6 +60,24 @@ class FieldCount(msgspec.Struct, frozen=True):
     count: int
 
 
+class IndexUse(msgspec.Struct, frozen=True):
+    """name: of an index, or `primary key`. condition: what it looks for. granules: of the store's blocks of rows, those
+    that are left to read after it.
+    """
+
+    name: str
+    condition: str
+    granules: int
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """sql: the condition of a query with the names of its parameters, whose values are in `parameters`."""
+
+    sql: str
+    parameters: dict[str, str]
+    indexes: list[IndexUse]
+
+
 class SessionSummary(msgspec.Struct, frozen=True):
     session: str
     events: int
@@ -106,6 +124,10 @@ class Store(Protocol):
 
     def search(self, reading: Reading, request: SearchRequest) -> Page:
         """One page in order of (time, id). Pages joined give every match once, whatever is written meanwhile."""
+        ...
+
+    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
+        """How `search` would read, without reading. Tells nothing of other apps."""
         ...
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from logkeep.clock import NS_PER_S, Clock, SystemClock
+from logkeep.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from logkeep.errors import InputError
 
 Limit = Literal["time", "rows", "bytes", "memory"]
@@ -56,6 +56,7 @@ class Reading:
         self.reached_ns: int | None = None
         self._bounds = self.limits  # of all its reads together; `at_most` lowers them for a while
         self._clock = clock or SystemClock()
+        self._asked_ns = self._clock.monotonic_ns()
         self._started_ns: int | None = None
         self._lock = threading.Lock()
         self._cancelled = False
@@ -79,6 +80,11 @@ class Reading:
         if left.bytes_max <= 0:
             raise LimitReached("bytes")
         return left
+
+    @property
+    def took_ms(self) -> float:
+        """Milliseconds since it was made, waiting in line among them; to a tenth."""
+        return round((self._clock.monotonic_ns() - self._asked_ns) / NS_PER_MS, 1)
 
     @property
     def passed_s(self) -> float:
