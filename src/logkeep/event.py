@@ -73,7 +73,8 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     `true`, `null`). number: the value as a float where it is a finite JSON number, else None. level: one of LEVELS or
     "" when the sender gave none. user, device, component: "" when unset. attributes: in the sender's order and types,
     integers within 64 bits and floats finite; what a sender nested is its JSON text.
-    own_id: the sender gave the id. update: replaces what this key of this session had before.
+    own_id: the sender gave the id. update: replaces what this key of this session had before. pattern: id of the
+    message's template (patterns/); "" for what is no text, and where there was no time to find one.
     """
 
     app: str
@@ -92,3 +93,4 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     attributes: dict[str, Scalar] = {}
     update: bool = False
     own_id: bool = False
+    pattern: str = ""

@@ -113,6 +113,9 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         float,
         _doc("seconds to gather more before a small write; what is acknowledged is found about this much later", ge=0),
     ] = 0.25
+    patterns_max: Annotated[
+        int, _doc("message patterns of one app known at a time, some 5 kB each; 0 finds none", ge=0, le=100_000)
+    ] = 2_000
     future_s: Annotated[float, _doc("seconds a sender's clock may be ahead before its time is corrected", ge=0)] = 600.0
 
 

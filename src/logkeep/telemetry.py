@@ -68,6 +68,9 @@ METRICS = (
     _counter("processor_events_stored", "events written to the store"),
     _counter("processor_events_rejected", "events dropped by the processor, by reason", "reason"),
     _counter("processor_events_corrected", "events repaired by the processor, by what was repaired", "what"),
+    _counter(
+        "processor_events_ungrouped", "text events without a pattern: they came faster than new patterns are found"
+    ),
     _histogram("processor_batch_seconds", "seconds of one batch: plan, write, commit", _SECONDS),
     _histogram("processor_batch_events", "events in one batch", _EVENTS),
     _counter("processor_retries", "writes to the store that failed and were tried again"),

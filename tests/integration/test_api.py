@@ -28,6 +28,7 @@ from logkeep.api import search as search_module
 from logkeep.api.app import openapi_document
 from logkeep.api.auth import is_local_path
 from logkeep.api.routes import ROUTES, Route
+from logkeep.patterns.template import KeptPattern
 from logkeep.settings import Api, Settings
 
 BASE = "http://logkeep.test"
@@ -228,7 +229,7 @@ ODD_QUERIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["/api/v1/search", "/api/v1/histogram", "/search"])
+@pytest.mark.parametrize("path", ["/api/v1/search", "/api/v1/histogram", "/api/v1/patterns", "/search"])
 def test_odd_bytes_in_the_address_never_break_it(client: TestClient[Any], path: str) -> None:
     statuses = {odd: get(client, f"{path}?{odd}").status_code for odd in ODD_QUERIES}
     assert {odd: status for odd, status in statuses.items() if status not in (200, 400, 403)} == {}
@@ -344,6 +345,44 @@ def test_the_histogram_counts_every_match_once(reading: Reading, client: TestCli
 @pytest.mark.parametrize("parameters", [{"by": "user"}, {"buckets": 0}, {"buckets": 1001}, {"query": "("}])
 def test_a_histogram_that_cannot_be_drawn_is_refused(client: TestClient[Any], parameters: dict[str, str | int]) -> None:
     assert get(client, "/api/v1/histogram", **parameters).status_code == 400
+
+
+def test_patterns_come_with_trend_and_example(reading: Reading, client: TestClient[Any]) -> None:
+    reading.store.keep_patterns([KeptPattern("shop", name, "took <*> ms", "took 0 ms", NOW_NS - 7) for name in "ab"])
+    reading.write([make_event(index, f"took {index} ms", pattern="ab"[index % 2], level="warn") for index in range(6)])
+    reading.write([make_event(9, pattern="")])
+    body = get(client, "/api/v1/patterns", **{"from": "-4s", "to": "now+1s", "buckets": 5, "limit": 1}).json()
+    assert body.pop("took_ms") >= 0
+    example = body["patterns"][0].pop("example")
+    assert (example["id"], example["value"]) == ("id-0000", "took 0 ms")
+    assert body == {
+        "from": "2026-08-01T09:59:56.000000000Z",
+        "to": "2026-08-01T10:00:01.000000000Z",
+        "patterns": [
+            {
+                "template": "took <*> ms",
+                "ids": ["a", "b"],
+                "query": "pattern:(a or b)",
+                "count": 5,
+                "trend": [1, 1, 1, 1, 1],
+                "before": 1,
+                "new": True,
+                "levels": {"warn": 5},
+                "first_seen": "2026-08-01T09:59:59.999999993Z",
+                "last_seen": "2026-08-01T10:00:00.000000000Z",
+            }
+        ],
+        "total": 1,
+        "events": 5,
+        "ungrouped": 0,
+    }
+    [found] = get(client, "/api/v1/patterns", query="pattern=a", to="now-3s").json()["patterns"]
+    assert (found["count"], found["before"], found["new"], found["query"]) == (1, None, True, "pattern=a")
+
+
+@pytest.mark.parametrize("parameters", [{"limit": 0}, {"limit": 1001}, {"buckets": 101}, {"query": "("}, {"by": "x"}])
+def test_patterns_that_cannot_be_counted_are_refused(client: TestClient[Any], parameters: dict[str, Any]) -> None:
+    assert get(client, "/api/v1/patterns", **parameters).status_code == 400
 
 
 def test_ledger_rejected_and_udp_loss_come_as_the_backend_has_them(reading: Reading, client: TestClient[Any]) -> None:

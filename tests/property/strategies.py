@@ -94,6 +94,7 @@ def _one_event(draw: st.DrawFn) -> Event:
         device=draw(_name),
         component=draw(_name),
         attributes=draw(_attributes),
+        pattern=draw(_name),
     )
 
 

@@ -84,6 +84,36 @@ class HistogramAnswer(Cost, rename={"from_": "from"}):
     buckets: list[HistogramBucket]
 
 
+class PatternAnswer(msgspec.Struct):
+    """Messages that differ only where the template has `<*>`."""
+
+    template: Annotated[str, Meta(examples=["user <*> signed in from <*>"])]
+    ids: Annotated[list[str], Meta(description="what the events have as `pattern`; stays the same for ever")]
+    query: Annotated[str, Meta(description="finds its events", examples=["pattern=41f0c0e7a35b19d2"])]
+    count: int
+    trend: Annotated[list[int], Meta(description="events in equal parts of the range, in order")]
+    before: Annotated[
+        int | None, Meta(description="events in the range of the same length before; null when that is not kept")
+    ]
+    new: Annotated[bool, Meta(description="its first event ever is in the range")]
+    levels: Annotated[dict[str, int], Meta(description='events by level; "" is without one', examples=[{"error": 3}])]
+    first_seen: Annotated[str, Meta(description="time of its first event, RFC 3339; of the first within the days kept")]
+    last_seen: Annotated[str, Meta(description="time of its last event in the range, RFC 3339")]
+    example: Annotated[EventAnswer, Meta(description="its last event in the range")]
+
+
+class PatternsAnswer(msgspec.Struct, rename={"from_": "from"}):
+    """Patterns by the number of their events. patterns: how many there are, shown or not."""
+
+    from_: Time
+    to: Time
+    patterns: list[PatternAnswer]
+    total: Annotated[int, Meta(description="patterns that match, those beyond `limit` too")]
+    events: Annotated[int, Meta(description="text events that match")]
+    ungrouped: Annotated[int, Meta(description="those of them without a pattern: too many new ones came at once")]
+    took_ms: float
+
+
 class RejectedAnswer(msgspec.Struct):
     """Samples of what was not stored, newest first, with the reason."""
 

@@ -35,6 +35,7 @@ ROUTES = (
         parameters=("query", "from", "to", "order", "limit", "cursor", "explain", "app"),
     ),
     Route("GET", "/api/v1/histogram", "read", parameters=("query", "from", "to", "buckets", "by", "explain", "app")),
+    Route("GET", "/api/v1/patterns", "read", parameters=("query", "from", "to", "buckets", "limit", "app")),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
     Route("GET", "/api/v1/rejected", "read", parameters=("limit", "app")),

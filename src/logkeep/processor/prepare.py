@@ -9,6 +9,7 @@ from logkeep.decode.frame import FrameHeader, RejectedSample, event_id, unpack_f
 from logkeep.decode.native import decode_events
 from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event, WireEvent
+from logkeep.patterns.template import KeptPattern
 from logkeep.processor.normalise import TimeLimits, normalise
 from logkeep.queue.port import Offset, Partition, Record
 
@@ -38,7 +39,7 @@ class Tally(msgspec.Struct):
 
 class Prepared(msgspec.Struct):
     """A batch ready to be written. ranges: partition → (first offset, offset after the last). corrupt: frames that
-    cannot be read, with the reason."""
+    cannot be read, with the reason. patterns: to be kept before events name them."""
 
     ranges: dict[Partition, tuple[Offset, Offset]]
     frames: list[Frame]
@@ -47,6 +48,7 @@ class Prepared(msgspec.Struct):
     corrected: dict[str, int]
     sequences: dict[tuple[str, str, str], list[int]]
     corrupt: list[tuple[Record, str]]
+    patterns: list[KeptPattern] = []
 
     @property
     def token(self) -> str:

@@ -25,6 +25,7 @@ from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, LogkeepError
 from logkeep.event import Event
+from logkeep.patterns.grouper import Grouper
 from logkeep.processor.ledger import BatchIntent, DropIntent, State, pack_state, unpack_state
 from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
 from logkeep.processor.samples import DeadLetter, Rejected, Samples
@@ -72,6 +73,8 @@ class Processor:
         self._rules = Rules(
             settings.store.retention_days, settings.processor.future_s, settings.intake.inflated_bytes_max
         )
+        patterns_max = settings.processor.patterns_max
+        self._grouper = Grouper(patterns_max, store.known_patterns(patterns_max=patterns_max)) if patterns_max else None
         self._stop = threading.Event()
         self._lock = threading.Lock()  # over _state and _loss: the API reads what the writer changes
         self._state = unpack_state(queue.committed(GROUP).metadata)
@@ -133,9 +136,16 @@ class Processor:
                 records = records_ahead or self._gather()
                 records_ahead = []
                 if records:
-                    self._hand_over(prepare(records, self._rules, self._app_of_key))
+                    self._hand_over(self._grouped(prepare(records, self._rules, self._app_of_key)))
         except BaseException as error:  # raised again by `run`
             self._failure = error
+
+    def _grouped(self, prepared: Prepared) -> Prepared:
+        """The batch, its text events with their patterns. By one thread at a time."""
+        if self._grouper is not None:
+            prepared.patterns = self._grouper.group(prepared.events, self._clock.now_ns())
+            self._telemetry["processor_events_ungrouped"].inc(self._grouper.left_out)
+        return prepared
 
     def _hand_over(self, prepared: Prepared) -> None:
         while not self._stop.is_set():
@@ -180,12 +190,22 @@ class Processor:
             intent = self._retried(lambda: self._plan(prepared))
             self._commit(State(self._state.apps, batch=intent), {})
         events = _without(prepared, intent)
+        self._keep_patterns(prepared)
         poisoned = self._write_all(prepared, events)
         keys = [frame.header.batch_id for frame in prepared.frames if frame.header.repeatable]
         if keys:
             self._retried(lambda: self._store.remember(keys, prepared.token))
         self._account(prepared, events, poisoned, intent)
         self._observe(prepared, len(events), started_ns)
+
+    def _keep_patterns(self, prepared: Prepared) -> None:
+        """Before the events that name them. Should the store refuse them, events are worth more than their patterns."""
+        if not prepared.patterns:
+            return
+        try:
+            self._retried(lambda: self._store.keep_patterns(prepared.patterns))
+        except InputError as error:
+            log.error("patterns were not kept", count=len(prepared.patterns), error=error.message)
 
     def _plan(self, prepared: Prepared) -> BatchIntent:
         """What of the batch is there already."""
@@ -326,7 +346,7 @@ class Processor:
                     del missing[record.partition]
         if missing:
             raise CorruptData(f"the queue no longer has what was being written: {missing}; see docs/how-to/recover.md")
-        self._process(prepare(inside, self._rules, self._app_of_key), intent)
+        self._process(self._grouped(prepare(inside, self._rules, self._app_of_key)), intent)
         return beyond
 
     def _catch_up_loss(self) -> None:

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 # Fields of an event a query can name. An attribute is named "attributes.NAME" (quoted when NAME is not a plain word).
-ID_FIELDS = ("id", "session", "user", "device")  # compared exactly
+ID_FIELDS = ("id", "session", "user", "device", "pattern")  # compared exactly
 NAME_FIELDS = ("component", "key")  # `:` ignores case, `=` is exact
 FIELDS = (*ID_FIELDS, *NAME_FIELDS, "level", "value")
 ATTRIBUTE_PREFIX = "attributes."

@@ -5,6 +5,7 @@
     hidden      events that an update has superseded; readers leave these ids out
     recent_ids  ids that senders gave, for 24 h: a second try may have another time
     remembered  batch ids (Idempotency-Key), for 24 h
+    patterns    templates of messages, a row for each day they are seen; events name theirs
     meta        the version of this layout
 
 Bytes an event, measured with 1 M generated events of 501 B NDJSON (value 60, attributes 17, text index 64, time 3,
@@ -14,7 +15,7 @@ user + session + device 5, id 0.7 + 1.3 of bloom filter): 154, of which 90 witho
 from logkeep.event import LEVELS
 from logkeep.store.clickhouse_sql import FOLDED_VALUE
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MIB = 1 << 20
 
 LEVEL_TYPE = "Enum8('' = 0, " + ", ".join(f"'{level}' = {rank}" for rank, level in enumerate(LEVELS, 1)) + ")"
@@ -45,6 +46,7 @@ EVENTS = f"""CREATE TABLE IF NOT EXISTS events (
  time_ns Int64 CODEC(Delta, ZSTD(1)), received_ns Int64 CODEC(Delta, ZSTD(1)), id String CODEC(ZSTD(1)),
  level {LEVEL_TYPE} CODEC(ZSTD(1)), user String CODEC(ZSTD(1)), device String CODEC(ZSTD(1)),
  component LowCardinality(String), attributes String CODEC(ZSTD(1)), update Bool CODEC(ZSTD(1)),
+ pattern LowCardinality(String),
  INDEX ix_value {FOLDED_VALUE} TYPE text(tokenizer = splitByNonAlpha, posting_list_codec = 'bitpacking'),
  INDEX ix_session session TYPE bloom_filter(0.01) GRANULARITY 1,
  INDEX ix_user user TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -78,9 +80,15 @@ REMEMBERED = f"""CREATE TABLE IF NOT EXISTS remembered (
  name String CODEC(ZSTD(1)), at_ns Int64 CODEC(Delta, ZSTD(1))
 ) ENGINE = ReplacingMergeTree PARTITION BY {_HOUR} ORDER BY name SETTINGS {_DURABLE}, {_OLD_PARTS}"""
 
+PATTERNS = f"""CREATE TABLE IF NOT EXISTS patterns (
+ app LowCardinality(String), id String, template String CODEC(ZSTD(1)), form String CODEC(ZSTD(1)), first_ns Int64,
+ kept_ns Int64
+) ENGINE = MergeTree PARTITION BY toDate(fromUnixTimestamp64Nano(kept_ns, 'UTC')) ORDER BY (app, id, kept_ns)
+SETTINGS {_DURABLE}, {_OLD_PARTS}"""
+
 META = f"""CREATE TABLE IF NOT EXISTS meta (version UInt32) ENGINE = MergeTree ORDER BY version SETTINGS {_DURABLE}"""
 
-TABLES = (EVENTS, UPDATES, HIDDEN, RECENT_IDS, REMEMBERED)
+TABLES = (EVENTS, UPDATES, HIDDEN, RECENT_IDS, REMEMBERED, PATTERNS)
 DAY_TABLES = ("events", "updates", "hidden")
 HOUR_TABLES = ("recent_ids", "remembered")
 
@@ -88,7 +96,7 @@ HOUR_TABLES = ("recent_ids", "remembered")
 BATCH_STRUCTURE = (
     f"app String, session String, key String, value String, kind {KIND_TYPE}, number Nullable(Float64),"
     f" time_ns Int64, received_ns Int64, id String, level {LEVEL_TYPE}, user String, device String, component String,"
-    " attributes String, update Bool, own_id Bool"
+    " attributes String, update Bool, own_id Bool, pattern String"
 )
 
 # The engine's own caches default to gigabytes each. These hold the indexes of some ten million recent events.

@@ -24,8 +24,10 @@ import msgspec
 from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.event import Event
+from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
 from logkeep.store import clickhouse_schema as schema
+from logkeep.store import embedded_patterns
 from logkeep.store.clickhouse_plan import index_uses
 from logkeep.store.clickhouse_sql import (
     EVENT_COLUMNS,
@@ -48,6 +50,8 @@ from logkeep.store.port import (
     DayCount,
     Explanation,
     Page,
+    PatternRequest,
+    Patterns,
     SearchRequest,
     SessionSummary,
 )
@@ -261,9 +265,9 @@ class EmbeddedStore:
     def _insert_events(self, source: str, token: str) -> None:
         self._engine.write(
             f"""INSERT INTO events (app, session, key, value, kind, number, time_ns, received_ns, id, level, user,
-                device, component, attributes, update)
+                device, component, attributes, update, pattern)
             SELECT app, session, key, value, kind, ifNull(number, nan), time_ns, received_ns, id, level, user,
-                device, component, attributes, update FROM {source}
+                device, component, attributes, update, pattern FROM {source}
             SETTINGS insert_deduplication_token = {text_literal(token)}, {_INSERT_SETTINGS}"""
         )
 
@@ -331,6 +335,15 @@ class EmbeddedStore:
                 WHERE at_ns > {self._memory_start_ns()} AND name IN (SELECT name FROM {source})"""
             return {row[0] for row in _decode_lines(self._engine.write(sql, rows=True))}
 
+    def keep_patterns(self, patterns: Sequence[KeptPattern]) -> None:
+        assert patterns
+        with self._writing:
+            embedded_patterns.keep(self._engine, patterns, self._clock.now_ns())
+
+    def known_patterns(self, *, patterns_max: int) -> list[KeptPattern]:
+        with self._writing:
+            return embedded_patterns.known(self._engine, patterns_max=patterns_max)
+
     def _forget_old(self) -> None:
         """Hours of the 24 h memories that are over are gone; looked at once an hour."""
         hour = self._memory_start_ns() // (3600 * NS_PER_S)
@@ -351,6 +364,7 @@ class EmbeddedStore:
         with self._writing:
             for table in schema.DAY_TABLES:
                 self._engine.write(f"ALTER TABLE {table} DROP PARTITION '{name}'")
+            embedded_patterns.forget_before(self._engine, name)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -477,6 +491,12 @@ class EmbeddedStore:
             if len(found) == limit:
                 break
         return found
+
+    def patterns(self, reading: Reading, request: PatternRequest) -> Patterns:
+        condition = compile_query(request.query)
+        where = ["app = {app:String}", condition.sql, *self._not_hidden(request.app, request.start_ns, request.to_ns)]
+        parameters = {**condition.parameters, "app": text_parameter(request.app)}
+        return embedded_patterns.read(self._engine, reading, request, where, parameters)
 
     def days(self) -> list[DayCount]:
         parts = self._counted_parts()

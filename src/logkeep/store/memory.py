@@ -13,9 +13,10 @@ import msgspec
 from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.errors import InputError
 from logkeep.event import Event
+from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
 from logkeep.query.match import matcher
-from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, event_json
+from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, event_json, pattern_count
 from logkeep.store.port import (
     REMEMBER_S,
     ROWS_MAX,
@@ -24,6 +25,9 @@ from logkeep.store.port import (
     DayCount,
     Explanation,
     Page,
+    PatternCount,
+    PatternRequest,
+    Patterns,
     SearchRequest,
     SessionSummary,
 )
@@ -46,6 +50,7 @@ class MemoryStore:
         self._updates: dict[tuple[str, str, str], Event] = {}  # by (app, session, key): the one that stands
         self._update_received: dict[tuple[str, str, str], int] = {}  # of the update received last, ns
         self._hidden: set[tuple[str, str]] = set()  # (app, id) of what an update has superseded; only grows
+        self._patterns: list[tuple[int, KeptPattern]] = []  # ns when kept, in that order
 
     def known(self, events: Sequence[Event]) -> set[int]:
         found: set[int] = set()
@@ -160,6 +165,57 @@ class MemoryStore:
         found = [_summary(session, events) for session, events in by_session.items()]
         return sorted(found, key=lambda summary: (-summary.last_ns, summary.session))[:limit]
 
+    def patterns(self, reading: Reading, request: PatternRequest) -> Patterns:
+        matches = matcher(request.query)
+        found = self._visible(
+            reading,
+            request.app,
+            lambda event: event.kind == "text" and request.start_ns <= event.time_ns < request.to_ns and matches(event),
+        )
+        templates = {kept.id: kept.template for kept in self._kept(request.app)}
+        by_template: dict[str, list[Event]] = {}
+        for event in found:
+            by_template.setdefault(templates.get(event.pattern, event.pattern), []).append(event)
+        ungrouped = sum(event.time_ns >= request.from_ns for event in by_template.pop("", []))
+        rows = [self._pattern_count(request, *named) for named in by_template.items()]
+        rows = sorted((row for row in rows if row.count), key=lambda row: (-row.count, row.template.encode()))
+        return Patterns(rows[: request.limit], len(rows), sum(row.count for row in rows) + ungrouped, ungrouped)
+
+    def _pattern_count(self, request: PatternRequest, template: str, events: list[Event]) -> PatternCount:
+        """events: of this template, oldest first."""
+        width_ns = bucket_width_ns(request.from_ns, request.to_ns, request.buckets)
+        ids = sorted({event.pattern for event in events})
+        firsts = [kept.first_ns for kept in self._kept(request.app) if kept.id in ids]
+        return pattern_count(
+            request,
+            template,
+            ids,
+            ((max(-1, (event.time_ns - request.from_ns) // width_ns), event.level, 1) for event in events),
+            first_ns=min(firsts, default=events[-1].time_ns),
+            last_ns=events[-1].time_ns,
+            example=event_json(events[-1]),
+        )
+
+    def keep_patterns(self, patterns: Sequence[KeptPattern]) -> None:
+        assert patterns
+        with self._lock:
+            self._patterns += [(self._clock.now_ns(), kept) for kept in patterns]
+
+    def known_patterns(self, *, patterns_max: int) -> list[KeptPattern]:
+        with self._lock:
+            apps = sorted({kept.app for _, kept in self._patterns})
+        return [kept for app in apps for kept in self._kept(app)[:patterns_max]]
+
+    def _kept(self, app: str) -> list[KeptPattern]:
+        """The app's patterns, the one kept last first."""
+        newest: dict[str, tuple[int, KeptPattern]] = {}
+        with self._lock:
+            for now_ns, kept in self._patterns:
+                if kept.app == app:
+                    first_ns = min(kept.first_ns, newest.get(kept.id, (0, kept))[1].first_ns)
+                    newest[kept.id] = (now_ns, msgspec.structs.replace(kept, first_ns=first_ns))
+        return [kept for _, kept in sorted(newest.values(), key=lambda pair: (-pair[0], pair[1].id))]
+
     def days(self) -> list[DayCount]:
         with self._lock:
             sizes: dict[tuple[str, str], list[int]] = {}
@@ -174,6 +230,7 @@ class MemoryStore:
             raise InputError(f"{day[:40]!r} is no day; write YYYY-MM-DD", code="bad_day") from error
         with self._lock:
             self._events = {key: event for key, event in self._events.items() if _day(event.time_ns) != name}
+            self._patterns = [(now_ns, kept) for now_ns, kept in self._patterns if _day(now_ns) >= name]
 
     def ready(self) -> bool:
         return True

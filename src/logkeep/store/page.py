@@ -1,14 +1,16 @@
-"""What every store's answers have in common: an event as JSON, cursors, the buckets of a histogram. Pure."""
+"""What every store's answers have in common: an event as JSON, cursors, the buckets of a histogram, patterns. Pure."""
 
 import base64
 import binascii
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
 from logkeep.clock import NS_PER_S
 from logkeep.errors import InputError
-from logkeep.event import Event
+from logkeep.event import LEVELS, Event
+from logkeep.store.port import PatternCount, PatternRequest
 
 CURSOR_CHARS_MAX = 1024  # 8 bytes of time and an id of NAME_BYTES_MAX, in base64, with room
 _TIME_OFFSET = 1 << 63  # so that times before 1970 pack as unsigned
@@ -66,6 +68,37 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
         raise InputError(
             f"cursor {cursor[:40]!r} is none of ours; use `next` of the page before as it was given", code="bad_cursor"
         ) from error
+
+
+def pattern_count(
+    request: PatternRequest,
+    template: str,
+    ids: list[str],
+    counted: Iterable[tuple[int, str, int]],
+    *,
+    first_ns: int,
+    last_ns: int,
+    example: bytes,
+) -> PatternCount:
+    """counted: bucket, level, events; bucket -1 is the range before."""
+    counts, levels, before = [0] * request.buckets, dict.fromkeys(LEVELS, 0), 0
+    for bucket, level, events in counted:
+        if bucket < 0:
+            before += events
+            continue
+        counts[bucket] += events
+        levels[level] = levels.get(level, 0) + events
+    return PatternCount(
+        template=template,
+        ids=ids,
+        count=sum(counts),
+        before=before if request.before else None,
+        counts=counts,
+        levels={level: events for level, events in levels.items() if events},
+        first_ns=first_ns,
+        last_ns=last_ns,
+        example=example,
+    )
 
 
 def bucket_width_ns(from_ns: int, to_ns: int, buckets: int) -> int:

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from logkeep.event import Event
+from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
 from logkeep.store.reading import Reading
 
@@ -89,6 +90,51 @@ class SessionSummary(msgspec.Struct, frozen=True):
     components: list[str]
 
 
+class PatternRequest(msgspec.Struct, frozen=True):
+    """from_ns <= time < to_ns. before: whether the range as long before it is counted too."""
+
+    app: str
+    query: Query
+    from_ns: int
+    to_ns: int
+    buckets: int = 24
+    limit: int = 100
+    before: bool = False
+
+    @property
+    def start_ns(self) -> int:
+        """Of all that is counted."""
+        return max(0, self.from_ns - (self.to_ns - self.from_ns)) if self.before else self.from_ns
+
+
+class PatternCount(msgspec.Struct, frozen=True):
+    """Events whose messages have this template.
+
+    ids: what they carry as `pattern`, one or more; sorted. count: in the range; counts: by equal parts of it; before:
+    in the range before, None when not asked for. levels: by level, those that occur. first_ns: of the first event
+    ever, last_ns: of the last in the range, both ns UTC. example: that last one, as JSON.
+    """
+
+    template: str
+    ids: list[str]
+    count: int
+    before: int | None
+    counts: list[int]
+    levels: dict[str, int]
+    first_ns: int
+    last_ns: int
+    example: bytes
+
+
+class Patterns(msgspec.Struct, frozen=True):
+    """rows: the most frequent first. patterns, events: in all, of matching text events; ungrouped: without pattern."""
+
+    rows: list[PatternCount]
+    patterns: int
+    events: int
+    ungrouped: int
+
+
 class Store(Protocol):
     """Readers see every event once, updates applied (an update hides what its key of its session had before).
 
@@ -149,6 +195,22 @@ class Store(Protocol):
 
     def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
         """Sessions by last activity, newest first; counts and times of what happened since `since_ns`."""
+        ...
+
+    def patterns(self, reading: Reading, request: PatternRequest) -> Patterns:
+        """What the matching text events say, by template. Patterns that have the same template count as one."""
+        ...
+
+    def keep_patterns(self, patterns: Sequence[KeptPattern]) -> None:
+        """Durable. Of one id the template and form kept last count, and the earliest `first_ns`.
+
+        patterns: 1 or more, ids distinct in each app. They are forgotten with the day before the one on which they
+        were kept last: keep those that new events name once a day.
+        """
+        ...
+
+    def known_patterns(self, *, patterns_max: int) -> list[KeptPattern]:
+        """Of each app the `patterns_max` kept last, in order of app, the latest first."""
         ...
 
     def days(self) -> list[DayCount]:

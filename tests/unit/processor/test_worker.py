@@ -22,7 +22,7 @@ from logkeep.query.ast import All
 from logkeep.queue.memory import MemoryQueue
 from logkeep.settings import ProcessorSettings, Settings
 from logkeep.store.memory import MemoryStore
-from logkeep.store.port import Batch, SearchRequest
+from logkeep.store.port import Batch, PatternRequest, SearchRequest
 from logkeep.store.reading import Reading
 from logkeep.telemetry import Telemetry
 
@@ -43,7 +43,7 @@ class Dying:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name not in ("write", "commit", "remember", "known", "remembered", "drop_day"):
+        if name not in ("write", "commit", "remember", "known", "remembered", "drop_day", "keep_patterns"):
             return found
 
         def call(*arguments: Any, **options: Any) -> Any:
@@ -130,6 +130,25 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def event(number: int, **members: Any) -> dict[str, Any]:
     return {"session": "s", "key": f"k{number}", "value": number, **members}
+
+
+def templates(bench: Bench) -> dict[str, int]:
+    found = bench.store.patterns(Reading(), PatternRequest(APP, All(), 0, 1 << 62))
+    return {row.template: row.count for row in found.rows} | {"ungrouped": found.ungrouped}
+
+
+def test_text_is_grouped_into_patterns_that_outlive_the_processor(bench: Bench) -> None:
+    bench.send([event(0, value="took 5 ms"), event(1, value="took 77 ms"), event(2), event(3, value="cache cold")])
+    bench.drain()
+    bench.send([event(4, value="took 1.5 ms"), event(5, value="cache warm")])
+    bench.drain()
+    assert templates(bench) == {"took <*> ms": 3, "cache cold": 1, "cache warm": 1, "ungrouped": 0}
+
+
+def test_no_pattern_is_looked_for_when_none_is_wanted(bench: Bench) -> None:
+    bench.send([event(0, value="took 5 ms")])
+    bench.drain(bench.processor(patterns_max=0))
+    assert templates(bench) == {"ungrouped": 1}
 
 
 def test_what_is_queued_is_stored_and_accounted(bench: Bench) -> None:

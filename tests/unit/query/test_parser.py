@@ -137,7 +137,7 @@ def test_text_reads_as_the_tree_it_suggests(text: str, tree: Query) -> None:
 
 
 FIELDS = (
-    "fields are id, session, user, device, component, key, level, value and attributes.NAME; "
+    "fields are id, session, user, device, pattern, component, key, level, value and attributes.NAME; "
     "to search for the text, quote it:"
 )
 LEVELS = "levels are trace, debug, info, warn, error, fatal"

@@ -1,0 +1,1 @@
+"""Messages into templates: pure, no input or output, nothing that outlives the process."""
