@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send
 
 _NOTHING: HTTPReceiveMessage = {"type": "http.request", "body": b"", "more_body": False}
 
@@ -28,13 +28,19 @@ def cancel_when_gone(app: ASGIApp) -> ASGIApp:
             await gone.wait()
             return {"type": "http.disconnect"}
 
+        async def send_last(message: Message) -> None:
+            # Servers tell a disconnect after the last byte too; what the handler does then is not to be cut off.
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                watcher.cancel()
+            await send(message)
+
         async def watch(handler: asyncio.Task[None]) -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
             gone.set()
             handler.cancel()
 
-        handler: asyncio.Task[None] = asyncio.ensure_future(app(scope, receive_instead, send))
+        handler: asyncio.Task[None] = asyncio.ensure_future(app(scope, receive_instead, send_last))
         watcher = asyncio.ensure_future(watch(handler))
         try:
             await handler
