@@ -18,6 +18,7 @@ SYNONYMS = {
     "event": "key", "name": "key", "type": "key", "tag": "key",
     "attribute": "attributes.NAME", "attr": "attributes.NAME", "attrs": "attributes.NAME", "tags": "attributes.NAME",
     "labels": "attributes.NAME", "fields": "attributes.NAME", "attributes": "attributes.NAME",
+    "_exists_": "user:* for `is set`", "exists": "user:* for `is set`", "missing": "-user:* for `is not set`",
 }  # fmt: skip
 NOT_IN_QUERIES = {
     **dict.fromkeys(
@@ -60,6 +61,15 @@ def about_unknown(name: str, whole: str) -> str:
     meant = SYNONYMS.get(lower) or _nearest(lower, ast.FIELDS) or (f"attributes.{name}" if "." in name else None)
     hint = f"; did you mean {meant}?" if meant else ";"
     return f'unknown field {name}{hint} fields are {LISTED}; to search for the text, quote it: "{whole}"'
+
+
+def about_unknown_column(name: str, known: Sequence[str]) -> str:
+    """What to tell someone who used `name` as a field after a `|`."""
+    lower = name.lower()
+    if lower == "app":
+        return f"app {NOT_IN_QUERIES['app']}"
+    meant = SYNONYMS.get(lower) or _nearest(lower, known) or f"attributes.{name}"
+    return f"unknown field {name}; did you mean {meant}? fields are {', '.join(known)} and attributes.NAME"
 
 
 def about_level(name: str) -> str:

@@ -21,6 +21,7 @@ from logkeep.query.text import fold, tokens
 
 Matcher: TypeAlias = Callable[[Event], bool]
 Reader: TypeAlias = Callable[[Event], str | None]
+NumberReader: TypeAlias = Callable[[Event], float | None]
 
 MATCHERS_KEPT = 32  # compiled queries at a time: those of open tails; a few kB each, with regexes some MB at worst
 
@@ -93,10 +94,16 @@ def _number_matcher(query: ast.Compare | ast.LevelCompare) -> Matcher:
         found = frozenset(level for level, rank in _LEVEL_RANK.items() if compare(rank, wanted))
         return lambda event: event.level in found
     bound = query.number
-    if query.field == "value":
-        return lambda event: event.number is not None and compare(event.number, bound)
-    key = attribute_key(query.field)
-    return lambda event: (number := _attribute_number(event, key)) is not None and compare(number, bound)
+    read = number_reader(query.field)
+    return lambda event: (number := read(event)) is not None and compare(number, bound)
+
+
+def number_reader(field: str) -> NumberReader:
+    """What the event has in `value` or an attribute as a number; None where that is none."""
+    if field == "value":
+        return operator.attrgetter("number")
+    key = attribute_key(field)
+    return lambda event: _attribute_number(event, key)
 
 
 def _attribute_number(event: Event, key: str) -> float | None:
@@ -105,7 +112,7 @@ def _attribute_number(event: Event, key: str) -> float | None:
 
 
 def _field_matcher(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> Matcher:
-    read = _reader(query.field)
+    read = text_reader(query.field)
     match query:
         case ast.Exists("value"):
             return lambda _: True
@@ -129,7 +136,7 @@ def _field_matcher(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> M
     raise AssertionError(query)
 
 
-def _reader(field: str) -> Reader:
+def text_reader(field: str) -> Reader:
     """What the event has in this field; None only for an attribute it does not have."""
     if field.startswith(ast.ATTRIBUTE_PREFIX):
         key = attribute_key(field)

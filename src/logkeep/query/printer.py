@@ -1,13 +1,68 @@
-"""A query as text that parses to the same query: for links, saved searches and messages."""
+"""A query as text that parses to the same query: for links, saved searches and messages; and the names of columns."""
 
 import re
 
 from logkeep.query import ast
 from logkeep.query.fields import is_plain_attribute
+from logkeep.query.stages import (
+    UNITS_NS,
+    Aggregate,
+    Bin,
+    ColumnRef,
+    Context,
+    Fields,
+    Function,
+    Limit,
+    Sort,
+    Stage,
+    Statement,
+    Top,
+)
 
 _is_plain_word = re.compile("[0-9a-z]+").fullmatch
 # Quoted although plain: those that mean something themselves, and the SQL words the parser stumbles over on purpose.
 _RESERVED = ("and", "or", "not", "like", "ilike", "between", "in")
+
+
+def statement_text(statement: Statement) -> str:
+    """`statement` written so that parse_statement(statement_text(statement)) == statement."""
+    return " | ".join([to_text(statement.filter), *map(_stage, statement.stages)])
+
+
+def _stage(stage: Stage) -> str:
+    match stage:
+        case Aggregate(functions, by):
+            made = ", ".join(map(column_name, functions))
+            return f"{made} by {', '.join(map(column_name, by))}" if by else made
+        case Top(rows, field):
+            return f"top {rows} {field_text(field)}"
+        case Sort(keys):
+            return "sort " + ", ".join(column_name(key.column) + " desc" * key.descending for key in keys)
+        case Limit(rows):
+            return f"limit {rows}"
+        case Context(events):
+            return f"context {events}"
+        case Fields(columns):
+            return "fields " + ", ".join(map(column_name, columns))
+
+
+def column_name(made: ColumnRef) -> str:
+    """The name of a column: as what it holds is written in a query."""
+    match made:
+        case Function(name, ""):
+            return name
+        case Function(name, field):
+            return f"{name}({field_text(field)})"
+        case Bin(width_ns):
+            return f"bin({width_text(width_ns)})"
+        case _:
+            return field_text(made)
+
+
+def width_text(width_ns: int) -> str:
+    """A bin's width in its largest whole unit: `5m`."""
+    unit = next(unit for unit, unit_ns in UNITS_NS.items() if width_ns % unit_ns == 0)
+    return f"{width_ns // UNITS_NS[unit]}{unit}"
 
 
 def to_text(query: ast.Query) -> str:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from logkeep.query.fields import level_named
-from logkeep.query.parser import DEPTH_MAX, QUERY_CHARS_MAX, REGEXES_MAX, TERMS_MAX, parse
+from logkeep.query.filter_parser import DEPTH_MAX, REGEXES_MAX, TERMS_MAX
+from logkeep.query.parser import parse, parse_statement
 from logkeep.query.regex import PATTERN_CHARS_MAX, read_pattern
+from logkeep.query.scanner import QUERY_CHARS_MAX
+from logkeep.query.stages import STAGES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "query-language.md").read_text(encoding="utf-8")
 
@@ -26,6 +29,7 @@ def first_cells(text: str, column: int = 0) -> list[str]:
 QUERIES = [
     *first_cells(section("")),
     *first_cells(section("Coming from elsewhere"), column=1),
+    *(row.example for row in STAGES),
     "conn-reset", '"conn reset"', "10.0.0.1", '"10 0 0 1"', "time", "value:/--/", '"http://x"', 'field:"two words"*',
     'user:""', "value:(timeout -retry)", "value:(<10 or >500)", "value:>5", "value:1..5", "level:info..error",
     "value:5..5", "a b or not c", "(a and b) or (not c)", '"or"', 'attributes."odd name"',
@@ -35,7 +39,7 @@ QUERIES = [
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_example_stands_on_the_page_and_parses(query: str) -> None:
     assert query in PAGE.replace("\\|", "|")
-    parse(query.replace("field:", "key:") + (":x" if query.endswith(' name"') else ""))
+    parse_statement(query.replace("field:", "key:") + (":x" if query.endswith(' name"') else ""))
 
 
 def test_the_first_table_has_every_kind_of_term() -> None:

@@ -17,7 +17,8 @@ from logkeep.query.ast import (
     Word,
     WordPrefix,
 )
-from logkeep.query.parser import DEPTH_MAX, REGEXES_MAX, TERMS_MAX, parse
+from logkeep.query.filter_parser import DEPTH_MAX, REGEXES_MAX, TERMS_MAX
+from logkeep.query.parser import parse
 
 A, B, C = Word("a"), Word("b"), Word("c")
 
@@ -244,7 +245,7 @@ REFUSALS: list[tuple[str, int, str]] = [
     ("value=>5", 6, "write `>=`"),
     ("level==error", 6, "write `=` for equal"),
     ('level=~"x"', 6, "a regex is written field:/regex/"),
-    ('{app="x"} |= "foo"', 1, "fields are written without braces, such as component:checkout level:error"),
+    ('{app="x"} |= "foo"', 1, 'fields are written without braces: write "foo"'),
     ('a |= "x"', 3, '`|=` is not known; write the words themselves, "a phrase" or value:/regex/'),
     ("a || b", 3, "write `or` for `||`"),
     ("a && b", 3, "write `and` for `&&`"),
