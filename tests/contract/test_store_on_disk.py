@@ -18,8 +18,9 @@ from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.event import Event
 from logkeep.query import ast
+from logkeep.query.parser import parse_statement
 from logkeep.store.embedded import EmbeddedStore
-from logkeep.store.port import Batch, SearchRequest
+from logkeep.store.port import Batch, SearchRequest, StatsRequest
 from logkeep.store.reading import LimitReached, Limits, Reading
 
 T0 = 1_760_054_400 * NS_PER_S
@@ -273,3 +274,20 @@ def test_memory_files_leave_nothing_behind(reopen: Callable[..., EmbeddedStore])
 
 def _is_open(fd: str) -> bool:
     return os.path.lexists(f"/proc/self/fd/{fd}")
+
+
+def test_an_answer_too_large_to_hold_is_refused(
+    reopen: Callable[..., EmbeddedStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logkeep.store.embedded_engine.ANSWER_BYTES_MAX", 10_000)
+    store = reopen()
+    store.write(Batch("a", [event_of(number) for number in range(100)]))
+    statement = parse_statement("| count by value")
+    with pytest.raises(LimitReached) as caught:
+        store.stats(Reading(), StatsRequest("shop", statement, 0, FOREVER, FOREVER))
+    assert (caught.value.limit, caught.value.code) == ("memory", "query_too_expensive")
+
+
+def event_of(number: int) -> Event:
+    value = f"{number:1000}"
+    return Event("shop", "s", "k", value, "text", None, T0 + number, T0 + number, f"id-{number}")

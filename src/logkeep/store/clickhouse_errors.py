@@ -7,7 +7,7 @@ from logkeep.store.reading import LimitReached
 
 # What the engine's codes mean for whoever called; every other one is its own trouble.
 _DATA_FAULTS = frozenset((6, 26, 27, 33, 38, 53, 69, 72, 117, 131, 321, 349, 691))
-_TIMEOUT, _TOO_SLOW, _MEMORY = 159, 160, 241
+_TIMEOUT, _TOO_SLOW, _MEMORY, _ANSWER = 159, 160, 241, 396
 _BAD_REGEX = 427
 _TOO_BIG = frozenset((62, 167, 168, 306))  # SQL of a query: syntax or size, depth, nesting
 
@@ -19,7 +19,7 @@ def translated(error: RuntimeError) -> LogkeepError:
     code = int(found[1]) if found else 0
     if code in (_TIMEOUT, _TOO_SLOW):
         return LimitReached("time")
-    if code == _MEMORY and "Query memory limit exceeded" in str(error):
+    if code == _ANSWER or (code == _MEMORY and "Query memory limit exceeded" in str(error)):
         return LimitReached("memory")
     if code in _TOO_BIG:
         return InputError("the query is too large for the store; take it apart", code="query_too_expensive")

@@ -68,13 +68,13 @@ class Condition(msgspec.Struct, frozen=True):
 
 def compile_query(query: ast.Query) -> Condition:
     """The condition under which a row matches `query`."""
-    compiler = _Compiler()
+    compiler = Compiler()
     return Condition(compiler.sql(query), compiler.parameters)
 
 
 def group_expression(field: str) -> Condition:
     """The text of a field as something to group by; "" where an attribute is absent."""
-    compiler = _Compiler()
+    compiler = Compiler()
     return Condition(f"toString({compiler.field(field)})", compiler.parameters)
 
 
@@ -99,10 +99,11 @@ def text_literal(text: str) -> str:
     return "'" + text.translate(_escapes).replace("'", "\\'") + "'"
 
 
-class _Compiler:
-    """Walks the tree once; parameters are named q0, q1, … in order of appearance."""
+class Compiler:
+    """Walks the tree once; parameters are named q0, q1, … in order of appearance, or with another prefix."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "q") -> None:
+        self._prefix = prefix
         self.parameters: dict[str, str] = {}
 
     def text(self, text: str) -> str:
@@ -110,7 +111,7 @@ class _Compiler:
         return self._bind(text_parameter(text), "String")
 
     def _bind(self, value: str, kind: str) -> str:
-        name = f"q{len(self.parameters)}"
+        name = f"{self._prefix}{len(self.parameters)}"
         self.parameters[name] = value
         return f"{{{name}:{kind}}}"
 
@@ -157,10 +158,16 @@ class _Compiler:
         bound = self._bind(repr(float(query.number)), "Float64")
         if query.field == "value":
             return f"(number {query.op} {bound})"  # NaN where there is no number: compares false
-        key = self.text(attribute_key(query.field))
-        number = f"JSONExtractFloat(attributes, {key})"
+        number, is_number = self.number(query.field)
+        return f"({is_number} AND {number} {query.op} {bound})"
+
+    def number(self, field: str) -> tuple[str, str]:
+        """`value` or an attribute as a Float64 expression, and the condition under which that is a number."""
+        if field == "value":
+            return "number", "isFinite(number)"
+        key = self.text(attribute_key(field))
         is_number = f"JSONType(attributes, {key}) IN ('Int64', 'UInt64', 'Double')"
-        return f"({self._may_have(query.field)} AND {is_number} AND {number} {query.op} {bound})"
+        return f"JSONExtractFloat(attributes, {key})", f"({self._may_have(field)} AND {is_number})"
 
     def _may_have(self, field: str) -> str:
         """True where the event has the attribute, and nearly nowhere else: finding its name is much cheaper than

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,7 @@ from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.event import Event
 from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
+from logkeep.query.table import Table
 from logkeep.store import clickhouse_schema as schema
 from logkeep.store import embedded_patterns
 from logkeep.store.clickhouse_plan import index_uses
@@ -39,9 +40,10 @@ from logkeep.store.clickhouse_sql import (
     text_literal,
     text_parameter,
 )
+from logkeep.store.clickhouse_stats import compile_neighbours, compile_stats, sort_order, table_of
 from logkeep.store.embedded_engine import Engine
 from logkeep.store.embedded_files import file_source, memory_file
-from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, time_ns_of
+from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, time_ns_of, with_matches_marked
 from logkeep.store.port import (
     REMEMBER_S,
     ROWS_MAX,
@@ -54,6 +56,7 @@ from logkeep.store.port import (
     Patterns,
     SearchRequest,
     SessionSummary,
+    StatsRequest,
 )
 from logkeep.store.reading import Reading
 from logkeep.store.windows import Window, in_windows
@@ -70,6 +73,7 @@ _INSERT_SETTINGS = (
     f"max_insert_block_size = {2 * ROWS_MAX}, min_insert_block_size_rows = {2 * ROWS_MAX},"
     " min_insert_block_size_bytes = 0, max_insert_threads = 1, max_partitions_per_insert_block = 0"
 )
+_Bound: TypeAlias = Mapping[str, str]  # parameters by name
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_lines = msgspec.json.Decoder().decode_lines
 
@@ -369,6 +373,10 @@ class EmbeddedStore:
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def search(self, reading: Reading, request: SearchRequest) -> Page:
+        page = self._sorted(reading, request) if request.sort else self._in_time(reading, request)
+        return self._with_neighbours(reading, request, page) if request.context and page.count else page
+
+    def _in_time(self, reading: Reading, request: SearchRequest) -> Page:
         condition, after = compile_query(request.query), None
         parameters = {**condition.parameters, "app": text_parameter(request.app)}
         from_ns, to_ns = _int64(request.from_ns), _int64(request.to_ns)
@@ -404,6 +412,26 @@ class EmbeddedStore:
         shown = {name: parameter_text(value) for name, value in condition.parameters.items()}
         return Explanation(condition.sql, shown, index_uses(plan))
 
+    def _sorted(self, reading: Reading, request: SearchRequest) -> Page:
+        """One page of all the range: a part of it would not hold the first ones."""
+        condition, order = compile_query(request.query), sort_order(request.sort)
+        from_ns, to_ns = _int64(request.from_ns), _int64(request.to_ns)
+        where = ["app = {app:String}", f"time_ns >= {from_ns}", f"time_ns < {to_ns}", condition.sql]
+        where += self._not_hidden(request.app, from_ns, to_ns)
+        parameters = {**condition.parameters, **order.parameters, "app": text_parameter(request.app)}
+        found = self._events(reading, where, parameters, request.order, request.limit, sort=order.sql)
+        return _page(found, request.limit, reading)
+
+    def _with_neighbours(self, reading: Reading, request: SearchRequest, page: Page) -> Page:
+        asked = compile_neighbours(request.app, page.events, request.context, hiding=request.app in self._hiding)
+        lines = self._engine.read(reading, asked.sql, asked.parameters, "LineAsString")
+        events = b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
+        return Page(with_matches_marked(events, page.events), page.count, page.next)
+
+    def stats(self, reading: Reading, request: StatsRequest) -> Table:
+        asked = compile_stats(request, self._not_hidden(request.app, request.from_ns, request.to_ns))
+        return table_of(request, self._engine.read(reading, asked.sql, asked.parameters))
+
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         parameters = {"app": text_parameter(app), "session": text_parameter(session)}
         where = ["app = {app:String}", "session = {session:String}"]
@@ -420,12 +448,13 @@ class EmbeddedStore:
         return found[0] if found else None
 
     def _events(
-        self, reading: Reading, where: Sequence[str], parameters: Mapping[str, str], order: str, limit: int
+        self, reading: Reading, where: Sequence[str], parameters: _Bound, order: str, limit: int, sort: str = ""
     ) -> list[bytes]:
         """The JSON of up to `limit` events."""
         # The inner query finds the rows, and only then are their other columns read and their JSON made.
-        sequence = f"time_ns {order}, id {order}"
-        sql = f"""SELECT {EVENT_JSON} FROM (SELECT {EVENT_COLUMNS} FROM events WHERE {" AND ".join(where)}
+        sequence = f"{sort}time_ns {order}, id {order}"
+        columns = EVENT_COLUMNS + ", number" * bool(sort)
+        sql = f"""SELECT {EVENT_JSON} FROM (SELECT {columns} FROM events WHERE {" AND ".join(where)}
             ORDER BY {sequence} LIMIT {limit}) ORDER BY {sequence}"""
         return self._engine.read(reading, sql, parameters, "LineAsString").split(b"\n")[:-1]
 

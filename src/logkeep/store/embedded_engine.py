@@ -34,6 +34,8 @@ BLOCK_ROWS_MAX, BLOCKS_MIN = 65_409, 8  # the engine's own default; and blocks t
 NICE = (
     10  # of threads that read: writing comes first. Needs CAP_SYS_NICE; without it the engine leaves them as they are
 )
+# Of one answer, whatever a query asks for: 1,000 of the largest events fit, 10,000 rows of whole values do not.
+ANSWER_BYTES_MAX = 512 << 20
 WAIT_S = 10.0  # for a reader, when all are busy
 
 
@@ -162,7 +164,8 @@ def _settings(left: Limits) -> str:
         f"max_execution_time = {left.timeout_s:.3f}, timeout_overflow_mode = 'break',"
         f" max_rows_to_read = {left.rows_max}, max_bytes_to_read = {left.bytes_max}, read_overflow_mode = 'break',"
         f" max_memory_usage = {left.memory_bytes_max}, max_block_size = {block_rows},"
-        f" os_thread_priority = {NICE}"
+        f" os_thread_priority = {NICE},"
+        f" max_result_bytes = {ANSWER_BYTES_MAX}, result_overflow_mode = 'throw'"
     )
 
 

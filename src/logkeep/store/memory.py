@@ -16,7 +16,18 @@ from logkeep.event import Event
 from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
 from logkeep.query.match import matcher
-from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, event_json, pattern_count
+from logkeep.query.pipes import Span, rows_of, sorted_events, with_neighbours
+from logkeep.query.table import Table
+from logkeep.store.page import (
+    bucket_width_ns,
+    decode_cursor,
+    encode_cursor,
+    event_json,
+    pattern_count,
+    rows_wanted,
+    stats_table,
+    with_matches_marked,
+)
 from logkeep.store.port import (
     REMEMBER_S,
     ROWS_MAX,
@@ -30,6 +41,7 @@ from logkeep.store.port import (
     Patterns,
     SearchRequest,
     SessionSummary,
+    StatsRequest,
 )
 from logkeep.store.reading import LimitReached, Reading
 from logkeep.store.windows import Window, in_windows
@@ -112,6 +124,10 @@ class MemoryStore:
             return {key for key in keys if self._is_fresh(self._remembered.get(key))}
 
     def search(self, reading: Reading, request: SearchRequest) -> Page:
+        page = self._sorted(reading, request) if request.sort else self._in_time(reading, request)
+        return self._with_neighbours(reading, request, page) if request.context and page.count else page
+
+    def _in_time(self, reading: Reading, request: SearchRequest) -> Page:
         matches, newest_first = matcher(request.query), request.order == "desc"
         after = decode_cursor(request.cursor) if request.cursor is not None else None
 
@@ -134,6 +150,29 @@ class MemoryStore:
     def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
         reading.left()
         return Explanation(repr(request.query), {}, [])
+
+    def _sorted(self, reading: Reading, request: SearchRequest) -> Page:
+        matches, whole = matcher(request.query), Window(request.from_ns, request.to_ns)
+        found = self._visible(reading, request.app, matches, whole)
+        found = sorted_events(found[::-1] if request.order == "desc" else found, request.sort)
+        return _page(found[: request.limit], request.limit)
+
+    def _with_neighbours(self, reading: Reading, request: SearchRequest, page: Page) -> Page:
+        everything = self._visible(reading, request.app, lambda _: True)
+        places = {event["id"]: place for place, event in enumerate(msgspec.json.decode(page.events))}
+        matches = sorted((event for event in everything if event.id in places), key=lambda event: places[event.id])
+        near = with_neighbours(matches, everything, request.context)
+        events = with_matches_marked(_page(near, len(near)).events, page.events)
+        return Page(events, page.count, page.next)
+
+    def stats(self, reading: Reading, request: StatsRequest) -> Table:
+        statement = request.statement
+        assert statement.making is not None
+        whole = Window(request.from_ns, request.to_ns)
+        found = self._visible(reading, request.app, matcher(statement.filter), whole)
+        span = Span(request.from_ns, request.to_ns, request.passed_ns)
+        rows = rows_of(statement.making, statement.sort, rows_wanted(statement), found, span)
+        return stats_table(statement, rows)
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         return _page(self._visible(reading, app, lambda event: event.session == session), limit)

@@ -1,21 +1,26 @@
-"""What every store's answers have in common: an event as JSON, cursors, the buckets of a histogram, patterns. Pure."""
+"""What every store's answers have in common: an event as JSON, cursors, tables, buckets, patterns. Pure."""
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from logkeep.clock import NS_PER_S
 from logkeep.errors import InputError
 from logkeep.event import LEVELS, Event
+from logkeep.query.printer import column_name
+from logkeep.query.stages import ROWS_DEFAULT, Aggregate, Bin, Function, Statement, Top, columns_of
+from logkeep.query.table import Column, ColumnKind, Table, chosen
 from logkeep.store.port import PatternCount, PatternRequest
 
 CURSOR_CHARS_MAX = 1024  # 8 bytes of time and an id of NAME_BYTES_MAX, in base64, with room
 _TIME_OFFSET = 1 << 63  # so that times before 1970 pack as unsigned
 
 _encode = msgspec.json.Encoder().encode
+_KINDS: dict[type, ColumnKind] = {Bin: "time", Function: "number"}
 
 
 def rfc3339(time_ns: int) -> str:
@@ -47,6 +52,58 @@ def event_json(event: Event) -> bytes:
     if event.update:
         fields["update"] = True
     return _encode(fields)
+
+
+def rows_wanted(statement: Statement) -> int:
+    """Rows to compute for `stats_table`: one more than it gives where the query sets no limit."""
+    making = statement.making
+    return statement.limit or (making.rows if isinstance(making, Top) else ROWS_DEFAULT + 1)
+
+
+def stats_table(statement: Statement, rows: Sequence[Sequence[Any]]) -> Table:
+    """The answer to a statement with a stage that makes a table. rows: up to `rows_wanted`, parts of the time in ns."""
+    making = statement.making
+    assert making is not None
+    refs = columns_of(making)
+    kinds: list[ColumnKind] = [_KINDS.get(type(ref), "text") for ref in refs]
+    columns = tuple(Column(column_name(ref), kind) for ref, kind in zip(refs, kinds, strict=True))
+    cut = isinstance(making, Aggregate) and statement.limit is None and len(rows) > ROWS_DEFAULT
+    cells = [[_cell(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in rows]
+    table = Table(columns, cells[:ROWS_DEFAULT] if cut else cells, cut)
+    return chosen(table, [refs.index(ref) for ref in statement.fields]) if statement.fields else table
+
+
+def _cell(cell: Any, kind: ColumnKind) -> Any:
+    """A number that is whole stands without a fraction, as a sender would write it, where a double holds it exactly."""
+    if kind == "time":
+        return rfc3339(int(cell))
+    if kind != "number" or cell is None:
+        return cell
+    number = float(cell)
+    return int(number) if number.is_integer() and abs(number) < 1 << 53 else number
+
+
+def with_matches_marked(events: bytes, matches: bytes) -> bytes:
+    """`events`, sessions in order of their first in `matches`, with a member `"match":true` in each that is there.
+
+    Both: JSON arrays of events; of `events`, those of one session are in order.
+    """
+    marked = {_decode_place(raw).id for raw in _decode_raws(matches)}
+    sessions: dict[str, list[bytes]] = {_decode_place(raw).session: [] for raw in _decode_raws(matches)}
+    for raw in _decode_raws(events):
+        place = _decode_place(raw)
+        text = bytes(raw)
+        sessions[place.session].append(text[:-1] + b',"match":true}' if place.id in marked else text)
+    return b"[" + b",".join(text for texts in sessions.values() for text in texts) + b"]"
+
+
+class _Place(msgspec.Struct):
+    id: str
+    session: str
+
+
+_decode_place = msgspec.json.Decoder(_Place).decode
+_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def encode_cursor(time_ns: int, event_id: str) -> str:

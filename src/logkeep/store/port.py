@@ -8,6 +8,8 @@ import msgspec
 from logkeep.event import Event
 from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
+from logkeep.query.stages import SortKey, Statement
+from logkeep.query.table import Table
 from logkeep.store.reading import Reading
 
 ROWS_MAX = 500_000  # events of one batch; about 350 MB of NDJSON and as much in the engine while it is written
@@ -22,7 +24,11 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class SearchRequest(msgspec.Struct, frozen=True):
-    """from_ns <= time < to_ns. cursor: as `Page.next` gave it for the same request, else None."""
+    """from_ns <= time < to_ns. cursor: as `Page.next` gave it for the same request, else None.
+
+    sort: the order before `order`; then there is one page only. context: each match comes with so many neighbours, see
+    query/pipes.py; matches have a member `"match":true` then, and `limit` and `cursor` are of the matches.
+    """
 
     app: str
     query: Query
@@ -31,10 +37,25 @@ class SearchRequest(msgspec.Struct, frozen=True):
     order: Literal["asc", "desc"] = "desc"
     limit: int = 100
     cursor: str | None = None
+    sort: tuple[SortKey, ...] = ()
+    context: int = 0
+
+
+class StatsRequest(msgspec.Struct, frozen=True):
+    """statement: with a stage that makes a table. from_ns <= time < to_ns. passed_ns: up to where time has passed."""
+
+    app: str
+    statement: Statement
+    from_ns: int
+    to_ns: int
+    passed_ns: int
 
 
 class Page(msgspec.Struct, frozen=True):
-    """`events`: a JSON array, as the API sends it. `next`: the cursor of the page after this, None at the end."""
+    """`events`: a JSON array, as the API sends it. `count`: the matches in it, their neighbours left out.
+
+    `next`: the cursor of the page after this, None at the end.
+    """
 
     events: bytes
     count: int
@@ -191,6 +212,10 @@ class Store(Protocol):
 
         by: level, component or key. In order of time, then group.
         """
+        ...
+
+    def stats(self, reading: Reading, request: StatsRequest) -> Table:
+        """The table that the statement's stages make of what matches, as query/pipes.py says."""
         ...
 
     def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
