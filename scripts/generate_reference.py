@@ -1,4 +1,4 @@
-"""The reference pages that come from the code: settings, metrics, errors. `make docs` writes them again."""
+"""The reference pages that come from the code: commands, settings, metrics, errors, queries. By `make docs`."""
 
 import ast
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 from logkeep import telemetry
 from logkeep.cli import reference, settings_table
 from logkeep.event import REJECT_REASONS
+from logkeep.query import reference as query_language
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -98,6 +99,11 @@ CODES = {
         "look at the disk, then restart the service",
     ),
     "port_in_use": ("–", "another program listens on this port", "choose another with `--intake` or `--api`"),
+    "query_makes_a_table": (
+        "400",
+        "a search was asked for a query that counts, such as `| count by level`",
+        "ask `/api/v1/stats`",
+    ),
     "query_syntax": ("400", "the query cannot be read", "look at `column`, counted from 1"),
     "query_timeout": (
         "400",
@@ -208,6 +214,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "settings.md": settings_table.markdown_table(),
         REFERENCE / "metrics.md": metrics_page(),
         REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "query-language.md": query_language.markdown_page(),
     }
 
 

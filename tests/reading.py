@@ -89,7 +89,7 @@ class Reading:
         def fail(*_: Any, **__: Any) -> Any:
             raise BackendUnavailable("the store is closed", retry_after_s=7)
 
-        for name in ("search", "session", "event", "histogram", "latest_sessions", "patterns"):
+        for name in ("search", "session", "event", "histogram", "stats", "latest_sessions", "patterns"):
             setattr(self.store, name, fail)
 
 

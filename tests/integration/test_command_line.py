@@ -53,6 +53,13 @@ def test_a_file_is_sent_found_and_checked(service: Service, tmp_path: Path) -> N
     rows = list(csv.DictReader(io.StringIO(run(service, "query", "session:req-2", "--format", "csv").stdout)))
     assert [(row["session"], row["value"]) for row in rows] == [("req-2", "'=added item 7")]
 
+    counted = run(service, "query", "component:/^shop/ | count by component | sort component")
+    assert counted.stdout.splitlines() == ["component  count", "shop.cart      2", "shop.pay       1"]
+    objects = run(service, "query", "session:req-1 | sort time | fields value, level", "--format", "ndjson")
+    assert json.loads(objects.stdout.splitlines()[0]) == {"value": "added item 42", "level": "info"}
+    slip = run(service, "query", "level:error | cuont")
+    assert (slip.returncode, slip.stderr.splitlines()[1]) == (2, " " * 14 + "^")
+
     wrong = run(service, "query", "level:error ((x")
     assert wrong.returncode == 2
     assert wrong.stderr.splitlines()[0] == "level:error ((x" and wrong.stderr.splitlines()[1].strip() == "^"

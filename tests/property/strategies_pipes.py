@@ -89,7 +89,8 @@ def _after(draw: st.DrawFn, columns: Sequence[ColumnRef]) -> list[Stage]:
         stages.append(Sort(tuple(SortKey(column, down) for column, down in keys.items())))
     if rows := draw(_perhaps_rows):
         stages.append(Limit(rows))
-    if chosen := dict.fromkeys(columns[place % len(columns)] for place in draw(_field_places)):
+    shown = [column for column in columns if column != "pattern" or columns is not _EVENT_COLUMNS]
+    if chosen := dict.fromkeys(shown[place % len(shown)] for place in draw(_field_places)):
         stages.append(Fields(tuple(chosen)))
     return stages
 

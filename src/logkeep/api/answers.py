@@ -28,6 +28,7 @@ class EventAnswer(msgspec.Struct, omit_defaults=True):
     component: str = ""
     app: str = ""
     update: Annotated[bool, Meta(description="it replaced what this key had before")] = False
+    match: Annotated[bool, Meta(description="with `| context n`: it is a match, not a neighbour of one")] = False
     attributes: Annotated[dict[str, Any], Meta(description="text to text, number or bool")] = {}
 
 
@@ -112,6 +113,38 @@ class PatternsAnswer(msgspec.Struct, rename={"from_": "from"}):
     events: Annotated[int, Meta(description="text events that match")]
     ungrouped: Annotated[int, Meta(description="those of them without a pattern: too many new ones came at once")]
     took_ms: float
+
+
+class StatsColumn(msgspec.Struct):
+    name: Annotated[str, Meta(description="as it is written in the query", examples=["p95(value)"])]
+    kind: Annotated[
+        Literal["text", "number", "time", "json"],
+        Meta(description="text; number, null where there is none; time, RFC 3339; json, any value"),
+    ]
+
+
+class StatsAnswer(Cost):
+    """What the stages of a query make, as a table."""
+
+    columns: list[StatsColumn]
+    rows: Annotated[list[list[Any]], Meta(description="each as long as `columns`", examples=[[["error", 17]]])]
+    truncated: Annotated[bool, Meta(description="there are more rows; `| limit n` gives up to 10,000")]
+
+
+class CompletionItem(msgspec.Struct):
+    """text: what to put in. kind: what it is; of a value, `count` says how many events of late had it."""
+
+    text: str
+    kind: Literal["keyword", "field", "attribute", "value"]
+    count: int | None = None
+
+
+class CompleteAnswer(Cost):
+    """What may replace the characters from `start` to before `end` of the query, the likeliest first."""
+
+    start: Annotated[int, Meta(description="characters from 0")]
+    end: int
+    items: list[CompletionItem]
 
 
 class RejectedAnswer(msgspec.Struct):

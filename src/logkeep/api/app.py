@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 import logkeep
 from logkeep.api import (
+    complete,
     errors,
     events,
     health,
@@ -26,6 +27,7 @@ from logkeep.api import (
     search,
     sessions,
     sign_in,
+    stats,
     udp_loss,
 )
 from logkeep.api.auth import admit, provide_credential
@@ -33,6 +35,7 @@ from logkeep.api.backend import Backend, Context
 from logkeep.api.gone import cancel_when_gone
 from logkeep.api.pages import CONTENT_SECURITY_POLICY, Pages
 from logkeep.api.readers import Readers
+from logkeep.api.remembered import Remembered
 from logkeep.api.routes import BY_PLACE
 from logkeep.api.search import GivenContext
 from logkeep.api.sign_ins import SignInAttempts, SignIns
@@ -71,6 +74,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         sign_ins=SignIns(backend.metastore, clock),
         attempts=SignInAttempts(clock),
         pages=Pages(),
+        completions=Remembered(),
     )
 
     def close() -> None:
@@ -122,6 +126,8 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         search.search_page,
         histogram.histogram,
         patterns.patterns,
+        stats.stats,
+        complete.complete,
         events.event,
         events.event_page,
         sessions.session,

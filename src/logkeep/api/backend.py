@@ -9,6 +9,7 @@ import msgspec
 
 from logkeep.api.pages import Pages
 from logkeep.api.readers import Readers
+from logkeep.api.remembered import Remembered
 from logkeep.api.sign_ins import SignInAttempts, SignIns
 from logkeep.clock import Clock
 from logkeep.metastore.port import Metastore
@@ -60,14 +61,15 @@ class Context:
     sign_ins: SignIns
     attempts: SignInAttempts
     pages: Pages
+    completions: Remembered
 
-    async def read(self, call: Callable[[Reading], Answer]) -> Answer:
-        """What `call` returns, from a reader's thread: one reading of the store within the limits of the settings.
+    async def read(self, call: Callable[[Reading], Answer], limits: Limits | None = None) -> Answer:
+        """What `call` returns, from a reader's thread: one reading of the store within `limits`, else the settings'.
 
         It is cancelled when whoever asked has gone: dropped where it waits, stopped where it runs.
         """
         settings = self.settings.api
-        limits = Limits(
+        limits = limits or Limits(
             timeout_s=settings.query_timeout_s,
             rows_max=settings.query_rows_max,
             bytes_max=settings.query_bytes_max,

@@ -20,7 +20,7 @@ from logkeep.api.answers import (
 from logkeep.api.search import GivenContext, GivenCredential, range_of
 from logkeep.api.times import TimeRange
 from logkeep.errors import InputError
-from logkeep.query.parser import parse
+from logkeep.query.parser import parse_statement
 from logkeep.store.page import bucket_width_ns, rfc3339
 from logkeep.store.port import Bucket, SearchRequest
 from logkeep.store.reading import Reading
@@ -43,10 +43,13 @@ async def histogram(
     ] = "",
     explain: costs.Explain = 0,
 ) -> Response[bytes]:
-    """How many events match, per equal part of the range and per value of `by`."""
+    """How many events match, per equal part of the range and per value of `by`.
+
+    Stages after the filter are passed over: it counts all that match.
+    """
     if by and by not in GROUPING:
         raise InputError(f"by is one of {', '.join(GROUPING)}, not {by[:40]!r}")
-    parsed = parse(text, chars_max=context.settings.api.query_chars_max)
+    parsed = parse_statement(text, chars_max=context.settings.api.query_chars_max).filter
     span = range_of(context, from_, to)
     if explain:
         return await costs.explain(context, SearchRequest(credential.app, parsed, span.from_ns, span.to_ns))

@@ -34,6 +34,8 @@ ROUTES = (
         "read",
         parameters=("query", "from", "to", "order", "limit", "cursor", "explain", "app"),
     ),
+    Route("GET", "/api/v1/stats", "read", parameters=("query", "from", "to", "app")),
+    Route("GET", "/api/v1/complete", "read", parameters=("query", "position", "app")),
     Route("GET", "/api/v1/histogram", "read", parameters=("query", "from", "to", "buckets", "by", "explain", "app")),
     Route("GET", "/api/v1/patterns", "read", parameters=("query", "from", "to", "buckets", "limit", "app")),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),

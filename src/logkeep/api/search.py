@@ -15,13 +15,14 @@ from logkeep.api.answers import FromTime, QueryText, SearchAnswer, ToTime, docum
 from logkeep.api.backend import Context
 from logkeep.api.charts import Bars, level_bars
 from logkeep.api.errors import describe
+from logkeep.api.event_fields import only_fields
 from logkeep.api.links import search_url
 from logkeep.api.rows import decode_events, make_rows
 from logkeep.api.times import TimeRange, parse_range
 from logkeep.errors import InputError, QuerySyntaxError
 from logkeep.metastore.port import Credential
-from logkeep.query.ast import Query
-from logkeep.query.parser import parse
+from logkeep.query.parser import parse_statement
+from logkeep.query.stages import CONTEXT_MATCHES_MAX, ROWS_MAX, Statement
 from logkeep.store.page import rfc3339
 from logkeep.store.port import Bucket, Page, SearchRequest
 from logkeep.store.reading import LimitReached, Reading
@@ -47,13 +48,24 @@ GivenCredential = NamedDependency[SkipValidation[Credential]]
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """Where the next page begins: the store's cursor and the first page's range, so that `now` does not move.
 
-    search: a digest of app, query and order; a cursor given to another search is refused.
+    search: a digest of app, query and order; a cursor given to another search is refused. left: matches that may still
+    come, where the query sets a limit.
     """
 
     search: bytes
     from_ns: int
     to_ns: int
     store: str
+    left: int | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """One page of a search: what the store is asked, by which statement. left: matches that may come, None: all."""
+
+    request: SearchRequest
+    statement: Statement
+    order: Order
+    left: int | None
 
 
 @get("/api/v1/search", summary="Search", tags=["reading"], responses=documented(SearchAnswer, "One page", 400))
@@ -71,16 +83,21 @@ async def search(
     cursor: Annotated[str | None, QueryParameter(description="`next` of the page before; its range goes on.")] = None,
     explain: costs.Explain = 0,
 ) -> Response[bytes]:
-    """Events that match, a page at a time. Pages joined give every match once, also while new events come in."""
-    request = make_request(context, credential.app, text, from_, to, order=order, limit=limit, cursor=cursor)
+    """Events that match, a page at a time. Pages joined give every match once, also while new events come in.
+
+    The stages `sort`, `limit`, `context` and `fields` are honoured; what makes a table is asked of `/api/v1/stats`.
+    """
+    wanted = make_request(context, credential.app, text, from_, to, order=order, limit=limit, cursor=cursor)
     if explain:
-        return await costs.explain(context, request)
+        return await costs.explain(context, wanted.request)
 
     def found(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/search").time():
-            page = context.backend.store.search(reading, request)
-        following = msgspec.json.encode(next_cursor(request, page))
-        return b'{"events":%b,"next":%b,%b}' % (page.events, following, costs.cost_members(reading))
+            page = context.backend.store.search(reading, wanted.request)
+        fields = wanted.statement.fields
+        events = only_fields(page.events, fields) if fields else page.events
+        following = msgspec.json.encode(next_cursor(wanted, page))
+        return b'{"events":%b,"next":%b,%b}' % (events, following, costs.cost_members(reading))
 
     return json_answer(await context.read(found))
 
@@ -118,17 +135,36 @@ def make_request(
     order: str,
     limit: int,
     cursor: str | None,
-) -> SearchRequest:
+) -> Wanted:
     """What the store is asked. Raises InputError for whatever cannot be read."""
     if order not in ("asc", "desc"):
         raise InputError(f"order is 'asc' or 'desc', not {order[:40]!r}")
     direction = cast(Order, order)
-    query = parse(text, chars_max=context.settings.api.query_chars_max)
+    statement = parse_statement(text, chars_max=context.settings.api.query_chars_max)
+    if statement.making is not None:
+        raise InputError(
+            "this query makes a table, and a search gives events; ask /api/v1/stats, or leave out what counts",
+            code="query_makes_a_table",
+        )
     if cursor:
-        found = _read_cursor(cursor, _search_digest(app, query, order))
-        return SearchRequest(app, query, found.from_ns, found.to_ns, direction, limit, found.store)
-    span = range_of(context, from_, to)
-    return SearchRequest(app, query, span.from_ns, span.to_ns, direction, limit, None)
+        found = _read_cursor(cursor, _search_digest(app, statement, order))
+        span, left = TimeRange(found.from_ns, found.to_ns), found.left
+    else:
+        span, left = range_of(context, from_, to), statement.limit
+    request = event_request(app, statement, span, direction, limit if left is None else min(limit, left))
+    return Wanted(msgspec.structs.replace(request, cursor=found.store if cursor else None), statement, direction, left)
+
+
+def event_request(app: str, statement: Statement, span: TimeRange, order: Order, limit: int) -> SearchRequest:
+    """What the store is asked for a statement that gives events, the first page."""
+    sort = statement.sort
+    if len(sort) == 1 and sort[0].column == "time":  # the order the store pages in
+        order, sort = "desc" if sort[0].descending else "asc", ()
+    return SearchRequest(
+        app, statement.filter, span.from_ns, span.to_ns, order,
+        min(limit, CONTEXT_MATCHES_MAX) if statement.context else limit,
+        sort=sort, context=statement.context,
+    )  # fmt: skip
 
 
 def range_of(context: Context, from_: str | None, to: str | None) -> TimeRange:
@@ -138,12 +174,14 @@ def range_of(context: Context, from_: str | None, to: str | None) -> TimeRange:
     )  # fmt: skip
 
 
-def next_cursor(request: SearchRequest, page: Page) -> str | None:
+def next_cursor(wanted: Wanted, page: Page) -> str | None:
     """The API's cursor for the page after `page`, None at the end."""
-    if page.next is None:
+    request = wanted.request
+    left = None if wanted.left is None else wanted.left - page.count
+    if page.next is None or (left is not None and left <= 0):
         return None
-    digest = _search_digest(request.app, request.query, request.order)
-    packed = msgspec.msgpack.encode(Cursor(digest, request.from_ns, request.to_ns, page.next))
+    digest = _search_digest(request.app, wanted.statement, wanted.order)
+    packed = msgspec.msgpack.encode(Cursor(digest, request.from_ns, request.to_ns, page.next, left))
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
@@ -157,24 +195,25 @@ def _read_cursor(text: str, digest: bytes) -> Cursor:
         raise InputError(
             "the cursor is none of ours; pass `next` of the page before unchanged", code="bad_cursor"
         ) from error
-    if cursor.search != digest or not 0 <= cursor.from_ns < cursor.to_ns < 1 << 63:
+    in_time = 0 <= cursor.from_ns < cursor.to_ns < 1 << 63
+    if cursor.search != digest or not in_time or not (cursor.left is None or 0 < cursor.left <= ROWS_MAX):
         raise InputError(
             "the cursor belongs to another search; repeat query and order of the first page", code="bad_cursor"
         )
     return cursor
 
 
-def _search_digest(app: str, query: Query, order: str) -> bytes:
-    return hashlib.blake2b(msgspec.msgpack.encode((app, query, order)), digest_size=8).digest()
+def _search_digest(app: str, statement: Statement, order: str) -> bytes:
+    return hashlib.blake2b(msgspec.msgpack.encode((app, statement, order)), digest_size=8).digest()
 
 
-def _found_page(context: Context, reading: Reading, given: dict[str, str], request: SearchRequest) -> bytes:
+def _found_page(context: Context, reading: Reading, given: dict[str, str], wanted: Wanted) -> bytes:
     """The page with results. Blocks: runs in a reader's thread, rendering too (milliseconds a page)."""
-    store = context.backend.store
+    store, request = context.backend.store, wanted.request
     with context.telemetry["api_query_seconds"].labels("/search").time():
         page = store.search(reading, request)
         buckets = [] if given["cursor"] else _counts(context, reading, request)
-    cursor = next_cursor(request, page)
+    cursor = next_cursor(wanted, page)
     bars: Bars | None = None
     if buckets:
         span = TimeRange(request.from_ns, request.to_ns)

@@ -53,6 +53,7 @@ COMMANDS = (
         (
             "logkeep query 'level>=warn component:checkout' --from -1h",
             "logkeep query 'session:order-4711' --order asc --limit 5000 --format ndjson",
+            "logkeep query 'level>=warn | count by component, bin(5m)' --from -1h",
             "logkeep query '\"connection refused\" -component:probe' --from -1d --format csv > refused.csv",
         ),
     ),

@@ -31,7 +31,7 @@ _CSV_COLUMNS = (
     "id",
 )
 # What a spreadsheet takes for a formula (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Shown(msgspec.Struct):
@@ -62,14 +62,14 @@ def writer(format: Literal["table", "json", "ndjson", "csv"], out: TextIO) -> It
     elif format == "csv":
         yield _csv(out)
     elif format == "ndjson":
-        yield lambda page: _write_json(out, "".join(f"{_text(event, out)}\n" for event in page))
+        yield lambda page: _write_json(out, "".join(f"{json_text(event, out)}\n" for event in page))
     else:
         begun = False
 
         def write(page: list[Found]) -> None:
             nonlocal begun
             for event in page:
-                _write_json(out, (",\n " if begun else "[\n ") + _text(event, out))
+                _write_json(out, (",\n " if begun else "[\n ") + json_text(event, out))
                 begun = True
 
         yield write
@@ -80,7 +80,7 @@ def _write_json(out: TextIO, text: str) -> None:
     out.write(text)
 
 
-def _text(event: Found, out: TextIO) -> str:
+def json_text(event: Found, out: TextIO) -> str:
     """JSON text; on a terminal, what would steer it (C1 controls, direction marks) as JSON's own escapes."""
     text = event.decode("utf-8", "replace")
     if not out.isatty() or text.isprintable():
@@ -158,6 +158,6 @@ def _csv_cell(event: Shown, name: str) -> str:
     if name == "attributes":
         return _encode(cell).decode() if cell else ""
     text = value_text(cell) if name == "value" else cell or ""
-    if isinstance(cell, str) and text.startswith(_FORMULA_STARTS):
+    if isinstance(cell, str) and text.startswith(FORMULA_STARTS):
         return "'" + text
     return str(text)

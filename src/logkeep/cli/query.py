@@ -1,4 +1,4 @@
-"""`logkeep query`: events that match, as a table, JSON, NDJSON or CSV."""
+"""`logkeep query`: events that match, or what stages make of them, as a table, JSON, NDJSON or CSV."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,9 @@ from logkeep import settings
 from logkeep.cli import client
 from logkeep.cli.client import Api, Connection, Refused, printable
 from logkeep.cli.output import Found, writer
-from logkeep.errors import InputError
+from logkeep.cli.tables import Table, write_table
+from logkeep.errors import InputError, QuerySyntaxError
+from logkeep.query.parser import parse_statement
 
 PAGE_EVENTS = 1000  # what the API gives at once
 OutputFormat = Literal["table", "json", "ndjson", "csv"]
@@ -33,7 +35,7 @@ def query(
         typer.Option("--from", metavar="TIME", help="Begin: -15m, now-1d, 2026-08-01T10:00:00Z, epoch ms. [all kept]"),
     ] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End, not in it. [now]")] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Events at most.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Events at most; of tables see `| limit n`.")] = 100,
     order: Annotated[
         Literal["asc", "desc"], typer.Option(metavar="ORDER", help="desc: newest first; asc: oldest first.")
     ] = "desc",
@@ -65,18 +67,50 @@ def query(
       session:abc* value>500           prefixes, numbers
       attributes.os:* not (a or b) -c  has an attribute; and, or, not, parentheses
 
+    \b
+    After a `|` they are counted, sorted, cut:
+      error | count by component, bin(5m)      * | avg(value), p95(value) by key
+      error | top 10 user                      error | sort value desc | limit 5
+      level:fatal | limit 3 | context 5        error | fields time, user, value
+
     A query that starts with a dash goes after `--`.
     """
     here = settings.load(flags={"data": str(data) if data else None})
     secret = client.api_token(token, here.folder)
     api = Api(Connection(url or client.api_url(here), token=secret))
     try:
+        if makes_table(text):
+            write_table(table(api, text, from_, to, format == "table"), format, sys.stdout)
+            return 0
         with writer(format, sys.stdout) as write:
             for page in pages(api, text, from_, to, order, limit):
                 write(page)
     except Refused as error:
         return _explain(error, text)
     return 0
+
+
+def makes_table(text: str) -> bool:
+    """Whether the answer is rows of columns, not events. A query that cannot be read goes to the service to refuse."""
+    try:
+        statement = parse_statement(text, chars_max=len(text))
+    except QuerySyntaxError:
+        return False
+    return statement.making is not None or bool(statement.fields)
+
+
+def table(api: Api, text: str, from_: str | None, to: str | None, on_screen: bool) -> Table:
+    """What the stages of `text` make; a cut is told on standard error. Raises Refused, BackendUnavailable."""
+    body = api.get("/api/v1/stats", query=text, from_=from_, to=to)
+    try:
+        found = msgspec.json.decode(body, type=Table)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(f"{api.connection.url} does not answer like Logkeep's API: {error}") from error
+    if found.truncated:
+        print(f"logkeep query: these are the first {len(found.rows):,} rows; write | limit n for more", file=sys.stderr)
+    if on_screen and not found.rows:
+        print("logkeep query: nothing matches", file=sys.stderr)
+    return found
 
 
 def pages(api: Api, text: str, from_: str | None, to: str | None, order: str, limit: int) -> Iterator[list[Found]]:

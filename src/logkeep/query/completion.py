@@ -15,7 +15,7 @@ from logkeep.query import ast
 from logkeep.query.fields import known_field
 from logkeep.query.parser import parse_statement
 from logkeep.query.printer import column_name, quoted
-from logkeep.query.stages import EVENT_FIELDS, FUNCTION_NAMES, STAGES, TAKES, columns_of
+from logkeep.query.stages import EVENT_FIELDS, FUNCTION_NAMES, SHOWN_FIELDS, STAGES, TAKES, columns_of
 
 TEXT_CHARS_MAX = 4096  # of a query that is completed; beyond, nothing is offered
 _WIDTHS = ("bin(1m)", "bin(5m)", "bin(1h)", "bin(1d)")
@@ -170,7 +170,7 @@ def _in_stage(stage: Sequence[_Piece], place: Completion, made: Sequence[str]) -
 
 def _column(stage: str, last: _Piece, place: Completion, made: Sequence[str]) -> Completion:
     if last.text.lower() in (stage, ","):
-        return _named(place, made, ()) if made else _named(place, (), EVENT_FIELDS)
+        return _named(place, made, ()) if made else _named(place, (), EVENT_FIELDS if stage == "sort" else SHOWN_FIELDS)
     return _ended(place, *(("asc", "desc") if stage == "sort" else ()), ",")
 
 

@@ -156,7 +156,11 @@ class PipeParser:
         return SortKey(column, direction is not None and direction[1].lower() == "desc")
 
     def fields(self) -> Fields:
-        return Fields(self.listed(self.column, COLUMNS_MAX, "columns"))
+        start = self.scan.at
+        columns = self.listed(self.column, COLUMNS_MAX, "columns")
+        if "pattern" in columns and not any(isinstance(stage, Making) for stage in self.found):
+            refuse("events come without their pattern; count by it, as in top 10 pattern", start)
+        return Fields(columns)
 
     # --- their parts ---
 

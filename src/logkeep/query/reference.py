@@ -16,7 +16,7 @@ TERMS = (
     ('`time*`', 'with a word that begins so: *time*, *timeout*, *timer*'),
     ('`level:error`', 'of this level'),
     ('`level>=warn`', 'of this level or worse'),
-    ('`session:abc-123`', 'of this session (`id`, `user`, `device` alike; exactly so)'),
+    ('`session:abc-123`', 'of this session (`id`, `user`, `device`, `pattern` alike; exactly so)'),
     ('`session:abc*`', 'whose session begins so'),
     ('`component:checkout`', 'of this component, in any case (`key` and attributes alike)'),
     ('`component:(checkout or cart)`', 'of one or the other'),
@@ -61,7 +61,7 @@ Inside quotes write `\"` for `"` and `\\` for `\`.
 | field | `field:text` | `field=text` |
 | --- | --- | --- |
 | `value` | words, as without the field | the whole text |
-| `id`, `session`, `user`, `device` (also `terminal`) | the whole text, exact | the same |
+| `id`, `session`, `user`, `device` (also `terminal`), `pattern` (its id) | the whole text, exact | the same |
 | `component`, `key` | the whole text, in any case | exact |
 | `attributes.NAME`, `attributes."odd name"` | the whole text, in any case | exact |
 | `level` | trace, debug, info, warn, error, fatal, in any case; also warning, err, critical, … | the same |

@@ -34,7 +34,8 @@ FUNCTION_NAMES: tuple[FunctionName, ...] = get_args(FunctionName)
 # The part of the numbers that may lie above: nearest rank is found from the top, see pipes.py.
 PERCENTILES: dict[FunctionName, float] = {"p50": 0.5, "p75": 0.25, "p90": 0.1, "p95": 0.05, "p99": 0.01}
 TIME_FIELDS = ("time", "received")
-EVENT_FIELDS = (*TIME_FIELDS, *FIELDS)  # what `fields` and `sort` know of an event, beside attributes
+EVENT_FIELDS = (*TIME_FIELDS, *FIELDS)  # what `sort` knows of an event, beside attributes
+SHOWN_FIELDS = tuple(field for field in EVENT_FIELDS if field != "pattern")  # what `fields` does: an event's JSON
 DEFAULT_FIELDS = ("time", "level", "component", "session", "key", "value")
 
 # The units of a bin's width, ns, the largest first.

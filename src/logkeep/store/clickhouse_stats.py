@@ -67,7 +67,7 @@ def table_of(request: StatsRequest, lines: bytes) -> Table:
 
 
 def sort_order(keys: Sequence[SortKey]) -> Asked:
-    """What stands before the other columns after ORDER BY, with a comma at its end; over EVENT_COLUMNS and `number`."""
+    """What stands first after ORDER BY, with a comma at its end; over EVENT_COLUMNS, number and pattern."""
     compiler = Compiler("o")  # beside those of the filter
     parts: list[str] = []
     for key in keys:

@@ -453,7 +453,7 @@ class EmbeddedStore:
         """The JSON of up to `limit` events."""
         # The inner query finds the rows, and only then are their other columns read and their JSON made.
         sequence = f"{sort}time_ns {order}, id {order}"
-        columns = EVENT_COLUMNS + ", number" * bool(sort)
+        columns = EVENT_COLUMNS + ", number, pattern" * bool(sort)
         sql = f"""SELECT {EVENT_JSON} FROM (SELECT {columns} FROM events WHERE {" AND ".join(where)}
             ORDER BY {sequence} LIMIT {limit}) ORDER BY {sequence}"""
         return self._engine.read(reading, sql, parameters, "LineAsString").split(b"\n")[:-1]

@@ -8,7 +8,7 @@ from logkeep.query.ast import FIELDS
 from logkeep.query.completion import Completion, complete, value_text
 from logkeep.query.parser import parse
 from logkeep.query.printer import quoted
-from logkeep.query.stages import EVENT_FIELDS, FUNCTION_NAMES
+from logkeep.query.stages import EVENT_FIELDS, FUNCTION_NAMES, SHOWN_FIELDS
 
 BINS = ("bin(1m)", "bin(5m)", "bin(1h)", "bin(1d)")
 
@@ -50,6 +50,7 @@ PLACES: list[tuple[str, Completion]] = [
     ("a | count by user, bin(5m) | sort ^", Completion(34, 34, "", ("user", "bin(5m)", "count"))),
     ("a | top 3 user | sort c^", Completion(22, 23, "c", ("count",))),
     ("a | sort ^", Completion(9, 9, "", (), EVENT_FIELDS, True)),
+    ("a | fields ^", Completion(11, 11, "", (), SHOWN_FIELDS, True)),
     ("a | sort time ^", Completion(14, 14, "", ("asc", "desc", ",", "|"))),
     ("a | limit 5 ^", Completion(12, 12, "", ("|",))),
 ]

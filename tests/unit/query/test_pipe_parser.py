@@ -5,7 +5,7 @@
 import pytest
 
 from logkeep.errors import QuerySyntaxError
-from logkeep.query.ast import All, Word
+from logkeep.query.ast import FIELDS, All, Word
 from logkeep.query.parser import parse_statement
 from logkeep.query.printer import statement_text
 from logkeep.query.stages import (
@@ -78,7 +78,7 @@ def test_the_filter_ends_at_the_first_bar() -> None:
 
 
 _BEGIN = "stages begin with count, rate, uniq, sum, avg, min, max, p50, p75, p90, p95, p99, top, sort, limit, context, fields"
-_FIELDS = "fields are id, session, user, device, component, key, level, value and attributes.NAME"
+_FIELDS = f"fields are {', '.join(FIELDS)} and attributes.NAME"
 
 REFUSALS = [
     ("a |", 4, f"a stage is missing after `|`; {_BEGIN}"),
@@ -137,6 +137,7 @@ REFUSALS = [
     ("a | sort time descending", 15, "write `desc`"),
     ("a | count | sort avg(value)", 18, "there is no column avg(value); columns here are count"),
     ("a | count by key | fields user", 27, "there is no column user; columns here are key, count"),
+    ("a | fields id, pattern", 12, "events come without their pattern; count by it, as in top 10 pattern"),
     ("a | limit", 10, "`limit` takes a whole number first, as in limit 100"),
     ("a | limit 0", 11, "0 rows are not within 1 and 10,000"),
     ("a | limit 1.5", 11, "`limit` takes a whole number first, as in limit 100"),
