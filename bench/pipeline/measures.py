@@ -138,7 +138,7 @@ def found(service: BenchService, events: int) -> dict[str, Any]:
                 time.sleep(0.01)
             waits.append(time.monotonic() - began)
     finished(load)
-    return {"seconds": _quantiles(waits, 3), "tries": len(waits)}
+    return {"seconds": quantiles(waits, 3), "tries": len(waits)}
 
 
 def fill(service: BenchService, events: int) -> dict[str, Any]:
@@ -150,19 +150,14 @@ def fill(service: BenchService, events: int) -> dict[str, Any]:
         service.wait_until_drained()
         told["searchable_per_s"] = round(events / (time.monotonic() - began))
         told["memory_mb"] = service.memory_mb()
-        _settle(service)
+        settle(service)
     total = service.ledger()["stored"]
-    told["bytes_per_event"] = round(_store_bytes(service) / total, 1)
+    told["bytes_per_event"] = round(service.store_bytes() / total, 1)
     told["events_in_store"] = total
     return told
 
 
-def _store_bytes(service: BenchService) -> int:
-    files = (service.folder / "store").rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _settle(service: BenchService) -> None:
+def settle(service: BenchService) -> None:
     """Merges have come to rest: five seconds of an idle keeper, two minutes at most."""
     quiet, until = 0, time.monotonic() + 120
     while quiet < 5 and time.monotonic() < until:
@@ -175,8 +170,8 @@ def _settle(service: BenchService) -> None:
 def queries(service: BenchService, events: int) -> dict[str, Any]:
     """p50 and p95 of each class over twenty literals, and the first try after the fill."""
     with service.client() as client:
-        literals = _literals(service, client)
-        told = {name: _timed(service, client, one) for name, one in _classes(literals).items()}
+        literals = literals_of(service, client)
+        told = {name: timed(service, client, one) for name, one in _classes(literals).items()}
     told["memory_mb"] = service.memory_mb()
     return told
 
@@ -184,13 +179,13 @@ def queries(service: BenchService, events: int) -> dict[str, Any]:
 def busy(service: BenchService, events: int) -> dict[str, Any]:
     """The same while 20,000 events a second come in."""
     with service.client() as client:
-        literals = _literals(service, client)
+        literals = literals_of(service, client)
         load = service.start_load(rate=BUSY_RATE, seconds=75, batch=200)
         time.sleep(5)
         told: dict[str, Any] = {}
         for name, one in _classes(literals).items():
             if load.poll() is None:
-                told[name] = _timed(service, client, one)
+                told[name] = timed(service, client, one)
     told["memory_mb"] = service.memory_mb()
     told["intake"] = _intake(finished(load))
     service.wait_until_drained()
@@ -221,7 +216,7 @@ def _classes(literals: dict[str, list[str]]) -> dict[str, list[Request]]:
     }
 
 
-def _literals(service: BenchService, client: httpx.Client) -> dict[str, list[str]]:
+def literals_of(service: BenchService, client: httpx.Client) -> dict[str, list[str]]:
     """Sessions, users and words that occur, the same at every run of one fill."""
     sample: list[dict[str, Any]] = []
     for hours in range(4, 116, 5):
@@ -232,6 +227,7 @@ def _literals(service: BenchService, client: httpx.Client) -> dict[str, list[str
     pairs = Counter(f"{a} {b}" for text in texts for a, b in pairwise(text) if a.isalpha() and b.isalpha())
     hexes = [word for text in texts for word in text if len(word) >= 8 and word.isalnum() and not word.isalpha()]
     return {
+        "id": [event["id"] for event in sample[:: max(1, len(sample) // LITERALS)]][:LITERALS],
         "session": [event["session"] for event in sample[:: max(1, len(sample) // LITERALS)]][:LITERALS],
         "user": [event["user"] for event in sample if event.get("user")][:: max(1, len(sample) // 40)][:LITERALS],
         "rare": hexes[:: max(1, len(hexes) // LITERALS)][:LITERALS],
@@ -240,16 +236,16 @@ def _literals(service: BenchService, client: httpx.Client) -> dict[str, list[str
     }
 
 
-def _timed(service: BenchService, client: httpx.Client, requests: list[Request]) -> dict[str, Any]:
+def timed(service: BenchService, client: httpx.Client, requests: list[Request]) -> dict[str, Any]:
     times = []
     for path, parameters in requests:
         began = time.monotonic()
         client.get(f"{service.api_url}{path}", params=parameters).raise_for_status()
         times.append((time.monotonic() - began) * 1000)
-    return {"first_ms": round(times[0], 1), **{f"{k}_ms": v for k, v in _quantiles(times, 1).items()}}
+    return {"first_ms": round(times[0], 1), **{f"{k}_ms": v for k, v in quantiles(times, 1).items()}}
 
 
-def _quantiles(values: list[float], digits: int) -> dict[str, float]:
+def quantiles(values: list[float], digits: int) -> dict[str, float]:
     ordered = sorted(values)
     return {
         "p50": round(statistics.median(ordered), digits),

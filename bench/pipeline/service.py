@@ -23,14 +23,17 @@ class BenchService:
     intake_url = f"http://127.0.0.1:{INTAKE_PORT}"
     api_url = f"http://127.0.0.1:{API_PORT}"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep: bool = False) -> None:
+        """keep: go on with what the folder holds; else it is emptied first."""
+        self._keep = keep
         self.folder = folder / "data"
         self.log = folder / "serve.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "BenchService":
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        if not self._keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.start()
         return self
 
@@ -90,6 +93,10 @@ class BenchService:
 
     def client(self) -> httpx.Client:
         return httpx.Client(headers={"Authorization": f"Bearer {self.secrets['api_token']}"}, timeout=120)
+
+    def store_bytes(self) -> int:
+        files = (self.folder / "store").rglob("*")
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def ledger(self) -> dict[str, Any]:
         with self.client() as client:
