@@ -353,6 +353,8 @@ def test_patterns_come_with_trend_and_example(reading: Reading, client: TestClie
     reading.write([make_event(9, pattern="")])
     body = get(client, "/api/v1/patterns", **{"from": "-4s", "to": "now+1s", "buckets": 5, "limit": 1}).json()
     assert body.pop("took_ms") >= 0
+    cost = {name: body.pop(name) for name in ("rows_read", "bytes_read", "partial", "reached")}
+    assert cost["rows_read"] > 0 and cost["partial"] is None
     example = body["patterns"][0].pop("example")
     assert (example["id"], example["value"]) == ("id-0000", "took 0 ms")
     assert body == {
@@ -378,6 +380,18 @@ def test_patterns_come_with_trend_and_example(reading: Reading, client: TestClie
     }
     [found] = get(client, "/api/v1/patterns", query="pattern=a", to="now-3s").json()["patterns"]
     assert (found["count"], found["before"], found["new"], found["query"]) == (1, None, True, "pattern=a")
+
+
+def test_the_stage_patterns_makes_a_table(reading: Reading, client: TestClient[Any]) -> None:
+    reading.store.keep_patterns([KeptPattern("shop", "a", "took <*> ms", "took 0 ms", NOW_NS - 7)])
+    reading.write([make_event(index, f"took {index} ms", pattern="a", level="fatal") for index in range(3)])
+    table = get(client, "/api/v1/stats", query="took | patterns | limit 5").json()
+    assert [column["name"] for column in table["columns"]] == [
+        "template", "count", "errors", "first_seen", "last_seen", "query", "example"
+    ]  # fmt: skip
+    assert table["rows"][0][:3] == ["took <*> ms", 3, 3]
+    assert (table["rows"][0][5], table["rows"][0][6]["id"], table["truncated"]) == ("pattern=a", "id-0000", False)
+    assert get(client, "/api/v1/search", query="took | patterns").json()["error"]["code"] == "query_makes_a_table"
 
 
 @pytest.mark.parametrize("parameters", [{"limit": 0}, {"limit": 1001}, {"buckets": 101}, {"query": "("}, {"by": "x"}])

@@ -20,6 +20,7 @@ from logkeep.query.stages import (
     Group,
     Limit,
     Making,
+    Patterns,
     Sort,
     SortKey,
     Stage,
@@ -97,4 +98,8 @@ def _after(draw: st.DrawFn, columns: Sequence[ColumnRef]) -> list[Stage]:
 
 def statements() -> st.SearchStrategy[Statement]:
     """Any statement the parser can make."""
-    return table_statements() | event_statements()
+    patterns = st.builds(
+        lambda found, rows: Statement(found, (Patterns(), Limit(rows)) if rows else (Patterns(),)),
+        _filters, st.integers(0, 5),
+    )  # fmt: skip
+    return table_statements() | event_statements() | patterns

@@ -103,7 +103,7 @@ class PatternAnswer(msgspec.Struct):
     example: Annotated[EventAnswer, Meta(description="its last event in the range")]
 
 
-class PatternsAnswer(msgspec.Struct, rename={"from_": "from"}):
+class PatternsAnswer(Cost, rename={"from_": "from"}):
     """Patterns by the number of their events. patterns: how many there are, shown or not."""
 
     from_: Time
@@ -112,7 +112,6 @@ class PatternsAnswer(msgspec.Struct, rename={"from_": "from"}):
     total: Annotated[int, Meta(description="patterns that match, those beyond `limit` too")]
     events: Annotated[int, Meta(description="text events that match")]
     ungrouped: Annotated[int, Meta(description="those of them without a pattern: too many new ones came at once")]
-    took_ms: float
 
 
 class StatsColumn(msgspec.Struct):

@@ -1,11 +1,12 @@
 """What the messages say, by template: `/api/v1/patterns`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get
 from litestar.params import QueryParameter
 
+from logkeep.api import costs
 from logkeep.api.answers import (
     FromTime,
     PatternsAnswer,
@@ -17,8 +18,9 @@ from logkeep.api.answers import (
 from logkeep.api.backend import Context
 from logkeep.api.search import GivenContext, GivenCredential, range_of
 from logkeep.api.times import TimeRange
-from logkeep.clock import NS_PER_DAY, NS_PER_MS
+from logkeep.clock import NS_PER_DAY
 from logkeep.query.parser import parse
+from logkeep.query.table import Column, Table
 from logkeep.store.page import rfc3339
 from logkeep.store.port import PatternCount, PatternRequest, Patterns
 from logkeep.store.reading import Reading
@@ -47,15 +49,18 @@ async def patterns(
     request = PatternRequest(
         credential.app, parsed, span.from_ns, span.to_ns, buckets, limit, before=_has_range_before(context, span)
     )
-    started_ns = context.clock.monotonic_ns()
 
-    def counted(reading: Reading) -> Patterns:
+    def counted(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/patterns").time():
-            return context.backend.store.patterns(reading, request)
+            found = context.backend.store.patterns(reading, request)
+        return b"%b,%b}" % (_members(found, span)[:-1], costs.cost_members(reading))
 
-    found = await context.read(counted)
-    took_ms = round((context.clock.monotonic_ns() - started_ns) / NS_PER_MS, 1)
-    answer = msgspec.json.encode(
+    return json_answer(await context.read(counted))
+
+
+def _members(found: Patterns, span: TimeRange) -> bytes:
+    """The answer's JSON, but for what it cost."""
+    return msgspec.json.encode(
         {
             "from": rfc3339(span.from_ns),
             "to": rfc3339(span.to_ns),
@@ -63,10 +68,30 @@ async def patterns(
             "total": found.patterns,
             "events": found.events,
             "ungrouped": found.ungrouped,
-            "took_ms": took_ms,
         }
     )
-    return json_answer(answer)
+
+
+def patterns_table(found: Patterns, *, limited: bool) -> Table:
+    """What `| patterns` answers. limited: fewer rows than there are is what was asked for."""
+    columns = (
+        Column("template", "text"), Column("count", "number"), Column("errors", "number"),
+        Column("first_seen", "time"), Column("last_seen", "time"), Column("query", "text"), Column("example", "json"),
+    )  # fmt: skip
+    rows: list[list[Any]] = [
+        [
+            row.template, row.count, row.levels.get("error", 0) + row.levels.get("fatal", 0),
+            rfc3339(row.first_ns), rfc3339(row.last_ns), _query(row), msgspec.Raw(row.example),
+        ]
+        for row in found.rows
+    ]  # fmt: skip
+    return Table(columns, rows, truncated=not limited and len(rows) < found.patterns)
+
+
+def _query(row: PatternCount) -> str:
+    """What finds the events of this pattern."""
+    ids = row.ids[:IDS_IN_QUERY_MAX]
+    return f"pattern={ids[0]}" if len(ids) == 1 else f"pattern:({' or '.join(ids)})"
 
 
 def _has_range_before(context: Context, span: TimeRange) -> bool:
@@ -78,11 +103,10 @@ def _has_range_before(context: Context, span: TimeRange) -> bool:
 
 def _answer(row: PatternCount, span: TimeRange) -> dict[str, object]:
     """As PatternAnswer; the example is JSON already."""
-    ids = row.ids[:IDS_IN_QUERY_MAX]
     return {
         "template": row.template,
         "ids": row.ids,
-        "query": f"pattern={ids[0]}" if len(ids) == 1 else f"pattern:({' or '.join(ids)})",
+        "query": _query(row),
         "count": row.count,
         "trend": row.counts,
         "before": row.before,

@@ -141,7 +141,7 @@ def make_request(
         raise InputError(f"order is 'asc' or 'desc', not {order[:40]!r}")
     direction = cast(Order, order)
     statement = parse_statement(text, chars_max=context.settings.api.query_chars_max)
-    if statement.making is not None:
+    if statement.making is not None or statement.patterns:
         raise InputError(
             "this query makes a table, and a search gives events; ask /api/v1/stats, or leave out what counts",
             code="query_makes_a_table",

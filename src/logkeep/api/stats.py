@@ -7,12 +7,13 @@ from logkeep.api import costs
 from logkeep.api.answers import FromTime, QueryText, StatsAnswer, ToTime, documented, json_answer
 from logkeep.api.backend import Context
 from logkeep.api.event_fields import table_of_events
+from logkeep.api.patterns import patterns_table
 from logkeep.api.search import GivenContext, GivenCredential, event_request, range_of
 from logkeep.api.times import TimeRange
 from logkeep.query.parser import parse_statement
 from logkeep.query.stages import ROWS_DEFAULT, Statement
 from logkeep.query.table import Table
-from logkeep.store.port import StatsRequest
+from logkeep.store.port import PatternRequest, StatsRequest
 from logkeep.store.reading import Reading
 
 
@@ -45,6 +46,10 @@ def make_table(context: Context, reading: Reading, app: str, statement: Statemen
     if statement.making is not None:
         passed_ns = min(context.clock.now_ns(), span.to_ns)
         return store.stats(reading, StatsRequest(app, statement, span.from_ns, span.to_ns, passed_ns))
+    if statement.patterns:
+        rows = statement.limit or ROWS_DEFAULT
+        wanted = PatternRequest(app, statement.filter, span.from_ns, span.to_ns, buckets=1, limit=rows)
+        return patterns_table(store.patterns(reading, wanted), limited=statement.limit is not None)
     request = event_request(app, statement, span, "desc", statement.limit or ROWS_DEFAULT)
     page = store.search(reading, request)
     if statement.limit is not None:

@@ -96,7 +96,7 @@ def makes_table(text: str) -> bool:
         statement = parse_statement(text, chars_max=len(text))
     except QuerySyntaxError:
         return False
-    return statement.making is not None or bool(statement.fields)
+    return statement.making is not None or statement.patterns or bool(statement.fields)
 
 
 def table(api: Api, text: str, from_: str | None, to: str | None, on_screen: bool) -> Table:

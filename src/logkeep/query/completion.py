@@ -146,11 +146,14 @@ def _value(place: Completion, field: str, operator: str) -> Completion:
 def _in_stage(stage: Sequence[_Piece], place: Completion, made: Sequence[str]) -> Completion:
     """stage: the pieces after the last bar. made: the columns of the table that a stage before makes."""
     if not stage:
-        later = tuple(row.name for row in STAGES if row.name and not (made and row.name in ("top", "context")))
+        not_after = ("top", "patterns", "context")
+        later = tuple(row.name for row in STAGES if row.name and not (made and row.name in not_after))
         return _named(place, later if made else (*FUNCTION_NAMES, *later), ())
     name, last = stage[0].text.lower(), stage[-1]
     words = [piece.text.lower() for piece in stage]
     match name:
+        case "patterns":
+            return _ended(place)
         case "limit" | "context":
             return _named(place, ("|",) if len(stage) > 1 else (), ())
         case "top":

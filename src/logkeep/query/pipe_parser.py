@@ -1,7 +1,7 @@
 """The stages after a filter, text → values of stages.py; every refusal names a column and what to write instead.
 
 stages  = { "|" stage }              in the order of stages.RANKS
-stage   = what ["by" group {"," group}] | "top" number field | "sort" key {"," key} | "limit" number
+stage   = what ["by" group {"," group}] | "top" number field | "patterns" | "sort" key {"," key} | "limit" number
         | "context" number | "fields" column {"," column}
 what    = function {"," function}
 function= "count" | "rate" | "uniq" "(" field ")" | numeric "(" field ")"
@@ -44,6 +44,7 @@ from logkeep.query.stages import (
     Group,
     Limit,
     Making,
+    Patterns,
     Sort,
     SortKey,
     Stage,
@@ -87,6 +88,7 @@ class PipeParser:
     def stage(self) -> Stage:
         readers: dict[str, Callable[[], Stage]] = {
             "top": self.top, "sort": self.sort, "limit": self.limit, "context": self.context, "fields": self.fields,
+            "patterns": Patterns,
         }  # fmt: skip
         start = self.scan.at
         word = self.scan.match(_WORD)
@@ -101,12 +103,14 @@ class PipeParser:
 
     def check_order(self, stage: Stage, start: int) -> None:
         for earlier in self.found:
-            if isinstance(stage, Making) and isinstance(earlier, Making):
+            if isinstance(earlier, Patterns) and not isinstance(stage, Limit | Patterns):
+                refuse("after `patterns` comes `limit` or the end; what stands here does not belong to it", start)
+            if isinstance(stage, Patterns | Making) and isinstance(earlier, Making):
                 refuse("one table a query: join functions with commas, as in count, avg(value) by key", start)
             if type(earlier) is type(stage):
                 refuse(f"`{_name(stage)}` stands twice; keep one", start)
             if RANKS[type(earlier)] > RANKS[type(stage)]:
-                if isinstance(stage, Making):
+                if isinstance(stage, Making | Patterns):
                     refuse(f"`{_name(stage)}` is of all that match: it stands before `{_name(earlier)}`", start)
                 refuse(f"`{_name(stage)}` stands before `{_name(earlier)}`; swap them", start)
             if isinstance(stage, Context) and isinstance(earlier, Making):

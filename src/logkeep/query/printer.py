@@ -13,6 +13,7 @@ from logkeep.query.stages import (
     Fields,
     Function,
     Limit,
+    Patterns,
     Sort,
     Stage,
     Statement,
@@ -36,6 +37,8 @@ def _stage(stage: Stage) -> str:
             return f"{made} by {', '.join(map(column_name, by))}" if by else made
         case Top(rows, field):
             return f"top {rows} {field_text(field)}"
+        case Patterns():
+            return "patterns"
         case Sort(keys):
             return "sort " + ", ".join(column_name(key.column) + " desc" * key.descending for key in keys)
         case Limit(rows):

@@ -3,6 +3,7 @@
 A query is a filter and stages in this order, each at most once:
 
     what it makes     count, avg(value), … by …  |  top      a table of numbers; without one of them, events
+                      patterns                               what the messages say, counted; before `limit` only
     the rows          sort, limit, context (events only)
     the columns       fields
 
@@ -75,6 +76,10 @@ class Top(Node, frozen=True):
     field: str
 
 
+class Patterns(Node, frozen=True):
+    """A row for each pattern of the messages, the most frequent first."""
+
+
 class SortKey(Node, frozen=True):
     """column: of the table before it, else one of EVENT_FIELDS or an attribute."""
 
@@ -103,7 +108,7 @@ class Fields(Node, frozen=True):
 
 
 Making: TypeAlias = Aggregate | Top  # the stages that make a table of numbers
-Stage: TypeAlias = Making | Sort | Limit | Context | Fields
+Stage: TypeAlias = Making | Patterns | Sort | Limit | Context | Fields
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -116,6 +121,11 @@ class Statement(msgspec.Struct, frozen=True):
     def making(self) -> Making | None:
         """The stage that makes a table of numbers; None: the answer is events."""
         return next((stage for stage in self.stages if isinstance(stage, Making)), None)
+
+    @property
+    def patterns(self) -> bool:
+        """Whether the answer is the patterns of the messages."""
+        return any(isinstance(stage, Patterns) for stage in self.stages)
 
     @property
     def sort(self) -> tuple[SortKey, ...]:
@@ -139,7 +149,7 @@ def columns_of(making: Making) -> tuple[ColumnRef, ...]:
     return (making.field, Function("count")) if isinstance(making, Top) else (*making.by, *making.functions)
 
 
-RANKS: dict[type[Stage], int] = {Aggregate: 0, Top: 0, Sort: 1, Limit: 2, Context: 3, Fields: 4}
+RANKS: dict[type[Stage], int] = {Aggregate: 0, Top: 0, Patterns: 0, Sort: 1, Limit: 2, Context: 3, Fields: 4}
 
 
 class FunctionRow(msgspec.Struct, frozen=True):
@@ -181,6 +191,12 @@ STAGES = (
         "error | count, p95(value) by component, bin(5m)",
     ),
     StageRow("top", "top N FIELD", "the values that most events have, with their counts", "error | top 10 user"),
+    StageRow(
+        "patterns",
+        "patterns",
+        "what the messages say but for numbers, ids and names: a row for each such pattern, the most frequent first",
+        "level>=warn | patterns | limit 20",
+    ),
     StageRow(
         "sort",
         "sort COLUMN [asc|desc], …",

@@ -36,7 +36,7 @@ PLACES: list[tuple[str, Completion]] = [
     ("value>5^", Completion(6, 7, "5")),
     ("value:ti^", Completion(6, 8, "ti")),
     ("key:/re^", Completion(4, 7, "/re")),
-    ("a | ^", Completion(4, 4, "", (*FUNCTION_NAMES, "top", "sort", "limit", "context", "fields"))),
+    ("a | ^", Completion(4, 4, "", (*FUNCTION_NAMES, "top", "patterns", "sort", "limit", "context", "fields"))),
     ("a | co^", Completion(4, 6, "co", ("count", "context"))),
     ("a | count ^", Completion(10, 10, "", ("by", ",", "|"))),
     ("a | count, ^", Completion(11, 11, "", FUNCTION_NAMES)),

@@ -18,6 +18,7 @@ from logkeep.query.stages import (
     Fields,
     Function,
     Limit,
+    Patterns,
     Sort,
     SortKey,
     Stage,
@@ -45,6 +46,7 @@ STAGES: list[tuple[str, str, tuple[Stage, ...]]] = [
         (Aggregate((Function("avg", "attributes.odd name"),), ("attributes.x.y",)),),
     ),
     ("| rate by bin(90s)", "* | rate by bin(90s)", (Aggregate((Function("rate"),), (Bin(90 * 10**9),)),)),
+    ("|Patterns| limit 3", "* | patterns | limit 3", (Patterns(), Limit(3))),
     ("| top 10 terminal", "* | top 10 device", (Top(10, "device"),)),
     (
         "| top 5 user | sort count, user DESC | fields count",
@@ -77,7 +79,10 @@ def test_the_filter_ends_at_the_first_bar() -> None:
     assert parse_statement('"a | count"').stages == ()
 
 
-_BEGIN = "stages begin with count, rate, uniq, sum, avg, min, max, p50, p75, p90, p95, p99, top, sort, limit, context, fields"
+_BEGIN = (
+    "stages begin with count, rate, uniq, sum, avg, min, max, p50, p75, p90, p95, p99, top, patterns, sort, limit,"
+    " context, fields"
+)
 _FIELDS = f"fields are {', '.join(FIELDS)} and attributes.NAME"
 
 REFUSALS = [
@@ -128,6 +133,10 @@ REFUSALS = [
     ("a | count by bin(0m)", 18, "a width of 0m is not within 1ms and 366d"),
     ("a | count by bin(1m), bin(5m)", 30, "one `bin` is enough; take the narrower"),
     ("a | count by user component", 19, "after `count` comes a comma, a `|` or the end; what stands here does not belong to it"),
+    ("a | patterns | sort time", 16, "after `patterns` comes `limit` or the end; what stands here does not belong to it"),
+    ("a | count | patterns", 13, "one table a query: join functions with commas, as in count, avg(value) by key"),
+    ("a | limit 3 | patterns", 15, "`patterns` is of all that match: it stands before `limit`"),
+    ("a | patterns | patterns", 16, "`patterns` stands twice; keep one"),
     ("a | top user", 9, "`top` takes a whole number first, as in top 10 user"),
     ("a | top 10 by user", 12, "`top` takes the field right after the number, as in top 10 user"),
     ("a | top 10 user by key", 17, "`by` does not follow `top`; write `| count by component`"),
