@@ -11,6 +11,7 @@ from logkeep.errors import QuerySyntaxError
 from logkeep.event import Event
 from logkeep.query import ast
 from logkeep.query.automaton import Automaton
+from logkeep.query.literals import longest_literal
 from logkeep.query.match import matcher, matches
 from logkeep.query.parser import parse
 from logkeep.query.printer import to_text
@@ -29,6 +30,7 @@ _PATTERN_PIECES = (
     "a", "b", "1", "_", "é", ".", "|", "(", ")", "(?:", "[", "]", "^", "$", "-", "*", "+", "?", "{2}", "{1,}", "{0,2}",
     "\\d", "\\W", "\\s", "\\b", "\\n", "\\.", "\\", "[a-b]", "[^a1]", "[\\d_]",
 )  # fmt: skip
+_few_words = st.lists(st.sampled_from(("a", "ab", "b", "é", "Σ", " ", "-", "\x00", "1")), max_size=12).map("".join)
 _words = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
@@ -107,3 +109,28 @@ def _dollar_at_the_end_only(pattern: str) -> str:
 
 def test_a_query_is_compiled_once_for_many_events() -> None:
     assert matcher(parse("a b")) is matcher(parse("a  and b"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(_words | _few_words, _words)
+def test_words_phrases_and_prefixes_are_found_where_cutting_into_tokens_finds_them(value: str, other: str) -> None:
+    """The evaluator looks for tokens without cutting the text up; this is what it must come to."""
+    event = Event("a", "s", "k", value, "text", None, 1, 1, "e")
+    there = tokens(value)
+    for wanted in [*there[:4], *tokens(other)[:4], "a", "b", "é", "1"]:
+        assert matches(ast.Word(wanted), event) == (wanted in there)
+        assert matches(ast.WordPrefix(wanted), event) == any(token.startswith(wanted) for token in there)
+        for second in [*there[:4], "a"]:
+            runs = itertools.pairwise(there)
+            assert matches(ast.Phrase((wanted, second)), event) == ((wanted, second) in runs)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(_PATTERN_PIECES), max_size=8).map("".join), st.text("ab1_é. -", max_size=12))
+def test_the_literal_of_a_pattern_stands_in_every_text_it_is_found_in(pattern: str, text: str) -> None:
+    try:
+        literal = longest_literal(pattern)
+        found = Automaton(pattern).search(text)
+    except PatternError:
+        return
+    assert literal in text or not found

@@ -9,6 +9,7 @@ Two values only, never a third: what is absent does not match, and `not` turns t
 """
 
 import operator
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
@@ -17,7 +18,8 @@ from typing import TypeAlias
 from logkeep.event import LEVELS, Event, Scalar
 from logkeep.query import ast
 from logkeep.query.automaton import Automaton
-from logkeep.query.text import fold, tokens
+from logkeep.query.literals import longest_literal
+from logkeep.query.text import TOKEN_CLASS, fold
 
 Matcher: TypeAlias = Callable[[Event], bool]
 Reader: TypeAlias = Callable[[Event], str | None]
@@ -32,6 +34,8 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+
+_END = f"(?![{TOKEN_CLASS}])"  # no token goes on here
 
 
 def matches(query: ast.Query, event: Event) -> bool:
@@ -51,11 +55,9 @@ def _matcher(query: ast.Query) -> Matcher:
             inner = _matcher(child)
             return lambda event: not inner(event)
         case ast.And(children):
-            parts = [_matcher(child) for child in children]
-            return lambda event: all(part(event) for part in parts)
+            return _all_of([_matcher(child) for child in sorted(children, key=_cost)])
         case ast.Or(children):
-            parts = [_matcher(child) for child in children]
-            return lambda event: any(part(event) for part in parts)
+            return _any_of([_matcher(child) for child in sorted(children, key=_cost)])
         case ast.All():
             return lambda _: True
         case ast.Word() | ast.Phrase() | ast.WordPrefix():
@@ -66,25 +68,73 @@ def _matcher(query: ast.Query) -> Matcher:
             return _field_matcher(query)
 
 
+def _cost(query: ast.Query) -> int:
+    """About 0.05 µs an event; what decides for less comes first."""
+    match query:
+        case ast.Not(child):
+            return 1 + _cost(child)
+        case ast.And(children) | ast.Or(children):
+            return 1 + sum(map(_cost, children))
+        case ast.Regex():
+            return 100
+        case ast.Word() | ast.Phrase() | ast.WordPrefix():
+            return 10
+        case ast.Equals(_, _, True) | ast.Prefix(_, _, True):
+            return 5
+        case _:
+            return 2
+
+
+def _all_of(parts: list[Matcher]) -> Matcher:
+    if len(parts) == 2:  # a third of the time of the loop, and most queries have two
+        first, second = parts
+        return lambda event: first(event) and second(event)
+
+    def matches_all(event: Event) -> bool:
+        for part in parts:  # noqa: SIM110 - all() with a generator takes twice as long
+            if not part(event):
+                return False
+        return True
+
+    return matches_all
+
+
+def _any_of(parts: list[Matcher]) -> Matcher:
+    if len(parts) == 2:
+        first, second = parts
+        return lambda event: first(event) or second(event)
+
+    def matches_any(event: Event) -> bool:
+        for part in parts:  # noqa: SIM110
+            if part(event):
+                return True
+        return False
+
+    return matches_any
+
+
 def _text_matcher(query: ast.Word | ast.Phrase | ast.WordPrefix) -> Matcher:
+    """Tokens are found in the folded text by where they begin and end: a tenth of the time of cutting it up.
+
+    The patterns hold only literal tokens and runs of separators, so `re` has nothing to try twice.
+    """
     match query:
         case ast.Word(word):
-            # Looking for the letters first is much cheaper than cutting tokens, and nearly always says no.
-            return lambda event: word in (folded := fold(event.value)) and word in tokens(folded)
+            first, pattern = word, f"{_token(word)}{_END}"
         case ast.WordPrefix(prefix):
-            return lambda event: (
-                prefix in (folded := fold(event.value)) and any(token.startswith(prefix) for token in tokens(folded))
-            )
+            first, pattern = prefix, _token(prefix)
         case ast.Phrase(phrase):
-            return lambda event: phrase[0] in (folded := fold(event.value)) and _holds_run(tokens(folded), phrase)
+            first = max(phrase, key=len)
+            pattern = f"[^{TOKEN_CLASS}]+".join((_token(phrase[0]), *map(re.escape, phrase[1:]))) + _END
+    search = re.compile(pattern).search
+    # Looking for the letters first is much cheaper, and nearly always says no.
+    return lambda event: first in (folded := fold(event.value)) and search(folded) is not None
 
 
-def _holds_run(words: list[str], run: tuple[str, ...]) -> bool:
-    return any(
-        tuple(words[start : start + len(run)]) == run
-        for start, word in enumerate(words)
-        if word == run[0]
-    )  # fmt: skip
+def _token(start: str) -> str:
+    """Pattern of a token that begins with `start`. Letters first, so that `re` skips to them, then a look behind."""
+    text = re.escape(start)
+    return f"{text}(?<![{TOKEN_CLASS}]{text})"
 
 
 def _number_matcher(query: ast.Compare | ast.LevelCompare) -> Matcher:
@@ -131,8 +181,8 @@ def _field_matcher(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> M
             folded = fold(text)
             return lambda event: (found := read(event)) is not None and fold(found).startswith(folded)
         case ast.Regex(_, pattern):
-            search = Automaton(pattern).search
-            return lambda event: (found := read(event)) is not None and search(found)
+            search, literal = Automaton(pattern).search, longest_literal(pattern)
+            return lambda event: (found := read(event)) is not None and literal in found and search(found)
     raise AssertionError(query)
 
 
