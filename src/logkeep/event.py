@@ -75,6 +75,8 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     integers within 64 bits and floats finite; what a sender nested is its JSON text.
     own_id: the sender gave the id. update: replaces what this key of this session had before. pattern: id of the
     message's template (patterns/); "" for what is no text, and where there was no time to find one.
+    arrival: its place in the order in which events were stored, 0 while it has none; grows by at least one an event,
+    also across restarts, and is near the ns UTC when it was stored.
     """
 
     app: str
@@ -94,3 +96,4 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     update: bool = False
     own_id: bool = False
     pattern: str = ""
+    arrival: int = 0

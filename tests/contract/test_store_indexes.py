@@ -8,10 +8,12 @@ import pytest
 
 from logkeep.clock import NS_PER_S
 from logkeep.event import Event
+from logkeep.query.ast import All
 from logkeep.query.parser import parse
+from logkeep.store import clickhouse_arrivals
 from logkeep.store.clickhouse_sql import compile_query
 from logkeep.store.embedded import EmbeddedStore
-from logkeep.store.port import Batch
+from logkeep.store.port import ArrivedRequest, Batch
 from logkeep.store.reading import Reading
 
 ROWS = 20_000  # ten granules
@@ -38,6 +40,7 @@ def _event(number: int) -> Event:
         time_ns=T0 + number * NS_PER_S,
         received_ns=T0 + number * NS_PER_S,
         id=f"id-{number}",
+        arrival=number + 1,
         user=f"u-{number // 100}",
         device=f"d-{number // 100}",
     )
@@ -93,3 +96,10 @@ def test_what_no_merge_has_indexed_yet_is_found_as_well(store: EmbeddedStore, te
     store._engine.write("OPTIMIZE TABLE events FINAL")
     after = store._engine.read(Reading(), sql, condition.parameters, "TSVRaw")
     assert before == after != b"[]\n"
+
+
+def test_what_arrived_last_is_found_without_reading_the_rest(indexed: EmbeddedStore) -> None:
+    wanted = clickhouse_arrivals.arrived(ArrivedRequest("shop", All(), ROWS - 100, ROWS, 10))
+    plan = indexed._engine.read(Reading(), f"EXPLAIN indexes = 1 {wanted.sql}", wanted.parameters, "TSVRaw").decode()
+    assert re.findall(r"Name: (\w+)", plan)[-1] == "ix_arrival"
+    assert int(re.findall(r"Granules: (\d+)", plan)[-1]) == 1

@@ -26,12 +26,13 @@ class BatchIntent(msgspec.Struct, frozen=True):
 
     ranges: partition → (offset of the first record, offset after the last). duplicates: indexes, in the batch, of
     events whose id was stored before this batch was. repeated: indexes of frames that came under an Idempotency-Key
-    seen before.
+    seen before. arrival: the place of its first event in the order of arrival, the others following.
     """
 
     ranges: dict[str, tuple[int, int]]
     duplicates: list[int]
     repeated: list[int]
+    arrival: int = 0
 
 
 class DropIntent(msgspec.Struct, frozen=True):
@@ -42,11 +43,12 @@ class DropIntent(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct):
-    """What the processor keeps with its offsets."""
+    """What the processor keeps with its offsets. arrival: the last place in the order of arrival that was taken."""
 
     apps: dict[str, AppLedger] = {}
     batch: BatchIntent | None = None
     drop: DropIntent | None = None
+    arrival: int = 0
 
     def app(self, name: str) -> AppLedger:
         return self.apps.setdefault(name, AppLedger())

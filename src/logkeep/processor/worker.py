@@ -25,6 +25,7 @@ from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, LogkeepError
 from logkeep.event import Event
+from logkeep.feed.port import Feed
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.ledger import BatchIntent, DropIntent, State, pack_state, unpack_state
 from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
@@ -67,7 +68,10 @@ class Processor:
         settings: Settings,
         clock: Clock,
         telemetry: Telemetry,
+        feed: Feed | None = None,
     ) -> None:
+        """feed: is told of every batch once the store has it."""
+        self._feed = feed
         self._queue, self._store, self._app_of_key, self._samples = queue, store, app_of_key, samples
         self._settings, self._clock, self._telemetry = settings, clock, telemetry
         self._rules = Rules(
@@ -78,6 +82,9 @@ class Processor:
         self._stop = threading.Event()
         self._lock = threading.Lock()  # over _state and _loss: the API reads what the writer changes
         self._state = unpack_state(queue.committed(GROUP).metadata)
+        if not self._state.arrival:  # the first start: a tail may open before the first event comes
+            intent = self._state.batch
+            self._state.arrival = intent.arrival - 1 if intent is not None else clock.now_ns()
         self._offsets = dict(queue.committed(GROUP).offsets)
         self._loss = UdpLoss.from_bytes(queue.committed(LOSS_GROUP).metadata)
         self._loss_done = dict(queue.committed(LOSS_GROUP).offsets)
@@ -90,6 +97,11 @@ class Processor:
     def stop(self) -> None:
         """`run` returns after the batch in hand."""
         self._stop.set()
+
+    def last_arrival(self) -> int:
+        """The place of the last event of all batches that are done, in the order of arrival."""
+        with self._lock:
+            return self._state.arrival
 
     def snapshot(self) -> tuple[State, dict[str, int]]:
         """The ledger as of the last commit, and the offsets it belongs to."""
@@ -188,14 +200,17 @@ class Processor:
         started_ns = self._clock.monotonic_ns()
         if intent is None:
             intent = self._retried(lambda: self._plan(prepared))
-            self._commit(State(self._state.apps, batch=intent), {})
+            self._commit(State(self._state.apps, batch=intent, arrival=self._state.arrival), {})
         events = _without(prepared, intent)
         self._keep_patterns(prepared)
+        for place, event in enumerate(events, intent.arrival):
+            event.arrival = place
         poisoned = self._write_all(prepared, events)
         keys = [frame.header.batch_id for frame in prepared.frames if frame.header.repeatable]
         if keys:
             self._retried(lambda: self._store.remember(keys, prepared.token))
         self._account(prepared, events, poisoned, intent)
+        self._tell(events, poisoned)
         self._observe(prepared, len(events), started_ns)
 
     def _keep_patterns(self, prepared: Prepared) -> None:
@@ -218,7 +233,8 @@ class Processor:
                     repeated.append(index)
                 seen.add(frame.header.batch_id)
         duplicates = self._store.known(prepared.events) if any(event.own_id for event in prepared.events) else set()
-        return BatchIntent(prepared.ranges, sorted(duplicates), repeated)
+        arrival = max(self._clock.now_ns(), self._state.arrival + 1)  # the wall clock may have been set back
+        return BatchIntent(prepared.ranges, sorted(duplicates), repeated, arrival)
 
     def _write_all(self, prepared: Prepared, events: list[Event]) -> list[tuple[Event, str]]:
         """The events the store refuses one by one, all others being durable there."""
@@ -261,7 +277,7 @@ class Processor:
             prepared.tally(event.app).reject("poison")
         self._keep_samples(prepared, poisoned)
         apps = {name: app.copy() for name, app in self._state.apps.items()}
-        state = State(apps)
+        state = State(apps, arrival=max(self._state.arrival, intent.arrival + len(events) - 1))
         for name, tally in prepared.tallies.items():
             app = state.app(name)
             app.received += tally.received
@@ -278,6 +294,16 @@ class Processor:
         self._commit(state, {partition: end for partition, (_, end) in prepared.ranges.items()})
         if self._clock.monotonic_ns() - self._loss_committed_ns > LOSS_COMMIT_EVERY_S * NS_PER_S:
             self._commit_loss()
+
+    def _tell(self, events: list[Event], poisoned: list[tuple[Event, str]]) -> None:
+        """Live tails hear of what was stored; after the commit, so that a restart tells nobody twice."""
+        if self._feed is None:
+            return
+        if poisoned:
+            gone = {event.arrival for event, _ in poisoned}
+            events = [event for event in events if event.arrival not in gone]
+        if events:
+            self._feed.publish(events)
 
     def _commit(self, state: State, offsets: dict[str, int]) -> None:
         self._queue.commit(GROUP, offsets, pack_state(state))
@@ -392,9 +418,10 @@ class Processor:
 
     def _drop(self, intent: DropIntent) -> None:
         """The day is gone and its events are accounted as expired, also when this is the second try."""
-        self._commit(State(self._state.apps, drop=intent), {})
+        self._commit(State(self._state.apps, drop=intent, arrival=self._state.arrival), {})
         self._store.drop_day(intent.day)
-        state = State({name: app.copy() for name, app in self._state.apps.items()})
+        apps = {name: app.copy() for name, app in self._state.apps.items()}
+        state = State(apps, arrival=self._state.arrival)
         for name, events in intent.events.items():
             state.app(name).stored -= events
             state.app(name).expired += events

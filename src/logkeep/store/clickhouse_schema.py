@@ -15,7 +15,7 @@ user + session + device 5, id 0.7 + 1.3 of bloom filter): 154, of which 90 witho
 from logkeep.event import LEVELS
 from logkeep.store.clickhouse_sql import FOLDED_VALUE
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MIB = 1 << 20
 
 LEVEL_TYPE = "Enum8('' = 0, " + ", ".join(f"'{level}' = {rank}" for rank, level in enumerate(LEVELS, 1)) + ")"
@@ -46,13 +46,14 @@ EVENTS = f"""CREATE TABLE IF NOT EXISTS events (
  time_ns Int64 CODEC(Delta, ZSTD(1)), received_ns Int64 CODEC(Delta, ZSTD(1)), id String CODEC(ZSTD(1)),
  level {LEVEL_TYPE} CODEC(ZSTD(1)), user String CODEC(ZSTD(1)), device String CODEC(ZSTD(1)),
  component LowCardinality(String), attributes String CODEC(ZSTD(1)), update Bool CODEC(ZSTD(1)),
- pattern LowCardinality(String),
+ pattern LowCardinality(String), arrival Int64 CODEC(Delta, ZSTD(1)),
  INDEX ix_value {FOLDED_VALUE} TYPE text(tokenizer = splitByNonAlpha, posting_list_codec = 'bitpacking'),
  INDEX ix_session session TYPE bloom_filter(0.01) GRANULARITY 1,
  INDEX ix_user user TYPE bloom_filter(0.01) GRANULARITY 1,
  INDEX ix_device device TYPE bloom_filter(0.01) GRANULARITY 1,
  INDEX ix_id id TYPE bloom_filter(0.01) GRANULARITY 1,
- INDEX ix_received received_ns TYPE minmax GRANULARITY 1
+ INDEX ix_received received_ns TYPE minmax GRANULARITY 1,
+ INDEX ix_arrival arrival TYPE minmax GRANULARITY 1
 ) ENGINE = MergeTree PARTITION BY {_DAY} PRIMARY KEY (app, time_ns) ORDER BY (app, time_ns, id)
 SETTINGS {_DURABLE}, {_OLD_PARTS}, non_replicated_deduplication_window = {TOKENS_KEPT},
  index_granularity = {GRANULE_ROWS},
@@ -96,7 +97,7 @@ HOUR_TABLES = ("recent_ids", "remembered")
 BATCH_STRUCTURE = (
     f"app String, session String, key String, value String, kind {KIND_TYPE}, number Nullable(Float64),"
     f" time_ns Int64, received_ns Int64, id String, level {LEVEL_TYPE}, user String, device String, component String,"
-    " attributes String, update Bool, own_id Bool, pattern String"
+    " attributes String, update Bool, own_id Bool, pattern String, arrival Int64"
 )
 
 # The engine's own caches default to gigabytes each. These hold the indexes of some ten million recent events.

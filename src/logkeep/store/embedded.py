@@ -27,8 +27,8 @@ from logkeep.event import Event
 from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
 from logkeep.query.table import Table
+from logkeep.store import clickhouse_arrivals, embedded_patterns
 from logkeep.store import clickhouse_schema as schema
-from logkeep.store import embedded_patterns
 from logkeep.store.clickhouse_plan import index_uses
 from logkeep.store.clickhouse_sql import (
     EVENT_COLUMNS,
@@ -43,10 +43,12 @@ from logkeep.store.clickhouse_sql import (
 from logkeep.store.clickhouse_stats import compile_neighbours, compile_stats, sort_order, table_of
 from logkeep.store.embedded_engine import Engine
 from logkeep.store.embedded_files import file_source, memory_file
-from logkeep.store.page import bucket_width_ns, decode_cursor, encode_cursor, time_ns_of, with_matches_marked
+from logkeep.store.page import bucket_width_ns, decode_cursor, page_of, with_matches_marked
 from logkeep.store.port import (
     REMEMBER_S,
     ROWS_MAX,
+    Arrived,
+    ArrivedRequest,
     Batch,
     Bucket,
     DayCount,
@@ -87,13 +89,6 @@ class _Place(msgspec.Struct, array_like=True, gc=False):
     id: str
 
 
-class _Ends(msgspec.Struct):
-    """Of an event's JSON, what a cursor needs."""
-
-    id: str
-    time: str
-
-
 class _Part(msgspec.Struct, array_like=True, frozen=True):
     """One file set of the engine: rows of one day. size: bytes on disk."""
 
@@ -114,7 +109,6 @@ class _SessionRow(msgspec.Struct, array_like=True):
     components: list[str]
 
 
-_decode_ends = msgspec.json.Decoder(_Ends).decode
 _decode_session_rows = msgspec.json.Decoder(_SessionRow).decode_lines
 _decode_parts = msgspec.json.Decoder(_Part).decode_lines
 _LIST_PARTS = """SELECT name, partition, rows, bytes_on_disk FROM system.parts
@@ -269,9 +263,9 @@ class EmbeddedStore:
     def _insert_events(self, source: str, token: str) -> None:
         self._engine.write(
             f"""INSERT INTO events (app, session, key, value, kind, number, time_ns, received_ns, id, level, user,
-                device, component, attributes, update, pattern)
+                device, component, attributes, update, pattern, arrival)
             SELECT app, session, key, value, kind, ifNull(number, nan), time_ns, received_ns, id, level, user,
-                device, component, attributes, update, pattern FROM {source}
+                device, component, attributes, update, pattern, arrival FROM {source}
             SETTINGS insert_deduplication_token = {text_literal(token)}, {_INSERT_SETTINGS}"""
         )
 
@@ -402,7 +396,7 @@ class EmbeddedStore:
                 found += lines
                 if len(found) > request.limit:
                     break
-        return _page(found, request.limit, reading)
+        return page_of(found, request.limit, reading)
 
     def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
         condition = compile_query(request.query)
@@ -420,7 +414,7 @@ class EmbeddedStore:
         where += self._not_hidden(request.app, from_ns, to_ns)
         parameters = {**condition.parameters, **order.parameters, "app": text_parameter(request.app)}
         found = self._events(reading, where, parameters, request.order, request.limit, sort=order.sql)
-        return _page(found, request.limit, reading)
+        return page_of(found, request.limit, reading)
 
     def _with_neighbours(self, reading: Reading, request: SearchRequest, page: Page) -> Page:
         asked = compile_neighbours(request.app, page.events, request.context, hiding=request.app in self._hiding)
@@ -437,7 +431,7 @@ class EmbeddedStore:
         where = ["app = {app:String}", "session = {session:String}"]
         if app in self._hiding:
             where.append("id NOT IN (SELECT id FROM hidden WHERE app = {app:String} AND session = {session:String})")
-        return _page(self._events(reading, where, parameters, "asc", limit + 1), limit, reading)
+        return page_of(self._events(reading, where, parameters, "asc", limit + 1), limit, reading)
 
     def event(self, reading: Reading, app: str, event_id: str) -> bytes | None:
         parameters = {"app": text_parameter(app), "id": text_parameter(event_id)}
@@ -465,6 +459,17 @@ class EmbeddedStore:
             f"""id NOT IN (SELECT id FROM hidden
             WHERE app = {{app:String}} AND time_ns >= {_int64(from_ns)} AND time_ns < {_int64(to_ns)})"""
         ]
+
+    def arrived(self, reading: Reading, request: ArrivedRequest) -> list[Arrived]:
+        wanted = clickhouse_arrivals.arrived(request)
+        lines = self._engine.read(reading, wanted.sql, wanted.parameters, "LineAsString")
+        return clickhouse_arrivals.read_arrived(lines)
+
+    def newest_arrived(self, reading: Reading, request: ArrivedRequest) -> tuple[int, int]:
+        wanted = clickhouse_arrivals.newest_arrived(request)
+        return clickhouse_arrivals.read_newest_arrived(
+            self._engine.read(reading, wanted.sql, wanted.parameters), request
+        )
 
     def histogram(
         self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None
@@ -578,17 +583,6 @@ def _batch_source(path: str) -> str:
 def _int64(time_ns: int) -> int:
     """Within what the columns hold; no stored time lies outside."""
     return min(_INT64_MAX, max(-_INT64_MAX, time_ns))
-
-
-def _page(found: list[bytes], limit: int, reading: Reading) -> Page:
-    """found: JSON of events in order, one more than `limit` where there are more."""
-    shown, following = found[:limit], None
-    if len(found) > limit:
-        last = _decode_ends(shown[-1])
-        following = encode_cursor(time_ns_of(last.time), last.id)
-    elif reading.reached_ns is not None:
-        following = encode_cursor(reading.reached_ns, "")
-    return Page(b"[" + b",".join(shown) + b"]", len(shown), following)
 
 
 def _after(cursor: str) -> tuple[int, str]:

@@ -31,6 +31,8 @@ from logkeep.store.page import (
 from logkeep.store.port import (
     REMEMBER_S,
     ROWS_MAX,
+    Arrived,
+    ArrivedRequest,
     Batch,
     Bucket,
     DayCount,
@@ -180,6 +182,23 @@ class MemoryStore:
     def event(self, reading: Reading, app: str, event_id: str) -> bytes | None:
         found = self._visible(reading, app, lambda event: event.id == event_id)
         return event_json(found[0]) if found else None
+
+    def arrived(self, reading: Reading, request: ArrivedRequest) -> list[Arrived]:
+        found = self._arrived(reading, request)[: request.limit]
+        return [Arrived(event.arrival, event_json(event)) for event in found]
+
+    def newest_arrived(self, reading: Reading, request: ArrivedRequest) -> tuple[int, int]:
+        found = self._arrived(reading, request)
+        older = found[: max(0, len(found) - request.limit)]
+        return (len(older), older[-1].arrival) if older else (0, request.after)
+
+    def _arrived(self, reading: Reading, request: ArrivedRequest) -> list[Event]:
+        reading.left()
+        matches = matcher(request.query)
+        with self._lock:
+            mine = [event for event in self._events.values() if event.app == request.app]
+        found = (event for event in mine if request.after < event.arrival <= request.until and matches(event))
+        return sorted(found, key=lambda event: event.arrival)
 
     def histogram(
         self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, buckets: int, by: str | None

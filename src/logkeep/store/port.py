@@ -62,6 +62,23 @@ class Page(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class ArrivedRequest(msgspec.Struct, frozen=True):
+    """What was stored after < arrival <= until (`Event.arrival`)."""
+
+    app: str
+    query: Query
+    after: int
+    until: int
+    limit: int
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """event: JSON, as the API sends it."""
+
+    arrival: int
+    event: bytes
+
+
 class DayCount(msgspec.Struct, frozen=True):
     """day: `YYYY-MM-DD`, UTC."""
 
@@ -203,6 +220,17 @@ class Store(Protocol):
 
     def event(self, reading: Reading, app: str, event_id: str) -> bytes | None:
         """One event as JSON, None when there is none of that id."""
+        ...
+
+    def arrived(self, reading: Reading, request: ArrivedRequest) -> list[Arrived]:
+        """The first `limit` matches in order of arrival; those that an update has superseded are among them."""
+        ...
+
+    def newest_arrived(self, reading: Reading, request: ArrivedRequest) -> tuple[int, int]:
+        """How many matches came before the newest `limit` of the request, and the arrival of the last of those.
+
+        (0, request.after) when there are no more than `limit`: what `arrived` then gives after it is the newest.
+        """
         ...
 
     def histogram(

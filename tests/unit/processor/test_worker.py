@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from logkeep.clock import NS_PER_DAY, SystemClock
+from logkeep.clock import NS_PER_DAY, ManualClock, SystemClock
 from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.event import Event
+from logkeep.feed.hub import Hub
 from logkeep.processor.ledger import AppLedger
 from logkeep.processor.queued import balance
 from logkeep.processor.samples import Samples
@@ -22,7 +23,7 @@ from logkeep.query.ast import All
 from logkeep.queue.memory import MemoryQueue
 from logkeep.settings import ProcessorSettings, Settings
 from logkeep.store.memory import MemoryStore
-from logkeep.store.port import Batch, PatternRequest, SearchRequest
+from logkeep.store.port import ArrivedRequest, Batch, PatternRequest, SearchRequest
 from logkeep.store.reading import Reading
 from logkeep.telemetry import Telemetry
 
@@ -80,7 +81,7 @@ class Bench:
         made = {"app": APP, "received_ns": NOW_NS, "batch_id": f"{self.frames:024x}", "count": len(lines), **header}
         self.queue.append("http-0", [pack_frame(FrameHeader(**made), b"\n".join(lines))])
 
-    def processor(self, queue: Any = None, store: Any = None, **settings: Any) -> Processor:
+    def processor(self, queue: Any = None, store: Any = None, feed: Any = None, **settings: Any) -> Processor:
         chosen = ProcessorSettings(**{"linger_s": 0.0, **settings})
         return Processor(
             queue=queue or self.queue,
@@ -90,6 +91,7 @@ class Bench:
             settings=Settings(processor=chosen),
             clock=SystemClock(),
             telemetry=TELEMETRY,
+            feed=feed,
         )
 
     def drain(self, processor: Processor | None = None) -> AppLedger:
@@ -287,6 +289,66 @@ def test_killed_at_every_step_everything_is_stored_once_and_accounted(tmp_path: 
         assert (step, ledger) == (step, expected)
         assert (step, sorted(found["key"] for found in bench.events())) == (step, ["k0", "k1", "k4", "k6"])
     assert died > 20
+
+
+class Looking:
+    """A tail that goes on where it was: what it missed from the store, then what is told."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self.seen, self.place = bench, list[str](), 0
+
+    def listen(self, processor: Processor) -> Hub:
+        hub = Hub()
+        hub.begin_at(processor.last_arrival())
+        listener = hub.listen()
+        after, until = self.place, listener.follow(APP)
+        for each in self._bench.store.arrived(Reading(), ArrivedRequest(APP, All(), after, until, 1000)):
+            self._see(each.arrival, msgspec.json.decode(each.event)["key"])
+        self._next = listener.next
+        return hub
+
+    def hear(self) -> None:
+        while (arrivals := self._next(0)) is not None:
+            for event in arrivals.events:
+                self._see(event.arrival, event.key)
+
+    def _see(self, place: int, key: str) -> None:
+        assert place > self.place, "out of order, or twice"
+        self.place = place
+        self.seen.append(key)
+
+
+def test_killed_at_every_step_a_tail_that_comes_back_sees_everything_once_and_in_order(tmp_path: Path) -> None:
+    died = 0
+    for step in range(1, 16):
+        bench = Bench(tmp_path / str(step))
+        tail = Looking(bench)
+        for life, steps in enumerate((step, step, 1_000)):
+            bench.send([event(3 * life + more) for more in range(3)])
+            fuse = Fuse(steps)
+            queue, store = Dying(bench.queue, fuse), Dying(bench.store, fuse)
+            processor = bench.processor(queue, store, feed=tail.listen(bench.processor()))
+            try:
+                bench.drain(processor)
+            except Crash:
+                died += 1
+            tail.hear()
+        assert (step, tail.seen) == (step, [f"k{number}" for number in range(9)])
+    assert died > 10
+
+
+def test_places_in_the_order_of_arrival_grow_when_the_clock_is_set_back(bench: Bench) -> None:
+    bench.send([event(0), event(1)])
+    bench.drain()
+    first = bench.processor().last_arrival()
+    for clock_ns in (first - NS_PER_DAY, first + NS_PER_DAY):
+        bench.send([event(clock_ns)])
+        processor = bench.processor()
+        processor._clock = ManualClock(clock_ns)  # it does not sleep, so a loop spins; the batch ends it
+        bench.drain(processor)
+    found = bench.store.arrived(Reading(), ArrivedRequest(APP, All(), 0, 1 << 62, 10))
+    places = [each.arrival for each in found]
+    assert places[:3] == [first - 1, first, first + 1] and places[3] >= first + NS_PER_DAY
 
 
 def test_days_older_than_the_retention_are_dropped_and_counted_as_expired(bench: Bench) -> None:
