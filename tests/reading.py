@@ -11,9 +11,11 @@ from litestar import Litestar
 
 from logkeep.api.app import create_api
 from logkeep.api.backend import Backend, Ledger
+from logkeep.api.serving import Server
 from logkeep.clock import NS_PER_MS, ManualClock
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
+from logkeep.feed.hub import Hub
 from logkeep.metastore.port import Credential
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
@@ -61,6 +63,7 @@ class Reading:
     def __init__(self, settings: Settings | None = None, *, store: Store | None = None) -> None:
         self.clock = ManualClock(NOW_NS)
         self.store = store or MemoryStore(clock=self.clock)
+        self.feed = Hub(NOW_NS)
         self.accounts = Accounts()
         self.telemetry = Telemetry()
         self.problems: list[str] = []
@@ -73,6 +76,7 @@ class Reading:
     def _make(self, settings: Settings) -> Litestar:
         backend = Backend(
             store=self.store,
+            feed=self.feed,
             metastore=self.accounts,
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
@@ -85,11 +89,19 @@ class Reading:
         self._batches += 1
         self.store.write(Batch(f"batch {self._batches}", events))
 
+    def arrive(self, events: Sequence[Event]) -> None:
+        """`events` are stored and told to live tails, as the processor does it."""
+        for place, event in enumerate(events, self.feed.position() + 1):
+            event.arrival = place
+        self.write(events)
+        self.feed.publish(events)
+
     def break_store(self) -> None:
         def fail(*_: Any, **__: Any) -> Any:
             raise BackendUnavailable("the store is closed", retry_after_s=7)
 
-        for name in ("search", "session", "event", "histogram", "stats", "latest_sessions", "patterns"):
+        names = ("search", "session", "event", "histogram", "stats", "latest_sessions", "patterns")
+        for name in (*names, "arrived", "newest_arrived"):
             setattr(self.store, name, fail)
 
 
@@ -114,7 +126,7 @@ def make_event(index: int = 0, value: Any = "hello", **fields: Any) -> Event:
 @contextmanager
 def served(app: Litestar) -> Iterator[str]:
     """The address of `app`, served over TCP as the keeper does it, until the block ends."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+    server = Server(app, uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

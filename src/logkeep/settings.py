@@ -82,6 +82,35 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int, _doc("events a session page shows at most; it says so when there are more", ge=1)
     ] = 10_000
     query_chars_max: Annotated[int, _doc("characters of a query's text", ge=16)] = 4096
+    exports: Annotated[int, _doc("exports that run at once; one more is a 503 with Retry-After", ge=1, le=64)] = 2
+    stalled_s: Annotated[
+        float, _doc("seconds a reader of an export or a tail may take nothing before its connection is closed", ge=1)
+    ] = 60.0
+
+
+class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Live tails: readers that are told of events as they are stored."""
+
+    readers_max: Annotated[int, _doc("open tails in all; one more is a 503 with Retry-After", ge=1, le=900)] = 500
+    app_readers_max: Annotated[int, _doc("open tails of one app; one more is a 429 with Retry-After", ge=1)] = 250
+    queries_max: Annotated[int, _doc("different queries of open tails in all; one more is answered 503", ge=1)] = 200
+    cpu_share: Annotated[
+        float,
+        _doc("part of a core for matching and encoding; events beyond it are told of as `dropped`", ge=0.01, le=1.0),
+    ] = 0.25
+    reader_bytes_max: Annotated[
+        int, _doc("bytes that wait for one reader; what comes on top is told of as `dropped`", ge=65536)
+    ] = 2 * MIB
+    reader_events_max: Annotated[int, _doc("events that wait for one reader", ge=10)] = 5_000
+    bytes_max: Annotated[int, _doc("bytes that wait for all readers; what several wait for counts once", ge=MIB)] = (
+        64 * MIB
+    )
+    replay_events_max: Annotated[
+        int, _doc("events sent again to a reader that comes back; older ones are told of as `dropped`", ge=0)
+    ] = 10_000
+    keep_alive_s: Annotated[
+        float, _doc("seconds of silence after which a comment keeps the connection open", ge=0.1)
+    ] = 15.0
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,6 +166,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Annotated[str, _doc("own log lines from this level on: debug, info, warning, error")] = "info"
     intake: Intake = Intake()
     api: Api = Api()
+    tail: TailSettings = TailSettings()
     queue: QueueSettings = QueueSettings()
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()

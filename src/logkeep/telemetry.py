@@ -79,6 +79,11 @@ METRICS = (
     _counter("api_requests", "API requests answered, by route and status", "route", "status"),
     _counter("api_reads_ended_early", "reads ended before they were whole: cancelled, or by which limit", "why"),
     _histogram("api_query_seconds", "seconds a query took in the store", _SECONDS, "route"),
+    _newest("tail_readers", "open live tails"),
+    _counter("tail_events", "events put before live tails, once a reader"),
+    _counter("tail_dropped", "events live tails were told of as dropped, once a reader, by reason", "reason"),
+    _counter("tail_cpu_seconds", "seconds of CPU spent on matching and encoding for live tails"),
+    _counter("export_events", "events sent by exports"),
     _counter("process_restarts", "processes the supervisor started again after they died", "role"),
 )
 

@@ -109,10 +109,9 @@ class _Server(Protocol):
 def _run_keeper(index: int, settings: Settings) -> None:
     """Processor, embedded store and API in one process: the engine's folder cannot be shared."""
     opening = _begun(lambda: _opened_store(settings))  # while this thread imports: a third of a start
-    import uvicorn
-
     from logkeep.api.app import create_api
     from logkeep.api.backend import Backend, Ledger
+    from logkeep.feed.hub import Hub
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
     from logkeep.processor.samples import Samples
     from logkeep.processor.worker import GROUP, Processor
@@ -121,7 +120,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         _collect_garbage_rarely()
         telemetry, clock = Telemetry(), SystemClock()
         metastore, queue = open_metastore(settings), open_queue(settings)
-        samples = Samples(settings.folder)
+        samples, feed = Samples(settings.folder), Hub()
         processor = Processor(
             queue=queue,
             store=store,
@@ -130,7 +129,9 @@ def _run_keeper(index: int, settings: Settings) -> None:
             settings=settings,
             clock=clock,
             telemetry=telemetry,
+            feed=feed,
         )
+        feed.begin_at(processor.last_arrival())
 
         def ledger(app: str) -> Ledger:
             found, queued = balance(
@@ -147,6 +148,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
 
         backend = Backend(
             store=store,
+            feed=feed,
             metastore=metastore,
             ledger=ledger,
             rejected=rejected,
@@ -154,23 +156,29 @@ def _run_keeper(index: int, settings: Settings) -> None:
             ready=lambda: [] if store.ready() else ["the store does not answer"],
         )
         api = create_api(backend, settings=settings, clock=clock, telemetry=telemetry)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                api,
-                host=settings.api.host,
-                port=settings.api.port,
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=int(STOP_TIMEOUT_S),
-                limit_concurrency=1000,
-            )
-        )
-        _serve_beside(processor, server)
+        _serve_beside(processor, _api_server(api, settings))
     queue.close()
+
+
+def _api_server(api: Any, settings: Settings) -> "_Server":
+    import uvicorn
+
+    from logkeep.api.serving import Server
+
+    config = uvicorn.Config(
+        api,
+        host=settings.api.host,
+        port=settings.api.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(STOP_TIMEOUT_S),
+        limit_concurrency=1000,
+    )
+    return Server(api, config)
 
 
 def open_store(settings: Settings) -> AbstractContextManager[Store]:

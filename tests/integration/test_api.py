@@ -33,6 +33,8 @@ from logkeep.settings import Api, Settings
 
 BASE = "http://logkeep.test"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+ENDLESS = "/api/v1/tail"  # its answer has no end; tests/integration/test_tail.py asks it the same over a socket
+ENDING = [route for route in ROUTES if route.path != ENDLESS]
 PLACES = {"{event_id}": "id-0001", "{session}": "s-1", "{name}": "logkeep.css"}
 
 
@@ -69,7 +71,7 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
 # --- who may read ---
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", ENDING, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_asks_for_the_scope_in_the_table(reading: Reading, client: TestClient[Any], route: Route) -> None:
     reading.write([make_event(index) for index in range(3)])
     asked = {
@@ -94,7 +96,7 @@ def test_every_route_asks_for_the_scope_in_the_table(reading: Reading, client: T
     assert error_of(asked["write key"])["code"] == "forbidden"
 
 
-@pytest.mark.parametrize("route", [r for r in ROUTES if r.scope == "read"], ids=lambda route: route.path)
+@pytest.mark.parametrize("route", [r for r in ENDING if r.scope == "read"], ids=lambda route: route.path)
 def test_no_route_shows_the_events_of_another_app(reading: Reading, client: TestClient[Any], route: Route) -> None:
     reading.write([make_event(1, "a secret of the shop", user="u-1", component="till")])
     answer = ask(client, route, {"Authorization": f"Bearer {OTHER_TOKEN}"})
@@ -102,7 +104,7 @@ def test_no_route_shows_the_events_of_another_app(reading: Reading, client: Test
     assert "secret" not in answer.text and "u-1" not in answer.text and "till" not in answer.text
 
 
-@pytest.mark.parametrize("route", [r for r in ROUTES if "app" in (r.parameters or ())], ids=lambda route: route.path)
+@pytest.mark.parametrize("route", [r for r in ENDING if "app" in (r.parameters or ())], ids=lambda route: route.path)
 def test_a_token_reads_its_own_app_only(reading: Reading, client: TestClient[Any], route: Route) -> None:
     reading.write([make_event(1)])
     path = route.path.replace("{event_id}", "id-0001")
@@ -317,6 +319,47 @@ def test_an_event_comes_with_its_neighbours_in_session_and_component(reading: Re
     }
     assert get(client, "/api/v1/events/id-0008", context=2).json()["context"]["component"] is None
     assert get(client, "/api/v1/events/id-0004", context=201).status_code == 400
+
+
+def test_neighbours_are_right_among_hundreds_of_the_same_time(reading: Reading, client: TestClient[Any]) -> None:
+    reading.write([make_event(index, time_ns=NOW_NS, component="c") for index in range(500)])
+    for place in (0, 3, 250, 499):
+        around = get(client, f"/api/v1/events/id-{place:04}", context=3).json()["context"]
+        before = [f"id-{index:04}" for index in range(max(0, place - 3), place)]
+        after = [f"id-{index:04}" for index in range(place + 1, min(500, place + 4))]
+        for where in ("session", "component"):
+            assert [event["id"] for event in around[where]["before"]] == before
+            assert [event["id"] for event in around[where]["after"]] == after
+
+
+def test_neighbours_are_shown_without_what_an_update_superseded(reading: Reading, client: TestClient[Any]) -> None:
+    reading.write([make_event(index, key=f"k{index}") for index in range(3)])
+    reading.write([make_event(0, "newer", key="k2", id="new", update=True, received_ns=NOW_NS + 1)])
+    session = get(client, "/api/v1/events/id-0001", context=5).json()["context"]["session"]
+    assert ([e["id"] for e in session["before"]], [e["id"] for e in session["after"]]) == ([], ["id-0000", "new"])
+    gone = get(client, "/api/v1/events/id-0002")
+    assert gone.status_code == 404 and "update takes the place" in error_of(gone)["message"]
+
+
+def test_the_page_of_an_event_shows_more_or_fewer_around_it_and_links_on(
+    reading: Reading, client: TestClient[Any]
+) -> None:
+    sessions = ("s-0", "s-1")
+    reading.write([make_event(i, f"line {i}.", session=sessions[i % 2], component="c") for i in range(200)])
+
+    def page(**parameters: str | int) -> str:
+        answer = client.get("/events/id-0100", params=parameters, headers={**READ, **BROWSER})
+        assert answer.status_code == 200
+        return answer.text
+
+    text = page()
+    assert "Around it in this session" in text and "Around it in this component" in text
+    assert 'href="/events/id-0101"' in text and 'href="/sessions/s-1#id-0101"' in text
+    assert "line 76." in text and "line 75." not in text and "line 88." in text
+    assert 'href="/events/id-0100?context=24#session"' in text and 'href="/events/id-0100?context=6#session"' in text
+    assert "line 52." in page(context=24) and "line 97." not in page(context=1)
+    assert "line 98." not in page(context=0)
+    assert page(context="x") == text and "line 0." in page(context=9999)
 
 
 def test_an_event_of_any_id_is_reached(reading: Reading, client: TestClient[Any]) -> None:

@@ -18,6 +18,7 @@ from logkeep.api import (
     complete,
     errors,
     events,
+    export,
     health,
     histogram,
     home,
@@ -28,6 +29,7 @@ from logkeep.api import (
     sessions,
     sign_in,
     stats,
+    tail,
     udp_loss,
 )
 from logkeep.api.auth import admit, provide_credential
@@ -39,6 +41,8 @@ from logkeep.api.remembered import Remembered
 from logkeep.api.routes import BY_PLACE
 from logkeep.api.search import GivenContext
 from logkeep.api.sign_ins import SignInAttempts, SignIns
+from logkeep.api.streams import Places
+from logkeep.api.tails import Tails
 from logkeep.clock import Clock
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry
@@ -71,6 +75,8 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         telemetry=telemetry,
         queries=Readers("query", threads=settings.api.readers, waiting_max=WAITING_MAX),
         checks=Readers("check", threads=CHECK_THREADS, waiting_max=WAITING_MAX),
+        tails=Tails(backend.feed, settings.tail, telemetry),
+        exports=Places(settings.api.exports, "exports"),
         sign_ins=SignIns(backend.metastore, clock),
         attempts=SignInAttempts(clock),
         pages=Pages(),
@@ -78,6 +84,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
     )
 
     def close() -> None:
+        context.tails.close()
         context.queries.close()
         context.checks.close()
 
@@ -130,6 +137,8 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         complete.complete,
         events.event,
         events.event_page,
+        tail.tail,
+        export.export,
         sessions.session,
         sessions.odd_session,
         ledger.ledger,

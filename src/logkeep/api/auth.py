@@ -39,6 +39,11 @@ async def admit(connection: Connection, _: BaseRouteHandler) -> None:
         _refuse_odd_parameters(connection, route.parameters)
 
 
+def still_admitted(connection: Connection) -> None:
+    """For answers that last: raises as `admit` when the credential of this request holds no more."""
+    _reader(connection, BY_PLACE[("GET", connection.scope["path_template"])])  # all of them are reads
+
+
 def provide_credential(
     request: Request[Any, Any, Any],
     app: Annotated[

@@ -11,7 +11,10 @@ from logkeep.api.pages import Pages
 from logkeep.api.readers import Readers
 from logkeep.api.remembered import Remembered
 from logkeep.api.sign_ins import SignInAttempts, SignIns
+from logkeep.api.streams import Places
+from logkeep.api.tails import Tails
 from logkeep.clock import Clock
+from logkeep.feed.port import Feed
 from logkeep.metastore.port import Metastore
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -37,10 +40,11 @@ class Backend:
     """All callables may block and are called from threads.
 
     ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. ready(): what is wrong
-    now, in words for the operator; [] when all is well.
+    now, in words for the operator; [] when all is well. feed: what is stored from now on.
     """
 
     store: Store
+    feed: Feed
     metastore: Metastore
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
@@ -50,7 +54,10 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every handler works with. queries: reads of the store. checks: quick calls that do not wait for those."""
+    """What every handler works with.
+
+    queries: reads of the store. checks: quick calls that do not wait for those. exports: places for exports.
+    """
 
     backend: Backend
     settings: Settings
@@ -58,6 +65,8 @@ class Context:
     telemetry: Telemetry
     queries: Readers
     checks: Readers
+    tails: Tails
+    exports: Places
     sign_ins: SignIns
     attempts: SignInAttempts
     pages: Pages

@@ -13,23 +13,20 @@ from logkeep.api.costs import cost_members, cost_of
 from logkeep.api.rows import StoredEvent, decode_events, make_rows
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import TIME_NS_MAX, format_time, parse_time
-from logkeep.clock import NS_PER_MS
+from logkeep.clock import NS_PER_S
 from logkeep.errors import InputError
 from logkeep.query.ast import Equals
+from logkeep.store.page import encode_cursor
 from logkeep.store.port import SearchRequest, Store
 from logkeep.store.reading import LimitReached, Reading
 
 CONTEXT_MAX = 200
-TIES_MAX = 100  # events of the same millisecond that are looked through for an event's own place among them
 PAGE_NEIGHBOURS = 12
+NEAR_NS = 600 * NS_PER_S
 PAGE_VALUE_BYTES_MAX = 1 << 20
 
 _one = msgspec.json.Decoder(StoredEvent)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-class _Id(msgspec.Struct):
-    id: str
 
 
 @get(
@@ -61,7 +58,9 @@ async def event_page(
 ) -> Response[bytes]:
     """The event with everything it carries, among its neighbours: the permanent address of one line."""
     event_id = name_in_path(request, "/events/")
-    return html_answer(await context.read(lambda reading: _as_page(context, reading, credential.app, event_id)))
+    given = request.query_params.get("context", "")
+    count = min(CONTEXT_MAX, int(given)) if given.isascii() and given.isdecimal() else PAGE_NEIGHBOURS
+    return html_answer(await context.read(lambda reading: _as_page(context, reading, credential.app, event_id, count)))
 
 
 def _as_json(context: Context, reading: Reading, app: str, event_id: str, count: int) -> bytes:
@@ -78,13 +77,13 @@ def _as_json(context: Context, reading: Reading, app: str, event_id: str, count:
     return b"%b,%b,%b}" % (found.rstrip()[:-1], around, cost_members(reading))
 
 
-def _as_page(context: Context, reading: Reading, app: str, event_id: str) -> bytes:
+def _as_page(context: Context, reading: Reading, app: str, event_id: str, count: int) -> bytes:
     """Blocks: reads the store and renders."""
     one = _one.decode(_event(context, reading, app, event_id))
-    before, after = _neighbours(
-        context.backend.store, reading, app, Equals("session", one.session), one, PAGE_NEIGHBOURS
-    )
-    around = [*decode_events(_array(before)), one, *decode_events(_array(after))]
+    around = {"session": _around(context.backend.store, reading, app, Equals("session", one.session), one, count)}
+    if one.component:
+        component = Equals("component", one.component)
+        around["component"] = _around(context.backend.store, reading, app, component, one, count)
     value = bytes(one.value)
     if value[:1] == b'"':
         text = msgspec.json.decode(value, type=str)
@@ -98,8 +97,17 @@ def _as_page(context: Context, reading: Reading, app: str, event_id: str) -> byt
         received=format_time(parse_time(str(one.received), 0)) if one.received else "",
         text=text[:PAGE_VALUE_BYTES_MAX],
         cut=len(text) > PAGE_VALUE_BYTES_MAX,
-        around=make_rows(around, deltas=True),
+        around={where: make_rows(events, deltas=True) for where, events in around.items()},
+        count=count,
+        more=min(CONTEXT_MAX, max(PAGE_NEIGHBOURS, 2 * count)),
+        less=count // 2,
     )
+
+
+def _around(store: Store, reading: Reading, app: str, query: Equals, one: StoredEvent, count: int) -> list[StoredEvent]:
+    """`one` between its neighbours."""
+    before, after = _neighbours(store, reading, app, query, one, count) if count else ([], [])
+    return [*decode_events(_array(before)), one, *decode_events(_array(after))]
 
 
 def _event(context: Context, reading: Reading, app: str, event_id: str) -> bytes:
@@ -107,7 +115,8 @@ def _event(context: Context, reading: Reading, app: str, event_id: str) -> bytes
         found = context.backend.store.event(reading, app, event_id)
     if found is None:
         raise InputError(
-            f"there is no event {event_id[:200]!r}; {context.settings.store.retention_days} days are kept",
+            f"there is no event {event_id[:200]!r}; {context.settings.store.retention_days} days are kept, "
+            "and an update takes the place of what it updates",
             code="not_found",
             status=404,
         )
@@ -117,25 +126,35 @@ def _event(context: Context, reading: Reading, app: str, event_id: str) -> bytes
 def _neighbours(
     store: Store, reading: Reading, app: str, query: Equals, one: StoredEvent, count: int
 ) -> tuple[list[msgspec.Raw], list[msgspec.Raw]]:
-    """Up to `count` events before and after `one` among those `query` finds, both in order of time."""
-    from_ns = one.time_ns - one.time_ns % NS_PER_MS
-    to_ns = from_ns + NS_PER_MS
-    limit = count + TIES_MAX
+    """Up to `count` events before and after `one` among those `query` finds, both in order of (time, id).
+
+    Its own place is the cursor, so any number of events of the same time are told apart.
+    """
     try:
-        newer_last = store.search(reading, SearchRequest(app, query, 0, to_ns, "desc", limit))
-        older_first = store.search(reading, SearchRequest(app, query, from_ns, TIME_NS_MAX, "asc", limit))
+        before = _side(store, reading, SearchRequest(app, query, 0, one.time_ns + 1, "desc", count), one)
+        after = _side(store, reading, SearchRequest(app, query, one.time_ns, TIME_NS_MAX, "asc", count), one)
     except LimitReached as reached:  # the event itself is found: that is the answer
         reading.end_early(reached.limit)
         return [], []
-    return _beyond(newer_last.events, one.id, count)[::-1], _beyond(older_first.events, one.id, count)
+    return before[::-1], after
 
 
-def _beyond(events: bytes, event_id: str, count: int) -> list[msgspec.Raw]:
-    """The `count` events that follow the one of that id in a store's page."""
-    raws = _raws.decode(events)
-    ids = [msgspec.json.decode(raw, type=_Id).id for raw in raws]
-    start = ids.index(event_id) + 1 if event_id in ids else 0
-    return raws[start : start + count]
+def _side(store: Store, reading: Reading, request: SearchRequest, one: StoredEvent) -> list[msgspec.Raw]:
+    """The neighbours on one side, nearest first.
+
+    Those of a component are nearly always near, and a narrow range costs a tenth of all that is kept. A session has an
+    index, and is often shorter than what is asked for: looking near it first would only be one read more.
+    """
+    asked = msgspec.structs.replace(request, cursor=encode_cursor(one.time_ns, one.id))
+    if request.query == Equals("session", one.session):
+        return _raws.decode(store.search(reading, asked).events)
+    near = msgspec.structs.replace(
+        asked, from_ns=max(request.from_ns, one.time_ns - NEAR_NS), to_ns=min(request.to_ns, one.time_ns + NEAR_NS)
+    )
+    page = store.search(reading, near)
+    if page.count < request.limit:
+        page = store.search(reading, asked)
+    return _raws.decode(page.events)
 
 
 def _array(raws: list[msgspec.Raw]) -> bytes:

@@ -55,7 +55,14 @@ COMMANDS = (
             "logkeep query 'session:order-4711' --order asc --limit 5000 --format ndjson",
             "logkeep query 'level>=warn | count by component, bin(5m)' --from -1h",
             "logkeep query '\"connection refused\" -component:probe' --from -1d --format csv > refused.csv",
+            "logkeep query --all --order asc --format ndjson > everything.ndjson",
         ),
+    ),
+    CommandRow(
+        "tail",
+        "tail:tail",
+        "show events as they are stored",
+        ("logkeep tail", "logkeep tail 'level>=warn component:checkout'", "logkeep tail --format ndjson | jq .value"),
     ),
     CommandRow(
         "load",

@@ -22,8 +22,9 @@ from logkeep.settings import Settings
 
 FIRST_RUN_FILE = "first-run.json"
 ANSWER_BYTES_MAX = 512 << 20  # a page of 1,000 events of 256 KiB, and room
+LINE_BYTES_MAX = 64 << 20  # of a stream; an event of 256 KiB is far below, whatever is escaped in it
 TIMEOUT_S = 60.0
-_TRANSIENT = (429, 502, 503, 504)
+TRANSIENT = (429, 502, 503, 504)
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.25, 15.0
 _RETRY_AFTER_MAX_S = 300.0  # a longer one is not waited for without asking again
 
@@ -35,10 +36,19 @@ class Refused(LogkeepError):
 
     code = "refused"
 
-    def __init__(self, message: str, *, code: str, status: int, column: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int,
+        column: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message, code=code)
         self.status = status
         self.column = column
+        self.retry_after_s = retry_after_s
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -109,6 +119,24 @@ class Connection:
             self._http.close()
             raise self._unreachable(error) from error
 
+    def stream(self, path: str, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """The lines of an answer that may never end, without their line breaks, as they come.
+
+        Raises Refused (the status is not 200), BackendUnavailable (no answer, or it ends without its end).
+        """
+        self._http.close()  # what was left of an answer before
+        try:
+            self._http.request("GET", self._prefix + path, headers={**self._headers, **(headers or {})})
+            response = self._http.getresponse()
+            if response.status != 200:
+                retry_after_s = _seconds(response.getheader("Retry-After"))
+                raise refused(Answer(response.status, response.read(LINE_BYTES_MAX), retry_after_s), self.url)
+            yield from _lines(response)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            self._http.close()
+
     def close(self) -> None:
         self._http.close()
 
@@ -123,6 +151,19 @@ class Connection:
     def _unreachable(self, error: Exception) -> BackendUnavailable:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return BackendUnavailable(f"no answer from {self.url}: {reason}; is the service running there?")
+
+
+def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """As soon as each is there; a third of the time of the response's own readline."""
+    begun = b""
+    while part := response.read1(1 << 16):
+        *lines, begun = (begun + part).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r")
+        if len(begun) > LINE_BYTES_MAX:
+            raise http.client.LineTooLong(f"a line over {LINE_BYTES_MAX} bytes")
+    if begun:
+        yield begun
 
 
 def _seconds(text: str | None) -> float | None:
@@ -149,7 +190,13 @@ def refused(answer: Answer, url: str) -> Refused:
     message = printable(detail.message) or http.client.responses.get(answer.status, "no reason given")
     if answer.status in (401, 403):
         message = f"{message}; the key or token is not known at {url}"
-    return Refused(f"{message} (status {answer.status})", code=detail.code, status=answer.status, column=detail.column)
+    return Refused(
+        f"{message} (status {answer.status})",
+        code=detail.code,
+        status=answer.status,
+        column=detail.column,
+        retry_after_s=answer.retry_after_s,
+    )
 
 
 def printable(text: str) -> str:
@@ -206,11 +253,11 @@ class Intake:
 
     def _try(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         started_ns = self._clock.monotonic_ns()
-        for pause_s in _pauses(self._jitter):
+        for pause_s in pauses(self._jitter):
             trouble: LogkeepError
             try:
                 answer = self._connection.request("POST", path, body, headers)
-                if answer.status not in _TRANSIENT:
+                if answer.status not in TRANSIENT:
                     return answer
                 trouble = refused(answer, self._connection.url)
                 pause_s = answer.retry_after_s if answer.retry_after_s is not None else pause_s
@@ -223,7 +270,7 @@ class Intake:
         raise AssertionError("pauses never end")
 
 
-def _pauses(jitter: random.Random) -> Iterator[float]:
+def pauses(jitter: random.Random) -> Iterator[float]:
     """Seconds between tries: doubling up to a limit, each between half of it and all of it."""
     limit_s = _PAUSE_MIN_S
     while True:
@@ -260,11 +307,16 @@ class Api:
 
     def get(self, path: str, **parameters: str | int | None) -> bytes:
         """The body of a 200. Parameters of None are left out. Raises Refused, BackendUnavailable."""
-        given = {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
-        answer = self.connection.request("GET", f"{path}?{urlencode(given)}" if given else path)
+        answer = self.connection.request("GET", with_parameters(path, parameters))
         if answer.status != 200:
             raise refused(answer, self.connection.url)
         return answer.body
+
+
+def with_parameters(path: str, parameters: Mapping[str, str | int | None]) -> str:
+    """`path` with a query; parameters of None are left out, an underscore at the end of a name too."""
+    given = {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 class FirstRun(msgspec.Struct, frozen=True):

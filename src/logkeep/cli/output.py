@@ -1,6 +1,5 @@
 """Found events on the screen or in a pipe. What an event says never steers the terminal or a spreadsheet."""
 
-import csv
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,29 +8,16 @@ from typing import Any, Literal, TextIO, TypeAlias
 
 import msgspec
 
+from logkeep import event_csv
 from logkeep.cli.client import printable
 
 Found: TypeAlias = bytes  # one event, JSON text as the API sent it
 Write: TypeAlias = Callable[[list[Found]], None]
 
 _COLUMNS_MAX = {"time": 23, "level": 5, "component": 28, "session": 32, "key": 20}  # the value takes the rest
+_STEADY_WIDTHS = {"time": 23, "level": 5, "component": 14, "session": 18, "key": 16}
 _TIME_CHARS = 23  # to the millisecond, without the Z: it is always UTC
 _COLOURS = {"fatal": "1;31", "error": "31", "warn": "33", "info": "", "debug": "2", "trace": "2"}
-_CSV_COLUMNS = (
-    "time",
-    "received",
-    "level",
-    "component",
-    "session",
-    "user",
-    "device",
-    "key",
-    "value",
-    "attributes",
-    "id",
-)
-# What a spreadsheet takes for a formula (OWASP, "CSV Injection").
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Shown(msgspec.Struct):
@@ -55,28 +41,31 @@ _encode = msgspec.json.encode
 
 
 @contextmanager
-def writer(format: Literal["table", "json", "ndjson", "csv"], out: TextIO) -> Iterator[Write]:
-    """Writes pages of events to `out`; a JSON array is closed at the end."""
+def writer(format: Literal["table", "json", "ndjson", "csv"], out: TextIO, *, steady: bool = False) -> Iterator[Write]:
+    """Writes pages of events to `out`; a JSON array is closed at the end.
+
+    steady: the widths of a table's columns do not follow the first page, which may be a single event.
+    """
     if format == "table":
-        yield _Table(out)
+        yield _Table(out, _STEADY_WIDTHS if steady else None)
     elif format == "csv":
         yield _csv(out)
     elif format == "ndjson":
-        yield lambda page: _write_json(out, "".join(f"{json_text(event, out)}\n" for event in page))
+        yield lambda page: _write_text(out, "".join(f"{json_text(event, out)}\n" for event in page))
     else:
         begun = False
 
         def write(page: list[Found]) -> None:
             nonlocal begun
             for event in page:
-                _write_json(out, (",\n " if begun else "[\n ") + json_text(event, out))
+                _write_text(out, (",\n " if begun else "[\n ") + json_text(event, out))
                 begun = True
 
         yield write
         out.write("\n]\n" if begun else "[]\n")
 
 
-def _write_json(out: TextIO, text: str) -> None:
+def _write_text(out: TextIO, text: str) -> None:
     out.write(text)
 
 
@@ -100,11 +89,12 @@ def value_text(value: Any) -> str:
 class _Table:
     """One line an event: time, level, component, session, key, value. Widths are those of the first page."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, widths: dict[str, int] | None = None) -> None:
         self._out = out
         self._terminal = out.isatty()
         self._colour = self._terminal and not os.environ.get("NO_COLOR")
         self._widths: dict[str, int] = {}
+        self._given = widths
 
     def __call__(self, page: list[Found]) -> None:
         events = [_decode(event) for event in page]
@@ -118,7 +108,8 @@ class _Table:
 
     def _begin(self, rows: list[dict[str, str]]) -> None:
         for name, most in _COLUMNS_MAX.items():
-            self._widths[name] = min(most, max([len(name), *(len(row[name]) for row in rows)]))
+            fitting = min(most, max([len(name), *(len(row[name]) for row in rows)]))
+            self._widths[name] = self._given[name] if self._given else fitting
         head = "  ".join(name.upper().ljust(self._widths[name]) for name in _COLUMNS_MAX) + "  VALUE"
         self._out.write(f"\033[1m{head}\033[0m\n" if self._colour else f"{head}\n")
 
@@ -142,22 +133,5 @@ def _cut(text: str, width: int) -> str:
 
 
 def _csv(out: TextIO) -> Write:
-    rows = csv.writer(out)
-    rows.writerow(_CSV_COLUMNS)
-
-    def write(page: list[Found]) -> None:
-        for event in map(_decode, page):
-            rows.writerow([_csv_cell(event, name) for name in _CSV_COLUMNS])
-
-    return write
-
-
-def _csv_cell(event: Shown, name: str) -> str:
-    """Text that a spreadsheet would calculate gets a `'` before it; numbers stay numbers."""
-    cell = getattr(event, name)
-    if name == "attributes":
-        return _encode(cell).decode() if cell else ""
-    text = value_text(cell) if name == "value" else cell or ""
-    if isinstance(cell, str) and text.startswith(FORMULA_STARTS):
-        return "'" + text
-    return str(text)
+    out.write(event_csv.head())
+    return lambda page: _write_text(out, event_csv.lines(b"[" + b",".join(page) + b"]"))

@@ -10,19 +10,28 @@ import typer
 
 from logkeep import settings
 from logkeep.cli import client
-from logkeep.cli.client import Api, Connection, Refused, printable
+from logkeep.cli.client import Api, Connection, Refused, printable, with_parameters
 from logkeep.cli.output import Found, writer
 from logkeep.cli.tables import Table, write_table
-from logkeep.errors import InputError, QuerySyntaxError
+from logkeep.errors import BackendUnavailable, InputError, QuerySyntaxError
 from logkeep.query.parser import parse_statement
 
 PAGE_EVENTS = 1000  # what the API gives at once
+PAGE_BYTES = 4 << 20  # of an export, written at once
 OutputFormat = Literal["table", "json", "ndjson", "csv"]
 
 
 class _Page(msgspec.Struct):
     events: list[msgspec.Raw]
     next: str | None = None
+
+
+class _Error(msgspec.Struct):
+    message: str
+
+
+class _LastLine(msgspec.Struct):
+    error: _Error
 
 
 _decode_page = msgspec.json.Decoder(_Page).decode
@@ -39,6 +48,9 @@ def query(
     order: Annotated[
         Literal["asc", "desc"], typer.Option(metavar="ORDER", help="desc: newest first; asc: oldest first.")
     ] = "desc",
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every match, streamed, however many; --limit does not count.")
+    ] = False,
     format: Annotated[
         OutputFormat, typer.Option("--format", "-f", metavar="FORMAT", help="table, json, ndjson or csv.")
     ] = "table",
@@ -83,10 +95,11 @@ def query(
             write_table(table(api, text, from_, to, format == "table"), format, sys.stdout)
             return 0
         with writer(format, sys.stdout) as write:
-            for page in pages(api, text, from_, to, order, limit):
+            found = exported(api, text, from_, to, order) if all_ else pages(api, text, from_, to, order, limit)
+            for page in found:
                 write(page)
     except Refused as error:
-        return _explain(error, text)
+        return explain(error, text, "query")
     return 0
 
 
@@ -133,11 +146,37 @@ def pages(api: Api, text: str, from_: str | None, to: str | None, order: str, li
             return
 
 
-def _explain(error: Refused, text: str) -> int:
+def exported(api: Api, text: str, from_: str | None, to: str | None, order: str) -> Iterator[list[Found]]:
+    """Every match, some at a time, in little memory. Raises Refused, BackendUnavailable (not all came)."""
+    path = with_parameters("/api/v1/export", {"query": text, "from": from_, "to": to, "order": order})
+    page: list[Found] = []
+    size = 0
+    try:
+        for line in api.connection.stream(path):
+            page.append(line)
+            size += len(line)
+            if len(page) == PAGE_EVENTS or size > PAGE_BYTES:
+                yield page
+                page, size = [], 0
+    except BackendUnavailable as error:
+        raise BackendUnavailable(f"the export is not complete: {_last_words(page) or error.message}") from error
+    if page:
+        yield page
+
+
+def _last_words(lines: list[Found]) -> str:
+    """The message of an export that ended with an error in its last line; "" when it just ended."""
+    try:
+        return printable(msgspec.json.decode(lines[-1], type=_LastLine).error.message) if lines else ""
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+
+
+def explain(error: Refused, text: str, command: str) -> int:
     """Shows where a query went wrong; the exit code."""
     if error.status != 400:
         raise error
     if error.column is not None and "\n" not in text:
         print(f"{printable(text)}\n{' ' * len(printable(text[: error.column - 1]))}^", file=sys.stderr)
-    print(f"logkeep query: {error.message.removesuffix(' (status 400)')}", file=sys.stderr)
+    print(f"logkeep {command}: {error.message.removesuffix(' (status 400)')}", file=sys.stderr)
     return 2

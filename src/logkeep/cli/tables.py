@@ -6,8 +6,9 @@ from typing import Any, Literal, TextIO
 
 import msgspec
 
+from logkeep import event_csv
 from logkeep.cli.client import printable
-from logkeep.cli.output import FORMULA_STARTS, json_text, value_text
+from logkeep.cli.output import json_text, value_text
 
 CELL_CHARS_MAX = 80  # on the screen; files get all of it
 
@@ -68,5 +69,4 @@ def _shown(cell: Any, column: Column) -> str:
 def _csv_cell(cell: Any) -> str:
     if cell is None:
         return ""
-    text = value_text(cell)
-    return f"'{text}" if isinstance(cell, str) and text.startswith(FORMULA_STARTS) else text
+    return event_csv.safe(cell) if isinstance(cell, str) else value_text(cell)

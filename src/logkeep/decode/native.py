@@ -94,6 +94,7 @@ _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _KNOWN = frozenset(WireEvent.__struct_fields__)
 _TEXT_MEMBERS = frozenset(("user", "device", "terminal", "component", "level", "id", "client", "app"))
+_is_exported_time = re.compile(rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z"').fullmatch
 _BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*\{")
 _BETWEEN_ITEMS = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
 
@@ -334,6 +335,8 @@ def name_member(members: dict[str, msgspec.Raw], name: str) -> str:
 def decode_events(body: bytes, form: Form, skip: Sequence[int] = ()) -> Decoded:
     """All events of a frame's body but those whose index is in `skip`. Never raises for what stands in `body`.
 
+    `received` of an event that the API gave out is passed over: this service has its own.
+
     Corrections, by name: unknown_member (it became an attribute; `event.NAME` when the sender has one of that name),
     member_type (a number or bool where text belongs became text; what cannot became an attribute of the same name),
     attribute_type (a nested or huge attribute became its JSON text), attributes_cut (more than ATTRIBUTES_MAX of them,
@@ -392,6 +395,10 @@ def _lenient_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
     event: WireEvent = _lenient_one(item)
     members = _members(item)
     if unknown := members.keys() - _KNOWN:
+        if _is_exported(members):
+            unknown -= {"received"}
+            if not unknown:
+                return event
         attributes = event.attributes or {}
         for name in members:  # in the sender's order
             if name in unknown:
@@ -399,6 +406,14 @@ def _lenient_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
                 attributes[name if name not in attributes else f"event.{name}"] = _scalar_or_json(members[name])
         event.attributes = _bounded(attributes, corrected)
     return event
+
+
+def _is_exported(members: dict[str, msgspec.Raw]) -> bool:
+    """Whether this is an event as the API gives it. Then `received` is about the service it was exported from.
+
+    All of the API's own members, and a time to nine digits in UTC, are needed: a sender's own `received` is kept.
+    """
+    return {"id", "app", "time", "received"} <= members.keys() and bool(_is_exported_time(members["received"]))
 
 
 def _repaired_event(item: bytes, corrected: dict[str, int]) -> WireEvent:

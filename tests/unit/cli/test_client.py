@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logkeep.cli.client import Answer, Connection, Refused, _pauses, app_key, printable, refused, service_url
+from logkeep.cli.client import Answer, Connection, Refused, app_key, pauses, printable, refused, service_url
 from logkeep.errors import InputError
 
 
@@ -53,9 +53,9 @@ def test_a_refusal_has_the_words_of_the_service(answer: Answer, expected: tuple[
 
 
 def test_pauses_grow_to_a_limit() -> None:
-    pauses = list(islice(_pauses(random.Random(1)), 12))
+    waited = list(islice(pauses(random.Random(1)), 12))
     limits = [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15, 15]
-    assert all(limit / 2 <= pause <= limit for pause, limit in zip(pauses, limits, strict=True))
+    assert all(limit / 2 <= pause <= limit for pause, limit in zip(waited, limits, strict=True))
 
 
 def test_text_that_could_steer_a_terminal_is_written_out() -> None:

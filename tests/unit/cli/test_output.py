@@ -65,5 +65,5 @@ def test_json_is_one_array_over_all_pages_and_ndjson_a_line_each() -> None:
 def test_csv_holds_no_formula_and_numbers_stay_numbers() -> None:
     rows = written("csv", io.StringIO(newline=""), [PAGE]).split("\r\n")
     assert rows[0] == "time,received,level,component,session,user,device,key,value,attributes,id"
-    assert rows[1].endswith(',\'=cmd(),"\x1b[31mred\u202e\n","{""x"":1}",1')
+    assert rows[1].endswith(',\'=cmd(),"\x1b[31mred\u202e\n","{""x"": 1}",1')
     assert rows[2:] == ["t,r,,,'@s,,,k,-5,,2", "t,r,,,s,,,k,'-5,,3", ""]

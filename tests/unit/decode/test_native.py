@@ -233,6 +233,21 @@ def test_well_formed_events_are_decoded_as_sent() -> None:
     assert (first.level, first.update, first.seq) == ("warn", True, 3)
 
 
+def test_what_the_api_gave_out_comes_in_again_without_when_the_other_service_received_it() -> None:
+    made = {"id": "1", "app": "x", "time": "2026-08-01T10:00:00.000000001Z", "session": "s", "key": "k", "value": 1}
+    received = "2026-08-01T10:00:00.123456789Z"
+    bodies = [
+        {**made, "received": received},
+        {**made, "received": received, "more": 1},
+        {**made, "received": "2026-08-01T10:00:00Z"},
+        {name: value for name, value in {**made, "received": received}.items() if name != "app"},
+    ]
+    decoded = decode_events(b"\n".join(msgspec.json.encode(one) for one in bodies), "ndjson")
+    assert [event.attributes for event in decoded.events] == [
+        None, {"more": 1}, {"received": "2026-08-01T10:00:00Z"}, {"received": received},
+    ]  # fmt: skip
+
+
 def test_members_of_unknown_names_become_attributes() -> None:
     event = an_event(b"1", b',"os":"linux","n":{"a": 1},"attributes":{"os":"mine"},"big":' + b"9" * 30)
     decoded = decode_events(event, "ndjson")

@@ -1,0 +1,195 @@
+"""`/api/v1/tail`: events as server-sent events from the moment they are stored, and those a reader missed meanwhile.
+
+The `id:` of an event is its place in the order of arrival. A reader that comes back with it as `Last-Event-ID` first
+gets from the store what came after, then the live events, none twice and none left out silently: where something is
+left out stands `event: dropped` with how many and why. Comments keep quiet connections open, and an `id:` without data
+moves the reader's place on, so that coming back does not mean looking through what did not match.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+
+from logkeep.api.answers import EventAnswer, QueryText, documented
+from logkeep.api.auth import SignInNeeded, still_admitted
+from logkeep.api.backend import Context
+from logkeep.api.errors import ErrorDetail
+from logkeep.api.search import GivenContext, GivenCredential
+from logkeep.api.streams import Parts, StreamAnswer
+from logkeep.api.tail_buffers import Buffer, Reason, notice
+from logkeep.api.tails import Tail, event_frame
+from logkeep.clock import NS_PER_DAY, NS_PER_S
+from logkeep.errors import InputError, LogkeepError
+from logkeep.query.ast import Equals, Query
+from logkeep.query.parser import parse
+from logkeep.store.port import Arrived, ArrivedRequest
+from logkeep.store.reading import LimitReached
+
+PAGE_EVENTS = 250  # of a replay: as many events of the largest size are 64 MB
+RETRY_MS = 1000  # how soon a browser comes back
+ARRIVAL_MAX = (1 << 63) - 1
+LAST_ID_CHARS_MAX = 1024
+
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second keeps nginx from holding events back
+
+
+@get(
+    "/api/v1/tail",
+    summary="Live tail",
+    tags=["reading"],
+    responses=documented(EventAnswer, "", 400, 429)
+    | {
+        200: ResponseSpec(
+            EventAnswer,
+            description="An endless stream of server-sent events: `id:` a place in the order of arrival, `data:` an "
+            "event as here; `event: dropped` tells how many are left out and why",
+            media_type="text/event-stream",
+            generate_examples=False,
+        )
+    },
+)
+async def tail(
+    request: Request[Any, Any, Any],
+    context: GivenContext,
+    credential: GivenCredential,
+    text: QueryText = "",
+    after: Annotated[
+        str | None,
+        QueryParameter(description="As `Last-Event-ID`, for who cannot set headers: the `id:` to go on after."),
+    ] = None,
+) -> StreamAnswer:
+    """Events that match as they are stored, in order of arrival; with `Last-Event-ID` those missed meanwhile first."""
+    query = parse(text, chars_max=context.settings.api.query_chars_max)
+    last_id = request.headers.get("last-event-id") or after or ""
+    if len(last_id) > LAST_ID_CHARS_MAX:
+        raise InputError(f"a Last-Event-ID of {len(last_id):,} characters is none of ours", code="bad_cursor")
+    place = context.tails.enter(credential.app, query)
+    parts = _Stream(request, context, credential.app, query, place).parts(last_id.strip())
+    return StreamAnswer(
+        parts,
+        media_type="text/event-stream",
+        headers=_HEADERS,
+        stalled_s=context.settings.api.stalled_s,
+        on_end=place.close,
+    )
+
+
+class _Stream:
+    """What one reader is sent."""
+
+    def __init__(self, request: Request[Any, Any, Any], context: Context, app: str, query: Query, place: Tail) -> None:
+        self._request, self._context, self._app, self._query, self._place = request, context, app, query, place
+        self._keep_alive_s = context.settings.tail.keep_alive_s
+        self._sent = 0  # the place of which the reader knows
+
+    async def parts(self, last_id: str) -> Parts:
+        try:
+            if last_id:
+                yield b": logkeep tail\nretry: %d\n\n" % RETRY_MS
+                async for part in self._missed(last_id):
+                    yield part
+                buffer = self._place.attach()
+                async for part in self._replayed(self._sent, buffer.after):  # what came during the replay
+                    yield part
+            else:
+                buffer = self._place.attach()
+                self._sent = buffer.after
+                yield b": logkeep tail\nretry: %d\nid: %d\n\n" % (RETRY_MS, self._sent)
+            async for part in self._live(buffer):
+                yield part
+        except LogkeepError as error:
+            yield b"event: error\ndata: %b\n\n" % msgspec.json.encode(ErrorDetail(error.code, error.message))
+
+    # ── while the reader was away ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _missed(self, last_id: str) -> Parts:
+        until = self._context.tails.position()
+        after, reason = await self._place_of(last_id, until)
+        if reason is not None:
+            yield notice(reason, None)
+        async for part in self._replayed(after, until):
+            yield part
+
+    async def _place_of(self, last_id: str, until: int) -> tuple[int, Reason | None]:
+        """Where to go on, and why not where the reader wanted."""
+        if last_id.isascii() and last_id.isdecimal() and len(last_id) <= 19:
+            after = int(last_id)
+        else:
+            found = await self._read(ArrivedRequest(self._app, Equals("id", last_id), -1, ARRIVAL_MAX, 1))
+            after = found[0].arrival if found else ARRIVAL_MAX
+        if after > until:
+            return until, "unknown_position"
+        days = self._context.settings.store.retention_days
+        oldest = self._context.clock.now_ns() // NS_PER_DAY * NS_PER_DAY - (days - 1) * NS_PER_DAY
+        return (oldest, "expired") if after < oldest else (after, None)
+
+    async def _replayed(self, after: int, until: int) -> Parts:
+        """What was stored in after < arrival <= until, the newest `tail.replay_events_max` of it."""
+        limit = self._context.settings.tail.replay_events_max
+        if after < until:
+            try:
+                async with self._context.tails.replays:
+                    skipped, after = await self._newest(ArrivedRequest(self._app, self._query, after, until, limit))
+                if skipped:
+                    self._context.telemetry["tail_dropped"].labels("replay_limit").inc(skipped)
+                    yield notice("replay_limit", skipped)
+                async for part in self._pages(after, until):
+                    yield part
+            except LimitReached:  # coming back again would cost as much again
+                yield notice("replay_limit", None)
+        if self._sent < until:
+            self._sent = until
+            yield b"id: %d\n\n" % until
+
+    async def _pages(self, after: int, until: int) -> AsyncIterator[bytes]:
+        while after < until:
+            async with self._context.tails.replays:
+                page = await self._read(ArrivedRequest(self._app, self._query, after, until, PAGE_EVENTS))
+            if page:
+                after = page[-1].arrival
+                self._context.telemetry["tail_events"].inc(len(page))
+                yield b"".join(event_frame(each.arrival, each.event) for each in page)
+            if len(page) < PAGE_EVENTS:
+                return
+
+    async def _newest(self, request: ArrivedRequest) -> tuple[int, int]:
+        return await self._context.read(lambda reading: self._context.backend.store.newest_arrived(reading, request))
+
+    async def _read(self, request: ArrivedRequest) -> list[Arrived]:
+        return await self._context.read(lambda reading: self._context.backend.store.arrived(reading, request))
+
+    # ── live ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _live(self, buffer: Buffer) -> AsyncIterator[bytes]:
+        clock = self._context.clock
+        look_at_ns = clock.monotonic_ns() + int(self._keep_alive_s * NS_PER_S)
+        while True:
+            try:
+                async with asyncio.timeout(self._keep_alive_s):
+                    data = await buffer.take()
+            except TimeoutError:
+                data = self._keep_alive(buffer)
+            if not data:
+                return
+            yield data
+            if clock.monotonic_ns() >= look_at_ns:
+                look_at_ns = clock.monotonic_ns() + int(self._keep_alive_s * NS_PER_S)
+                self._look_at_credential()
+
+    def _keep_alive(self, buffer: Buffer) -> bytes:
+        if not buffer.is_empty or self._place.seen <= self._sent:
+            return b": keep-alive\n\n"
+        self._sent = self._place.seen
+        return b": keep-alive\nid: %d\n\n" % self._sent
+
+    def _look_at_credential(self) -> None:
+        """Raises InputError when the reader may not read any more: a token revoked, a sign-in ended."""
+        try:
+            still_admitted(self._request)
+        except SignInNeeded as error:
+            raise InputError("the sign-in has ended; sign in again", code="unauthorized", status=401) from error
