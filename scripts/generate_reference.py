@@ -47,6 +47,7 @@ CODES = {
     ),
     "bad_data": ("400", "the store refuses this data", "the message says which; report it"),
     "bad_day": ("400", "a day cannot be read", "write `YYYY-MM-DD`"),
+    "bad_field": ("400", "`fields` names none that can be counted", "the message says which, and lists the fields"),
     "bad_idempotency_key": (
         "400",
         "the `Idempotency-Key` is too long or has unusual characters",

@@ -100,7 +100,7 @@ class Reading:
         def fail(*_: Any, **__: Any) -> Any:
             raise BackendUnavailable("the store is closed", retry_after_s=7)
 
-        names = ("search", "session", "event", "histogram", "stats", "latest_sessions", "patterns")
+        names = ("search", "session", "event", "histogram", "stats", "patterns", "facets", "activity")
         for name in (*names, "arrived", "newest_arrived"):
             setattr(self.store, name, fail)
 

@@ -13,7 +13,7 @@ from logkeep.event import Event
 from logkeep.query import ast
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.memory import MemoryStore
-from logkeep.store.port import Batch, Bucket, DayCount, Page, SearchRequest, SessionSummary, Store
+from logkeep.store.port import ActivityRequest, Batch, Bucket, DayCount, Page, SearchRequest, Store
 from logkeep.store.reading import LimitReached, Limits, Reading
 
 T0 = 1_760_054_400 * NS_PER_S  # 2025-10-10T00:00:00Z
@@ -320,21 +320,6 @@ def test_a_histogram_groups_by_each_field_of_few_values(it: Opened, field: str) 
     ]
 
 
-def test_sessions_are_listed_by_their_last_activity(it: Opened) -> None:
-    it.write(
-        it.event("e1", session="a", time_ns=T0, user="ann", component="web", level="error"),
-        it.event("e2", session="b", time_ns=T0 + 1, device="d1"),
-        it.event("e3", session="a", time_ns=T0 + 2, component="api", level="fatal"),
-        it.event("e4", session="c", time_ns=T0 - 5),
-        it.event("e5", session="b", time_ns=T0 - 9, user="too old"),
-    )
-    sessions = it.store.latest_sessions(Reading(), it.app, since_ns=T0 - 5, limit=2)
-    assert sessions == [
-        SessionSummary("a", 2, 2, T0, T0 + 2, "ann", "", ["api", "web"]),
-        SessionSummary("b", 1, 0, T0 + 1, T0 + 1, "", "d1", []),
-    ]
-
-
 def test_days_are_counted_and_dropped_whole(it: Opened) -> None:
     far = T0 + 400 * NS_PER_DAY  # days no other test uses
     times = [far, far + NS_PER_DAY - 1, far + NS_PER_DAY]
@@ -378,10 +363,8 @@ def test_an_update_hides_what_its_key_had_before(it: Opened) -> None:
     assert it.ids(ast.Word("hello")) == ["away", "other"]
     assert it.store.event(Reading(), it.app, "old") is None
     assert it.store.histogram(Reading(), it.app, ast.All(), T0, T0 + 1, buckets=1, by=None) == [Bucket(T0, "", 3)]
-    assert [(s.session, s.events) for s in it.store.latest_sessions(Reading(), it.app, since_ns=0, limit=9)] == [
-        ("s-1", 2),
-        ("s-2", 1),
-    ]
+    listed = it.store.activity(Reading(), ActivityRequest(it.app, "session", ast.All(), 0, FOREVER)).rows
+    assert [(row.name, row.events) for row in listed] == [("s-1", 2), ("s-2", 1)]
 
 
 def test_of_several_updates_the_latest_time_stands_whatever_order_they_come_in(it: Opened) -> None:

@@ -120,6 +120,28 @@ def test_a_session_reads_from_top_to_bottom(page: Page) -> None:
     assert trace.locator("pre").is_visible()
 
 
+def test_a_session_tells_its_parts_and_silences(page: Page) -> None:
+    page.goto("/sessions/s-1")
+    for summary in page.locator(".summary summary").all():
+        summary.click()
+    assert page.locator(".parts tbody tr").count() == 4
+    page.locator(".summary ol a").click()
+    assert page.locator("tr.row:target td.time").inner_text() == "09:58:20.000"
+
+
+def test_from_a_list_to_a_user_to_a_session_by_keyboard(page: Page) -> None:
+    page.goto("/sessions")
+    page.get_by_role("link", name="users", exact=True).focus()
+    page.keyboard.press("Enter")
+    assert page.locator("h1").inner_text().startswith("Users")
+    page.get_by_label("user begins with").fill("u-")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="u-1", exact=True).focus()
+    page.keyboard.press("Enter")
+    assert page.locator("h1").inner_text() == "user u-1"
+    assert page.locator("td.name a").all_inner_texts() == ["s-1", "Pixel 8"]
+
+
 def test_an_event_has_an_address_of_its_own(page: Page) -> None:
     page.goto("/sessions/s-1")
     page.locator("tr.row td.time a").nth(1).click()
@@ -130,7 +152,16 @@ def test_an_event_has_an_address_of_its_own(page: Page) -> None:
 
 def test_hostile_text_is_shown_and_does_nothing(page: Page) -> None:
     found = "/search?query=" + quote("component:*") + "&order=asc"
-    for path in ("/", found, "/sessions/s-1", "/events/id-0098", "/search?query=" + quote(ATTACK)):
+    lists = [f"/{place}?from=" for place in ("sessions", "users")]
+    for path in (
+        "/",
+        found,
+        *lists,
+        "/users/" + quote(ATTACK, safe=""),
+        "/sessions/s-1",
+        "/events/id-0098",
+        "/search?query=" + quote(ATTACK),
+    ):
         page.goto(path)
         assert page.title() != "owned"
         assert page.locator("img, script, iframe").count() == 0
@@ -179,7 +210,9 @@ def test_a_bar_leads_to_its_events(page: Page) -> None:
 
 
 def test_pages_fit_a_phone_and_a_desk(page: Page) -> None:
-    for path in ("/", "/search", "/sessions/s-1", "/sessions/" + quote(ATTACK, safe=""), "/events/long", "/nothing"):
+    attack = quote(ATTACK, safe="")
+    lists = ("/sessions", "/users", "/devices?query=level>x", "/sessions?user=nobody", f"/users/{attack}", "/users/u-1")
+    for path in ("/", "/search", "/sessions/s-1", f"/sessions/{attack}", "/events/long", "/nothing", *lists):
         for size in (PHONE, WIDE):
             page.set_viewport_size(size)
             page.goto(path)
@@ -189,7 +222,15 @@ def test_pages_fit_a_phone_and_a_desk(page: Page) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_text_stands_out_from_its_ground(page: Page, scheme: Literal["light", "dark"]) -> None:
     page.emulate_media(color_scheme=scheme)
-    for path in ("/", "/search?query=level", "/sessions/s-1", "/sessions/colours", "/nothing"):
+    for path in (
+        "/",
+        "/search?query=level",
+        "/sessions/s-1",
+        "/sessions/colours",
+        "/nothing",
+        "/sessions",
+        "/users/u-1",
+    ):
         page.goto(path)
         assert page.evaluate(CONTRAST) == [], path
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from logkeep.api.errors import ErrorAnswer
+from logkeep.store.port import FieldCount
 
 Time = Annotated[str, Meta(description="RFC 3339, UTC", examples=["2026-08-01T10:00:00.123456789Z"])]
 
@@ -58,8 +59,42 @@ class SearchAnswer(Cost):
     ]
 
 
+class LaneAnswer(msgspec.Struct):
+    """What one component did in a session. component: "" for events that name none."""
+
+    component: str
+    events: int
+    errors: int
+    first: Time
+    last: Time
+
+
+class GapAnswer(msgspec.Struct, rename={"from_": "from"}):
+    """A silence between two neighbours: over a minute, and of ten steps or more over five times their median."""
+
+    after: Annotated[str, Meta(description="id of the last event before it")]
+    before: Annotated[str, Meta(description="id of the first event after it")]
+    from_: Time
+    to: Time
+    seconds: float
+
+
+class SessionPlaceAnswer(msgspec.Struct):
+    """start: its first event that names the user or device."""
+
+    session: str
+    start: Time
+
+
+class SessionNeighbours(msgspec.Struct):
+    """Of the session's `user` and `device`; null where there is none."""
+
+    user: SessionPlaceAnswer | None
+    device: SessionPlaceAnswer | None
+
+
 class SessionAnswer(Cost):
-    """A session, oldest event first, updates applied."""
+    """A session, oldest event first, updates applied. lanes and gaps: of the events given here."""
 
     session: str
     user: Annotated[str | None, Meta(description="the last one an event named")]
@@ -67,7 +102,76 @@ class SessionAnswer(Cost):
     first: Time
     last: Time
     truncated: Annotated[bool, Meta(description="there are more events: search for `session=…` to page through all")]
+    seconds: Annotated[float, Meta(description="from `first` to `last`")]
+    version: Annotated[str | None, Meta(description="of the program, where an attribute such as `app_version` has it")]
+    lanes: Annotated[list[LaneAnswer], Meta(description="by component, in order of their first events")]
+    gaps: list[GapAnswer]
+    previous: Annotated[SessionNeighbours, Meta(description="the session that began just before this one")]
+    next: Annotated[SessionNeighbours, Meta(description="the session that began just after this one")]
     events: list[EventAnswer]
+
+
+class FacetAnswer(msgspec.Struct):
+    """values: the most frequent first, then by text; texts of attributes and values are cut after 256 characters."""
+
+    values: list[FieldCount]
+    other: Annotated[int, Meta(description="events with another value")]
+    absent: Annotated[int, Meta(description="events without the field, or with an empty one")]
+
+
+class FacetsAnswer(Cost, rename={"from_": "from"}):
+    """Top values of fields."""
+
+    from_: Time
+    to: Time
+    events: Annotated[int, Meta(description="how many match; exact")]
+    sampled: Annotated[bool, Meta(description="a share of them was counted: all counts of `facets` are estimates")]
+    sample_rate: Annotated[float, Meta(description="that share; 1 when all were counted", examples=[1.0, 0.125])]
+    facets: Annotated[dict[str, FacetAnswer], Meta(description="by field, in the order asked for")]
+
+
+class ActivityLinks(msgspec.Struct):
+    """Pages for people."""
+
+    session: str | None
+    device: str | None
+    user: str | None
+
+
+class ActivityAnswer(msgspec.Struct):
+    """What is told of one session, device or user: of the events that match, in the range."""
+
+    session: Annotated[str | None, Meta(description="null in lists of devices and users")]
+    device: Annotated[str | None, Meta(description="the last one named; in a list of devices the device itself")]
+    user: Annotated[str | None, Meta(description="the last one named; in a list of users the user itself")]
+    events: Annotated[int, Meta(description="as readers see them: without what an update replaced")]
+    errors: Annotated[int, Meta(description="of these with level error or fatal")]
+    first: Annotated[str, Meta(description="RFC 3339, UTC; of replaced events too")]
+    last: Annotated[str, Meta(description="RFC 3339, UTC; of replaced events too")]
+    sessions: Annotated[int, Meta(description="how many; 1 in a list of sessions")]
+    components: Annotated[list[str], Meta(description="of the hour up to `last`, at most 32")]
+    links: ActivityLinks
+
+
+class SessionsAnswer(Cost):
+    """A page, latest activity first."""
+
+    sessions: list[ActivityAnswer]
+    next: Annotated[str | None, Meta(description="pass it as `cursor` with the same parameters; null at the end")]
+
+
+class DevicesAnswer(Cost):
+    """A page, latest activity first."""
+
+    devices: list[ActivityAnswer]
+    next: str | None
+
+
+class UsersAnswer(Cost):
+    """A page, latest activity first."""
+
+    users: list[ActivityAnswer]
+    next: str | None
 
 
 class HistogramBucket(msgspec.Struct):

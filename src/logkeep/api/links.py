@@ -1,5 +1,6 @@
 """Addresses of pages, built in one place so that any name, however odd, leads where it should."""
 
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 from logkeep.query.printer import quoted
@@ -19,6 +20,19 @@ def session_url(session: str) -> str:
 
 def session_json_url(session: str) -> str:
     return f"/sessions/{quote(session, safe='')}.json"
+
+
+def named_url(of: Literal["device", "user"], name: str) -> str:
+    """The page of a device or a user; browsers drop `.` and `..` from paths, so those two are reached by their list."""
+    if name in (".", ".."):
+        return list_url("session", **{of: name})
+    return f"/{of}s/{quote(name, safe='')}"
+
+
+def list_url(of: Literal["session", "device", "user"], **parameters: str | None) -> str:
+    """The page that lists them; parameters that are None or "" are left out, but for an empty `from`: everything."""
+    given = {name: value for name, value in parameters.items() if value or (name == "from" and value == "")}
+    return f"/{of}s" + (f"?{urlencode(given)}" if given else "")
 
 
 def event_url(event_id: str) -> str:

@@ -27,6 +27,8 @@ class Route(msgspec.Struct, frozen=True):
     parameters: tuple[str, ...] | None = None
 
 
+LIST_PARAMETERS = ("query", "from", "to", "user", "device", "q", "limit", "cursor", "app")
+
 ROUTES = (
     Route(
         "GET",
@@ -40,6 +42,10 @@ ROUTES = (
     Route("GET", "/api/v1/patterns", "read", parameters=("query", "from", "to", "buckets", "limit", "app")),
     Route("GET", "/api/v1/tail", "read", parameters=("query", "after", "app")),
     Route("GET", "/api/v1/export", "read", parameters=("query", "from", "to", "order", "format", "app")),
+    Route("GET", "/api/v1/facets", "read", parameters=("query", "from", "to", "fields", "limit", "app")),
+    Route("GET", "/api/v1/sessions", "read", parameters=LIST_PARAMETERS),
+    Route("GET", "/api/v1/devices", "read", parameters=LIST_PARAMETERS),
+    Route("GET", "/api/v1/users", "read", parameters=LIST_PARAMETERS),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
     Route("GET", "/api/v1/rejected", "read", parameters=("limit", "app")),
@@ -47,6 +53,10 @@ ROUTES = (
     Route("GET", "/api/openapi.json", "open"),
     Route("GET", "/sessions/{session}", "read", for_people=True),
     Route("GET", "/sessions", "read", for_people=True),
+    Route("GET", "/devices/{device}", "read", for_people=True),
+    Route("GET", "/devices", "read", for_people=True),
+    Route("GET", "/users/{user}", "read", for_people=True),
+    Route("GET", "/users", "read", for_people=True),
     Route("GET", "/events/{event_id}", "read", for_people=True),
     Route("GET", "/search", "read", for_people=True),
     Route("GET", "/", "read", for_people=True),

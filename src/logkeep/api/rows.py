@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from logkeep.api.links import event_url, field_query, search_url, session_url
+from logkeep.api.links import event_url, named_url, session_url
 from logkeep.api.text import marked_up, plain
+from logkeep.api.timeline import gap_over_ns
 from logkeep.api.times import format_time, parse_time
 from logkeep.clock import NS_PER_MS, NS_PER_S
 from logkeep.event import LEVELS
 
-GAP_NS = 60 * NS_PER_S  # a longer silence between neighbours is marked
 SHORT_CHARS = 400  # about three lines on a wide screen; longer values fold
 SHORT_LINES = 6
 SUMMARY_CHARS = 180
@@ -85,11 +85,7 @@ class Row(msgspec.Struct, frozen=True):
 
 # A session's events name the same few users and devices thousands of times.
 _session_url = lru_cache(1024)(session_url)
-
-
-@lru_cache(1024)
-def _field_url(field: str, text: str) -> str:
-    return search_url(field_query(field, text))
+_named_url = lru_cache(1024)(named_url)
 
 
 _decoder = msgspec.json.Decoder(list[StoredEvent])
@@ -105,6 +101,7 @@ def make_rows(events: Sequence[StoredEvent], *, deltas: bool) -> list[Row]:
     rows: list[Row] = []
     left_chars = PAGE_CHARS_MAX
     colours = colours_of(event.component or "" for event in events)
+    gap_ns = gap_over_ns([event.time_ns for event in events]) if deltas else 0
     date_before, time_before_ns = "", 0
     for event in events:
         value = make_value(bytes(event.value), min(FULL_CHARS_MAX, max(0, left_chars)))
@@ -112,7 +109,11 @@ def make_rows(events: Sequence[StoredEvent], *, deltas: bool) -> list[Row]:
         time_ns = event.time_ns
         time = format_time(time_ns)
         passed_ns = time_ns - time_before_ns if deltas and rows else 0
-        rows.append(_row(event, value, time_ns, time, date_before, passed_ns, deltas and bool(rows), colours))
+        rows.append(
+            _row(
+                event, value, time_ns, time, date_before, passed_ns, deltas and bool(rows), passed_ns > gap_ns, colours
+            )
+        )
         date_before, time_before_ns = time[:10], time_ns
     return rows
 
@@ -125,6 +126,7 @@ def _row(
     date_before: str,
     passed_ns: int,
     follows: bool,
+    after_gap: bool,
     colours: dict[str, int],
 ) -> Row:
     component, user, device = event.component or "", event.user or "", event.device or ""
@@ -136,7 +138,7 @@ def _row(
         date=time[:10] if time[:10] != date_before else "",
         clock=time[11:23],
         delta="+" + format_span(passed_ns) if follows else "",
-        gap=format_span(passed_ns) if passed_ns > GAP_NS else "",
+        gap=format_span(passed_ns) if follows and after_gap else "",
         level=event.level if event.level in LEVELS else "",
         component=component,
         colour=colours[component],
@@ -145,9 +147,9 @@ def _row(
         session=event.session,
         session_url=_session_url(event.session),
         user=user,
-        user_url=_field_url("user", user) if user else "",
+        user_url=_named_url("user", user) if user else "",
         device=device,
-        device_url=_field_url("device", device) if device else "",
+        device_url=_named_url("device", device) if device else "",
         attributes=[(marked_up(name), marked_up(_attribute(text))) for name, text in (event.attributes or {}).items()],
         update=event.update,
     )  # fmt: skip
@@ -195,6 +197,12 @@ def format_span(span_ns: int) -> str:
     if seconds < 86_400:
         return f"{seconds // 3600} h {seconds % 3600 // 60:02} m"
     return f"{seconds // 86_400} d {seconds % 86_400 // 3600:02} h"
+
+
+def format_ago(time_ns: int, now_ns: int) -> str:
+    """How long ago that was, in whole seconds: `just now`, `3 m 07 s ago`."""
+    passed_ns = max(0, now_ns - time_ns) // NS_PER_S * NS_PER_S
+    return format_span(passed_ns).replace(".000", "") + " ago" if passed_ns else "just now"
 
 
 def _structure(raw: bytes, chars_max: int) -> Value:

@@ -147,7 +147,7 @@ def make_request(
             code="query_makes_a_table",
         )
     if cursor:
-        found = _read_cursor(cursor, _search_digest(app, statement, order))
+        found = read_cursor(cursor, _search_digest(app, statement, order))
         span, left = TimeRange(found.from_ns, found.to_ns), found.left
     else:
         span, left = range_of(context, from_, to), statement.limit
@@ -185,7 +185,7 @@ def next_cursor(wanted: Wanted, page: Page) -> str | None:
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def _read_cursor(text: str, digest: bytes) -> Cursor:
+def read_cursor(text: str, digest: bytes) -> Cursor:
     try:
         if len(text) > CURSOR_CHARS_MAX:
             raise ValueError

@@ -4,35 +4,38 @@ The name is percent-encoded in the path. `.json` at its end asks for JSON; `?for
 form outright and then the path is the whole name, so a session called `x.json` is `/sessions/x.json?format=html`.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Response, get
 
-from logkeep.api.answers import SessionAnswer, documented, html_answer, json_answer
+from logkeep.api.answers import (
+    SessionAnswer,
+    SessionNeighbours,
+    SessionPlaceAnswer,
+    documented,
+    html_answer,
+    json_answer,
+)
 from logkeep.api.auth import name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.charts import component_lanes
 from logkeep.api.costs import cost_members, cost_of
 from logkeep.api.links import field_query, search_url
+from logkeep.api.people_pages import list_page
 from logkeep.api.rows import decode_events, format_span, make_rows
 from logkeep.api.search import GivenContext, GivenCredential
+from logkeep.api.timeline import Head, decode_heads, gaps, lanes, version_of
 from logkeep.api.times import format_time
+from logkeep.clock import NS_PER_S
 from logkeep.errors import InputError
 from logkeep.event import LEVELS
-from logkeep.store.port import Page
+from logkeep.store.page import rfc3339
+from logkeep.store.port import Page, SessionPlace
 from logkeep.store.reading import Reading
 
-
-class _Head(msgspec.Struct):
-    """What the summary needs of an event; the rest of its bytes is passed on unread."""
-
-    time: msgspec.Raw
-    user: str | None = None
-    device: str | None = None
-
-
-_heads = msgspec.json.Decoder(list[_Head])
+SILENCES = 20  # that the page links to
+PARTS = 24  # components that it tells of
 
 
 @get(
@@ -50,10 +53,12 @@ async def session(
 
 
 @get("/sessions", include_in_schema=False)
-async def odd_session(
+async def session_list(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
 ) -> Response[bytes]:
-    """The same for names of blanks and slashes only, which the router takes for nothing."""
+    """The list of sessions; names of blanks and slashes only come here too, for the router takes them for nothing."""
+    if not name_in_path(request, "/sessions/"):
+        return await list_page(request, context, credential.app, "session")
     name, as_json = _wanted(request)
     return await context.read(lambda reading: _answer(context, reading, credential.app, name, as_json))
 
@@ -78,9 +83,17 @@ def _answer(context: Context, reading: Reading, app: str, name: str, as_json: bo
             code="not_found",
             status=404,
         )
+    heads = decode_heads(page.events)
+    user, device = _last(head.user for head in heads), _last(head.device for head in heads)
+    around = [
+        context.backend.store.session_neighbours(reading, app, name, field=field, name=who) if who else (None, None)
+        for field, who in _whose(user, device)
+    ]
+    previous, following = (SessionNeighbours(*map(_place, places)) for places in zip(*around, strict=True))
+    told = _Told(heads, user, device, version_of(head.attributes for head in heads), previous, following)
     if as_json:
-        return json_answer(_as_json(reading, name, page))
-    return html_answer(_as_page(context, reading, app, name, page))
+        return json_answer(_as_json(reading, name, page, told))
+    return html_answer(_as_page(context, reading, app, name, page, told))
 
 
 def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
@@ -88,21 +101,45 @@ def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
         return context.backend.store.session(reading, app, name, limit=context.settings.api.session_events_max)
 
 
-def _as_json(reading: Reading, name: str, page: Page) -> bytes:
-    heads = _heads.decode(page.events)
-    return b'{"session":%b,"user":%b,"device":%b,"first":%b,"last":%b,"truncated":%b,"events":%b,%b}' % (
-        msgspec.json.encode(name),
-        msgspec.json.encode(_last(head.user for head in heads)),
-        msgspec.json.encode(_last(head.device for head in heads)),
-        bytes(heads[0].time),
-        bytes(heads[-1].time),
-        b"true" if page.next else b"false",
-        page.events,
-        cost_members(reading),
-    )
+class _Told(msgspec.Struct, frozen=True):
+    """What is told of a session beside its events."""
+
+    heads: list[Head]
+    user: str | None
+    device: str | None
+    version: str | None
+    previous: SessionNeighbours
+    next: SessionNeighbours
 
 
-def _as_page(context: Context, reading: Reading, app: str, name: str, page: Page) -> bytes:
+def _whose(user: str | None, device: str | None) -> tuple[tuple[Literal["user", "device"], str | None], ...]:
+    return ("user", user), ("device", device)
+
+
+def _place(place: SessionPlace | None) -> SessionPlaceAnswer | None:
+    return SessionPlaceAnswer(place.session, rfc3339(place.start_ns)) if place is not None else None
+
+
+def _as_json(reading: Reading, name: str, page: Page, told: _Told) -> bytes:
+    heads = told.heads
+    members = {
+        "session": name,
+        "user": told.user,
+        "device": told.device,
+        "first": heads[0].time,
+        "last": heads[-1].time,
+        "truncated": page.next is not None,
+        "seconds": (heads[-1].time_ns - heads[0].time_ns) / NS_PER_S,
+        "version": told.version,
+        "lanes": lanes(heads),
+        "gaps": gaps(heads),
+        "previous": told.previous,
+        "next": told.next,
+    }
+    return b'%b,"events":%b,%b}' % (msgspec.json.encode(members)[:-1], page.events, cost_members(reading))
+
+
+def _as_page(context: Context, reading: Reading, app: str, name: str, page: Page, told: _Told) -> bytes:
     events = decode_events(page.events)
     rows = make_rows(events, deltas=True)
     levels = {level: sum(event.level == level for event in events) for level in reversed(LEVELS)}
@@ -113,10 +150,16 @@ def _as_page(context: Context, reading: Reading, app: str, name: str, page: Page
         session=name,
         rows=rows,
         lanes=component_lanes(rows),
+        parts=_parts(told.heads, {row.component: row.colour for row in rows}),
+        silences=[row for row in rows if row.gap][:SILENCES],
+        silences_more=max(0, sum(bool(row.gap) for row in rows) - SILENCES),
         errors=[row for row in rows if row.level in ("error", "fatal")],
         levels={level: count for level, count in levels.items() if count},
         users=_distinct(event.user for event in events),
         devices=_distinct(event.device for event in events),
+        version=told.version,
+        previous=told.previous,
+        next=told.next,
         first=format_time(rows[0].time_ns),
         last=format_time(rows[-1].time_ns),
         lasted=format_span(rows[-1].time_ns - rows[0].time_ns),
@@ -124,6 +167,24 @@ def _as_page(context: Context, reading: Reading, app: str, name: str, page: Page
         all_url=search_url(field_query("session", name), order="asc"),
         newest_url=search_url(field_query("session", name)),
     )
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """A lane in words."""
+
+    component: str
+    colour: int
+    events: int
+    errors: int
+    first: str
+    last: str
+
+
+def _parts(heads: list[Head], colours: dict[str, int]) -> list[_Part]:
+    return [
+        _Part(lane.component, colours[lane.component], lane.events, lane.errors, lane.first[11:23], lane.last[11:23])
+        for lane in lanes(heads)[:PARTS]
+    ]
 
 
 def _last(values: Any) -> str | None:

@@ -15,7 +15,7 @@ user + session + device 5, id 0.7 + 1.3 of bloom filter): 154, of which 90 witho
 from logkeep.event import LEVELS
 from logkeep.store.clickhouse_sql import FOLDED_VALUE
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 MIB = 1 << 20
 
 LEVEL_TYPE = "Enum8('' = 0, " + ", ".join(f"'{level}' = {rank}" for rank, level in enumerate(LEVELS, 1)) + ")"
@@ -40,6 +40,15 @@ TOKENS_KEPT = 1000  # insert tokens the engine remembers; retries come within a 
 # attributes: the JSON object as the processor wrote it; a map of columns costs the engine 4 µs an event more to read
 # in and to merge, for the same disk. Queries parse it only where the attribute's name is found in it.
 # Without inserts for ten minutes a day is merged to the end: few parts are quicker to search.
+# activity: who was active on a day, for lists of sessions, devices and users. The engine reads it in place of the rows
+# of a part that has it, wherever a query asks for nothing else (embedded_activity.py), so it is never right or wrong
+# by itself. Parts get it once their day is over: docs/adr/0005-activity-is-a-projection.md.
+NS_PER_DAY = 86_400_000_000_000
+ACTIVITY_DAY = f"intDiv(time_ns, {NS_PER_DAY})"
+ACTIVITY_KEYS = ("session", "user", "device")
+ACTIVITY_COUNTS = ("count()", "countIf(level IN ('error', 'fatal'))", "min(time_ns)", "max(time_ns)")
+_ACTIVITY = f"app, {ACTIVITY_DAY}, {', '.join(ACTIVITY_KEYS)}"
+
 EVENTS = f"""CREATE TABLE IF NOT EXISTS events (
  app LowCardinality(String), session String CODEC(ZSTD(1)), key LowCardinality(String), value String CODEC(ZSTD(1)),
  kind {KIND_TYPE} CODEC(ZSTD(1)), number Float64 CODEC(ZSTD(1)),
@@ -53,10 +62,11 @@ EVENTS = f"""CREATE TABLE IF NOT EXISTS events (
  INDEX ix_device device TYPE bloom_filter(0.01) GRANULARITY 1,
  INDEX ix_id id TYPE bloom_filter(0.01) GRANULARITY 1,
  INDEX ix_received received_ns TYPE minmax GRANULARITY 1,
- INDEX ix_arrival arrival TYPE minmax GRANULARITY 1
+ INDEX ix_arrival arrival TYPE minmax GRANULARITY 1,
+ PROJECTION activity (SELECT {_ACTIVITY}, {", ".join(ACTIVITY_COUNTS)} GROUP BY {_ACTIVITY})
 ) ENGINE = MergeTree PARTITION BY {_DAY} PRIMARY KEY (app, time_ns) ORDER BY (app, time_ns, id)
 SETTINGS {_DURABLE}, {_OLD_PARTS}, non_replicated_deduplication_window = {TOKENS_KEPT},
- index_granularity = {GRANULE_ROWS},
+ index_granularity = {GRANULE_ROWS}, materialize_projections_on_insert = 0,
  min_partition_age_to_force_merge_seconds = 600, text_index_max_memory_usage_before_flush = {128 * MIB}"""
 
 UPDATES = f"""CREATE TABLE IF NOT EXISTS updates (
@@ -64,8 +74,10 @@ UPDATES = f"""CREATE TABLE IF NOT EXISTS updates (
 ) ENGINE = ReplacingMergeTree PARTITION BY {_DAY} ORDER BY (app, session, key, time_ns, received_ns, id)
 SETTINGS {_DURABLE}, {_OLD_PARTS}"""
 
+# user, device, level: as in the event, so that counts by them can leave it out without looking for it.
 HIDDEN = f"""CREATE TABLE IF NOT EXISTS hidden (
- app LowCardinality(String), time_ns Int64, id String, session String,
+ app LowCardinality(String), time_ns Int64, id String, session String, user String, device String,
+ level {LEVEL_TYPE},
  INDEX ix_session session TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = ReplacingMergeTree PARTITION BY {_DAY} ORDER BY (app, time_ns, id)
 SETTINGS {_DURABLE}, {_OLD_PARTS}"""

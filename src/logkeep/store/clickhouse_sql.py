@@ -178,9 +178,11 @@ class Compiler:
         """The field as a String expression."""
         if field.startswith(ast.ATTRIBUTE_PREFIX):
             key = self.text(attribute_key(field))
-            # As query/match.py attribute_text(); NULL and absent are both "" to JSONExtractString.
+            # As query/match.py attribute_text(); NULL and absent are both "" to JSONExtractString, and only where it
+            # gives that is the JSON parsed again.
+            text = f"JSONExtractString(attributes, {key})"
             is_null = f"JSONType(attributes, {key}) = 'Null' AND JSONHas(attributes, {key})"
-            return f"if({is_null}, 'null', JSONExtractString(attributes, {key}))"
+            return f"if({text} != '', {text}, if({is_null}, 'null', ''))"
         assert field in _PLAIN_FIELDS or field == "level", field
         return "toString(level)" if field == "level" else field
 

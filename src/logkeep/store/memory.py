@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from typing import Literal
 
 import msgspec
 
@@ -18,6 +19,7 @@ from logkeep.query.ast import Query
 from logkeep.query.match import matcher
 from logkeep.query.pipes import Span, rows_of, sorted_events, with_neighbours
 from logkeep.query.table import Table
+from logkeep.store.memory_activity import activity_page, facet, neighbours
 from logkeep.store.page import (
     bucket_width_ns,
     decode_cursor,
@@ -31,24 +33,25 @@ from logkeep.store.page import (
 from logkeep.store.port import (
     REMEMBER_S,
     ROWS_MAX,
+    ActivityPage,
+    ActivityRequest,
     Arrived,
     ArrivedRequest,
     Batch,
     Bucket,
     DayCount,
     Explanation,
+    Facets,
     Page,
     PatternCount,
     PatternRequest,
     Patterns,
     SearchRequest,
-    SessionSummary,
+    SessionPlace,
     StatsRequest,
 )
 from logkeep.store.reading import LimitReached, Reading
 from logkeep.store.windows import Window, in_windows
-
-COMPONENTS_MAX = 32
 
 
 class MemoryStore:
@@ -216,12 +219,25 @@ class MemoryStore:
             )
         return [Bucket(from_ns + bucket * width_ns, group, count) for (bucket, group), count in sorted(counts.items())]
 
-    def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
-        by_session: dict[str, list[Event]] = {}
-        for event in self._visible(reading, app, lambda event: event.time_ns >= since_ns):
-            by_session.setdefault(event.session, []).append(event)
-        found = [_summary(session, events) for session, events in by_session.items()]
-        return sorted(found, key=lambda summary: (-summary.last_ns, summary.session))[:limit]
+    def facets(
+        self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, fields: Sequence[str], limit: int
+    ) -> Facets:
+        matches = matcher(query)
+        found = self._visible(reading, app, lambda event: from_ns <= event.time_ns < to_ns and matches(event))
+        return Facets(len(found), 1.0, [facet(field, found, limit) for field in fields])
+
+    def activity(self, reading: Reading, request: ActivityRequest) -> ActivityPage:
+        matches = matcher(request.query)
+        seen = self._seen(
+            reading, request.app, lambda event: request.from_ns <= event.time_ns < request.to_ns and matches(event)
+        )
+        return activity_page(seen, request.of, request.limit, request.cursor)
+
+    def session_neighbours(
+        self, reading: Reading, app: str, session: str, *, field: Literal["user", "device"], name: str
+    ) -> tuple[SessionPlace | None, SessionPlace | None]:
+        named = self._seen(reading, app, lambda event: getattr(event, field) == name)
+        return neighbours([event for event, _ in named], session)
 
     def patterns(self, reading: Reading, request: PatternRequest) -> Patterns:
         matches = matcher(request.query)
@@ -300,18 +316,24 @@ class MemoryStore:
         self, reading: Reading, app: str, wanted: Callable[[Event], bool], window: Window | None = None
     ) -> list[Event]:
         """The app's events in order of (time, id), without those that an update has superseded."""
+        return [event for event, visible in self._seen(reading, app, wanted, window) if visible]
+
+    def _seen(
+        self, reading: Reading, app: str, wanted: Callable[[Event], bool], window: Window | None = None
+    ) -> list[tuple[Event, bool]]:
+        """The app's events in order of (time, id), and whether readers see them: an update has superseded the rest."""
         left = reading.left()
         with self._lock:
-            mine = [event for name, event in self._events.items() if event.app == app and name not in self._hidden]
+            mine = [(event, name not in self._hidden) for name, event in self._events.items() if event.app == app]
         if window is not None:
-            mine = [event for event in mine if window.from_ns <= event.time_ns < window.to_ns]
-        rows, size = len(mine), sum(len(event.value) for event in mine)
+            mine = [seen for seen in mine if window.from_ns <= seen[0].time_ns < window.to_ns]
+        rows, size = len(mine), sum(len(event.value) for event, _ in mine)
         reading.add(min(rows, left.rows_max), min(size, left.bytes_max))
         if rows >= left.rows_max:
             raise LimitReached("rows")
         if size >= left.bytes_max:
             raise LimitReached("bytes")
-        return sorted(filter(wanted, mine), key=_position)
+        return sorted((seen for seen in mine if wanted(seen[0])), key=lambda seen: _position(seen[0]))
 
 
 def _slot(event: Event) -> tuple[str, str, str]:
@@ -336,20 +358,6 @@ def _page(found: list[Event], limit: int) -> Page:
     last = shown[-1] if len(found) > limit else None
     cursor = encode_cursor(last.time_ns, last.id) if last is not None else None
     return Page(b"[" + b",".join(map(event_json, shown)) + b"]", len(shown), cursor)
-
-
-def _summary(session: str, events: list[Event]) -> SessionSummary:
-    """events: of this session, oldest first."""
-    return SessionSummary(
-        session=session,
-        events=len(events),
-        errors=sum(event.level in ("error", "fatal") for event in events),
-        first_ns=events[0].time_ns,
-        last_ns=events[-1].time_ns,
-        user=next((event.user for event in reversed(events) if event.user), ""),
-        device=next((event.device for event in reversed(events) if event.device), ""),
-        components=sorted({event.component for event in events if event.component})[:COMPONENTS_MAX],
-    )
 
 
 def _day(time_ns: int) -> str:

@@ -38,7 +38,7 @@ def _second_text(seconds: int) -> str:
 
 def time_ns_of(text: str) -> int:
     """The inverse of `rfc3339`, for its own form only."""
-    whole = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    whole = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
     return int(whole.timestamp()) * NS_PER_S + int(text[20:29])
 
 

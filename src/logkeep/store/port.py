@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from logkeep.clock import NS_PER_S
 from logkeep.event import Event
 from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
@@ -13,7 +14,12 @@ from logkeep.query.table import Table
 from logkeep.store.reading import Reading
 
 ROWS_MAX = 500_000  # events of one batch; about 350 MB of NDJSON and as much in the engine while it is written
+FACET_CHARS_MAX = 256  # of a facet's value: longer texts are no names, and a thousand of them no answer
+COMPONENTS_NS = 3600 * NS_PER_S  # back from the last event of whoever is listed: an hour is read in milliseconds
+COMPONENTS_MAX = 32
 REMEMBER_S = 24 * 3600  # how long ids are known that no stored event shows: of batches, and of events without a time
+
+ActivityOf = Literal["session", "device", "user"]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -117,15 +123,70 @@ class Explanation(msgspec.Struct, frozen=True):
     indexes: list[IndexUse]
 
 
-class SessionSummary(msgspec.Struct, frozen=True):
-    session: str
+class FieldFacet(msgspec.Struct, frozen=True):
+    """values: the most frequent, by count, then text; texts cut after FACET_CHARS_MAX characters are counted as cut.
+
+    other: events with another value. absent: events without the field, or with an empty one.
+    """
+
+    field: str
+    values: list[FieldCount]
+    other: int
+    absent: int
+
+
+class Facets(msgspec.Struct, frozen=True):
+    """events: how many match, exact. sample_rate: the share of them that was counted; below 1 all counts of the
+    fields are estimates from these, and values that are rare may be missing."""
+
+    events: int
+    sample_rate: float
+    fields: list[FieldFacet]
+
+
+class ActivityRequest(msgspec.Struct, frozen=True):
+    """from_ns <= time < to_ns. cursor: as `ActivityPage.next` gave it for the same request, else None."""
+
+    app: str
+    of: ActivityOf
+    query: Query
+    from_ns: int
+    to_ns: int
+    limit: int = 100
+    cursor: str | None = None
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """What a session, device or user did in the range, told of the events that match.
+
+    events, errors: what readers see. first_ns, last_ns, user, device, sessions, components: of what an update has
+    superseded since, too, for that was activity as well. user, device: the last one named, "" without any.
+    sessions: how many. components: named within COMPONENTS_NS up to its last event, up to 32, in order.
+    """
+
+    name: str
     events: int
     errors: int
     first_ns: int
     last_ns: int
     user: str
     device: str
+    sessions: int
     components: list[str]
+
+
+class ActivityPage(msgspec.Struct, frozen=True):
+    """rows: the latest activity first, then by name. next: the cursor of the page after this, None at the end."""
+
+    rows: list[Activity]
+    next: str | None
+
+
+class SessionPlace(msgspec.Struct, frozen=True):
+    """A session among those of a user or device. start_ns: its first event that names them."""
+
+    session: str
+    start_ns: int
 
 
 class PatternRequest(msgspec.Struct, frozen=True):
@@ -246,8 +307,31 @@ class Store(Protocol):
         """The table that the statement's stages make of what matches, as query/pipes.py says."""
         ...
 
-    def latest_sessions(self, reading: Reading, app: str, *, since_ns: int, limit: int) -> list[SessionSummary]:
-        """Sessions by last activity, newest first; counts and times of what happened since `since_ns`."""
+    def facets(
+        self, reading: Reading, app: str, query: Query, from_ns: int, to_ns: int, *, fields: Sequence[str], limit: int
+    ) -> Facets:
+        """The `limit` most frequent values of each of `fields`, in their order. Samples where too much matches.
+
+        fields: of query/ast.py, attributes too; 1 or more, each once. An empty range has no events.
+        """
+        ...
+
+    def activity(self, reading: Reading, request: ActivityRequest) -> ActivityPage:
+        """Sessions, devices or users by last activity in the range.
+
+        Pages joined name none twice, and all that were there at the first page but those that became active since:
+        these stand before the first page now. A page may hold fewer than `limit` and still have a `next`.
+        """
+        ...
+
+    def session_neighbours(
+        self, reading: Reading, app: str, session: str, *, field: Literal["user", "device"], name: str
+    ) -> tuple[SessionPlace | None, SessionPlace | None]:
+        """The sessions of that user or device that began just before and just after `session`.
+
+        A session begins with its first event that names them; at the same moment the text of its name decides.
+        (None, None) when `session` has no event that names them. Superseded events count.
+        """
         ...
 
     def patterns(self, reading: Reading, request: PatternRequest) -> Patterns:

@@ -1,0 +1,175 @@
+"""Sessions, devices and users by last activity: `/api/v1/sessions`, `/api/v1/devices`, `/api/v1/users`."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get
+from litestar.params import QueryParameter
+
+from logkeep.api.answers import (
+    ActivityAnswer,
+    ActivityLinks,
+    DevicesAnswer,
+    FromTime,
+    QueryText,
+    SessionsAnswer,
+    ToTime,
+    UsersAnswer,
+    documented,
+    json_answer,
+)
+from logkeep.api.backend import Context
+from logkeep.api.costs import cost_members
+from logkeep.api.links import named_url, session_url
+from logkeep.api.search import Cursor, GivenContext, GivenCredential, range_of, read_cursor
+from logkeep.query import ast
+from logkeep.query.parser import parse
+from logkeep.store.page import rfc3339
+from logkeep.store.port import Activity, ActivityOf, ActivityPage, ActivityRequest
+from logkeep.store.reading import Reading
+
+LIMIT_MAX = 1000
+
+User = Annotated[str, QueryParameter(name="user", description="Only what this user did, written exactly.")]
+Device = Annotated[str, QueryParameter(name="device", description="Only what this device did, written exactly.")]
+Start = Annotated[str, QueryParameter(name="q", description="Only names that begin so.")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX, description="Names a page.")]
+Next = Annotated[str | None, QueryParameter(name="cursor", description="`next` of the page before; its range goes on.")]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The parameters of a list as they were given; texts that are empty ask for nothing."""
+
+    of: ActivityOf
+    query: str = ""
+    from_: str | None = None
+    to: str | None = None
+    user: str = ""
+    device: str = ""
+    q: str = ""
+    limit: int = 100
+    cursor: str | None = None
+
+
+@get("/api/v1/sessions", summary="Sessions", tags=["reading"], responses=documented(SessionsAnswer, "A page", 400))
+async def sessions(
+    context: GivenContext,
+    credential: GivenCredential,
+    text: QueryText = "",
+    from_: FromTime = None,
+    to: ToTime = None,
+    user: User = "",
+    device: Device = "",
+    start: Start = "",
+    limit: Limit = 100,
+    cursor: Next = None,
+) -> Response[bytes]:
+    """Sessions by last activity, latest first; all that is told of them is of the events that match, in the range."""
+    asked = Asked("session", text, from_, to, user, device, start, limit, cursor)
+    return await _listed(context, credential.app, "sessions", asked)
+
+
+@get("/api/v1/devices", summary="Devices", tags=["reading"], responses=documented(DevicesAnswer, "A page", 400))
+async def devices(
+    context: GivenContext,
+    credential: GivenCredential,
+    text: QueryText = "",
+    from_: FromTime = None,
+    to: ToTime = None,
+    user: User = "",
+    device: Device = "",
+    start: Start = "",
+    limit: Limit = 100,
+    cursor: Next = None,
+) -> Response[bytes]:
+    """Devices by last activity, latest first; events that name no device are left out."""
+    asked = Asked("device", text, from_, to, user, device, start, limit, cursor)
+    return await _listed(context, credential.app, "devices", asked)
+
+
+@get("/api/v1/users", summary="Users", tags=["reading"], responses=documented(UsersAnswer, "A page", 400))
+async def users(
+    context: GivenContext,
+    credential: GivenCredential,
+    text: QueryText = "",
+    from_: FromTime = None,
+    to: ToTime = None,
+    user: User = "",
+    device: Device = "",
+    start: Start = "",
+    limit: Limit = 100,
+    cursor: Next = None,
+) -> Response[bytes]:
+    """Users by last activity, latest first; events that name no user are left out."""
+    asked = Asked("user", text, from_, to, user, device, start, limit, cursor)
+    return await _listed(context, credential.app, "users", asked)
+
+
+async def _listed(context: Context, app: str, plural: str, asked: Asked) -> Response[bytes]:
+    request = make_list_request(context, app, asked)
+
+    def found(reading: Reading) -> bytes:
+        with context.telemetry["api_query_seconds"].labels(f"/api/v1/{plural}").time():
+            page = context.backend.store.activity(reading, request)
+        members = {plural: [_answer(asked.of, row) for row in page.rows], "next": next_list_cursor(request, page)}
+        return b"%b,%b}" % (msgspec.json.encode(members)[:-1], cost_members(reading))
+
+    return json_answer(await context.read(found))
+
+
+def make_list_request(context: Context, app: str, asked: Asked) -> ActivityRequest:
+    """What the store is asked. Raises InputError for whatever cannot be read."""
+    query = _narrowed(parse(asked.query, chars_max=context.settings.api.query_chars_max), asked)
+    if asked.cursor:
+        found = read_cursor(asked.cursor, _digest(app, asked.of, query))
+        return ActivityRequest(app, asked.of, query, found.from_ns, found.to_ns, asked.limit, found.store)
+    span = range_of(context, asked.from_, asked.to)
+    return ActivityRequest(app, asked.of, query, span.from_ns, span.to_ns, asked.limit)
+
+
+def next_list_cursor(request: ActivityRequest, page: ActivityPage) -> str | None:
+    """The API's cursor for the page after `page`, None at the end."""
+    if page.next is None:
+        return None
+    digest = _digest(request.app, request.of, request.query)
+    packed = msgspec.msgpack.encode(Cursor(digest, request.from_ns, request.to_ns, page.next))
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _narrowed(query: ast.Query, asked: Asked) -> ast.Query:
+    """`query` for the user, the device and the beginning of names that were asked for."""
+    parts: list[ast.Query] = [ast.Equals(field, name) for field, name in _exact(asked) if name]
+    if asked.q:
+        parts.append(ast.Prefix(asked.of, asked.q))
+    if not isinstance(query, ast.All):
+        parts.append(query)
+    return ast.And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else query
+
+
+def _exact(asked: Asked) -> Sequence[tuple[str, str]]:
+    return (("user", asked.user), ("device", asked.device))
+
+
+def _digest(*search: Any) -> bytes:
+    return hashlib.blake2b(msgspec.msgpack.encode(search), digest_size=8).digest()
+
+
+def _answer(of: ActivityOf, row: Activity) -> ActivityAnswer:
+    named = {"session": None, "device": row.device or None, "user": row.user or None} | {of: row.name}
+    return ActivityAnswer(
+        **named,
+        events=row.events,
+        errors=row.errors,
+        first=rfc3339(row.first_ns),
+        last=rfc3339(row.last_ns),
+        sessions=row.sessions,
+        components=row.components,
+        links=ActivityLinks(
+            session=session_url(name) if (name := named["session"]) else None,
+            device=named_url("device", name) if (name := named["device"]) else None,
+            user=named_url("user", name) if (name := named["user"]) else None,
+        ),
+    )
