@@ -147,7 +147,7 @@ def test_an_event_has_an_address_of_its_own(page: Page) -> None:
     page.locator("tr.row td.time a").nth(1).click()
     assert page.url.endswith("/events/id-0299")
     assert page.locator("pre.whole").inner_text() == "timed out after 5000 ms"
-    assert page.locator("tr.this td.content").inner_text() == "timed out after 5000 ms"
+    assert page.locator("#session tr.this td.content").inner_text() == "timed out after 5000 ms"
 
 
 def test_hostile_text_is_shown_and_does_nothing(page: Page) -> None:
