@@ -106,8 +106,14 @@ class SessionAnswer(Cost):
     version: Annotated[str | None, Meta(description="of the program, where an attribute such as `app_version` has it")]
     lanes: Annotated[list[LaneAnswer], Meta(description="by component, in order of their first events")]
     gaps: list[GapAnswer]
-    previous: Annotated[SessionNeighbours, Meta(description="the session that began just before this one")]
-    next: Annotated[SessionNeighbours, Meta(description="the session that began just after this one")]
+    previous: Annotated[
+        SessionNeighbours | None,
+        Meta(description="the session that began just before this one; null without `neighbours=1`"),
+    ]
+    next: Annotated[
+        SessionNeighbours | None,
+        Meta(description="the session that began just after this one; null without `neighbours=1`"),
+    ]
     events: list[EventAnswer]
 
 

@@ -2,6 +2,7 @@
 
 The name is percent-encoded in the path. `.json` at its end asks for JSON; `?format=json` or `?format=html` says the
 form outright and then the path is the whole name, so a session called `x.json` is `/sessions/x.json?format=html`.
+JSON tells of the sessions before and after with `?neighbours=1` only: they cost more than the session itself.
 """
 
 from typing import Any, Literal
@@ -48,8 +49,8 @@ async def session(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
 ) -> Response[bytes]:
     """All events of a session, oldest first, updates applied; at most `api.session_events_max`, and it says so."""
-    name, as_json = _wanted(request)
-    return await context.read(lambda reading: _answer(context, reading, credential.app, name, as_json))
+    asked = _wanted(request)
+    return await context.read(lambda reading: _answer(context, reading, credential.app, asked))
 
 
 @get("/sessions", include_in_schema=False)
@@ -59,23 +60,33 @@ async def session_list(
     """The list of sessions; names of blanks and slashes only come here too, for the router takes them for nothing."""
     if not name_in_path(request, "/sessions/"):
         return await list_page(request, context, credential.app, "session")
-    name, as_json = _wanted(request)
-    return await context.read(lambda reading: _answer(context, reading, credential.app, name, as_json))
+    asked = _wanted(request)
+    return await context.read(lambda reading: _answer(context, reading, credential.app, asked))
 
 
-def _wanted(request: Request[Any, Any, Any]) -> tuple[str, bool]:
-    """The session's name and whether JSON is asked for."""
+class _Asked(msgspec.Struct, frozen=True):
+    """neighbours: whether the sessions before and after are wanted; they cost several times what the session does."""
+
+    session: str
+    as_json: bool
+    neighbours: bool
+
+
+def _wanted(request: Request[Any, Any, Any]) -> _Asked:
     name = name_in_path(request, "/sessions/")
     form = request.query_params.get("format")
     if form not in (None, "", "html", "json"):
         raise InputError(f"format is 'html' or 'json', not {str(form)[:40]!r}")
     if form:
-        return name, form == "json"
-    return name.removesuffix(".json"), name.endswith(".json")
+        as_json = form == "json"
+    else:
+        name, as_json = name.removesuffix(".json"), name.endswith(".json")
+    return _Asked(name, as_json, neighbours=not as_json or request.query_params.get("neighbours") == "1")
 
 
-def _answer(context: Context, reading: Reading, app: str, name: str, as_json: bool) -> Response[bytes]:
+def _answer(context: Context, reading: Reading, app: str, asked: _Asked) -> Response[bytes]:
     """Blocks: runs in a reader's thread, rendering too (a long page takes a second)."""
+    name = asked.session
     page = _events(context, reading, app, name)
     if page.count == 0:
         raise InputError(
@@ -85,13 +96,16 @@ def _answer(context: Context, reading: Reading, app: str, name: str, as_json: bo
         )
     heads = decode_heads(page.events)
     user, device = _last(head.user for head in heads), _last(head.device for head in heads)
-    around = [
-        context.backend.store.session_neighbours(reading, app, name, field=field, name=who) if who else (None, None)
-        for field, who in _whose(user, device)
-    ]
-    previous, following = (SessionNeighbours(*map(_place, places)) for places in zip(*around, strict=True))
+    previous: SessionNeighbours | None = None
+    following: SessionNeighbours | None = None
+    if asked.neighbours:
+        around = [
+            context.backend.store.session_neighbours(reading, app, name, field=field, name=who) if who else (None, None)
+            for field, who in _whose(user, device)
+        ]
+        previous, following = (SessionNeighbours(*map(_place, places)) for places in zip(*around, strict=True))
     told = _Told(heads, user, device, version_of(head.attributes for head in heads), previous, following)
-    if as_json:
+    if asked.as_json:
         return json_answer(_as_json(reading, name, page, told))
     return html_answer(_as_page(context, reading, app, name, page, told))
 
@@ -102,14 +116,14 @@ def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
 
 
 class _Told(msgspec.Struct, frozen=True):
-    """What is told of a session beside its events."""
+    """What is told of a session beside its events. previous, next: None when not asked for."""
 
     heads: list[Head]
     user: str | None
     device: str | None
     version: str | None
-    previous: SessionNeighbours
-    next: SessionNeighbours
+    previous: SessionNeighbours | None
+    next: SessionNeighbours | None
 
 
 def _whose(user: str | None, device: str | None) -> tuple[tuple[Literal["user", "device"], str | None], ...]:
