@@ -3,6 +3,7 @@
     FOLDER/partitions/PARTITION/00000000000000000000.log   segments, named by the offset of their first record
                                /durable                    the mark: the offset up to which all is fsync'd (disk.py)
                                /lock                       held by the one process that writes
+                               /seal                       a mark too: segments that begin before it are to be closed
     FOLDER/groups/GROUP                                    what a group has committed (group.py)
 
 A segment, all numbers little-endian:
@@ -46,7 +47,7 @@ from logkeep.disk import Disk, DiskLock
 from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.queue.group import Groups, checked_name
 from logkeep.queue.partition_reader import PartitionReader, Stretch
-from logkeep.queue.partition_writer import LOCK_NAME, PartitionWriter
+from logkeep.queue.partition_writer import LOCK_NAME, SEAL_NAME, PartitionWriter
 from logkeep.queue.port import Commit, Offset, Partition, Record
 from logkeep.queue.room import Room
 from logkeep.queue.segment import READ_BYTES, SEGMENT_HEADER_BYTES, segment_name
@@ -329,9 +330,13 @@ class LocalQueue:
         if least is None:
             return 0
         bases = reader.bases()
+        return self._remove(reader.partition, self._removable(reader, bases, least, keep_bytes))
+
+    def _remove(self, partition: Partition, removable: Sequence[Offset]) -> int:
+        """Bytes freed. removable: the oldest segments, oldest first."""
         freed = 0
-        folder = self._folder / reader.partition
-        for base in self._removable(reader, bases, least, keep_bytes):
+        folder = self._folder / partition
+        for base in removable:
             freed += self._disk.size(folder / segment_name(base))
             self._disk.remove(folder / segment_name(base))
             self._disk.sync_names(folder)
@@ -349,6 +354,56 @@ class LocalQueue:
             if kept_bytes > keep_bytes or age_ns > self._settings.keep_s * NS_PER_S:
                 return processed[: index + 1]
         return []
+
+    # Erasing
+
+    def ends(self) -> dict[Partition, Offset]:
+        with self._lock:
+            self._find_partitions()
+            return {name: reader.durable_end() for name, reader in self._readers.items()}
+
+    def forget(self, offsets: Mapping[Partition, Offset]) -> bool:
+        """See `Forgetting.forget`. A segment goes whole, with what came into it after `offsets` once that is committed.
+
+        One that is still written is closed by its writer, within a second or so, see `seal_where_asked`.
+        """
+        with self._lock:
+            self._find_partitions()
+            try:
+                return all([self._forget(name, end) for name, end in offsets.items() if name in self._readers])
+            except OSError as error:
+                raise BackendUnavailable(f"cannot remove segments of the queue: {error}; try later") from error
+
+    def _forget(self, partition: Partition, before: Offset) -> bool:
+        reader = self._readers[partition]
+        bases = reader.bases()
+        if bases and bases[-1] < before:
+            self._ask_to_seal(partition, before)
+            bases = reader.bases()
+        least = self._groups.least(partition) or 0
+        self._remove(partition, [base for base, end in pairwise(bases) if base < before and end <= least])
+        return all(base >= before for base in reader.bases())
+
+    def _ask_to_seal(self, partition: Partition, before: Offset) -> None:
+        mark = self._disk.open_mark(self._folder / partition / SEAL_NAME, write=True)
+        try:
+            mark.store(max(before, mark.load() or 0))
+        finally:
+            mark.close()
+        lock = None if partition in self._writers else self._disk.try_lock(self._folder / partition / LOCK_NAME)
+        if lock is None:
+            return
+        try:  # nobody writes it any more
+            writer = self._repaired(partition)
+            writer.seal_if_asked()
+            writer.close()
+        finally:
+            lock.release()
+
+    def seal_where_asked(self) -> None:
+        """Segments of this process that someone wants to remove are closed. Costs microseconds when there are none."""
+        for writer in self._writers.values():
+            writer.seal_if_asked()
 
     def close(self) -> None:
         """Waits for the commits under way. The queue is of no use afterwards."""

@@ -122,5 +122,14 @@ class MemoryQueue:
             self._used_bytes -= freed
             return freed
 
+    def ends(self) -> dict[Partition, Offset]:
+        with self._lock:
+            return {name: self._end(name) for name in self._records}
+
+    def forget(self, offsets: Mapping[Partition, Offset]) -> bool:
+        with self._lock:
+            self.trim()
+            return all(self._bases.get(name, end) >= end for name, end in offsets.items())
+
     def close(self) -> None:
         pass

@@ -31,15 +31,18 @@ SEGMENTS_OF_CAP = 16  # a segment is at most this part of the cap, or full would
 SEGMENT_BYTES_MIN = 65536
 MARK_NAME = "durable"
 LOCK_NAME = "lock"
+SEAL_NAME = "seal"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Call:
     """One caller's payloads, and what became of them: `offset`, or `refuse` makes the error to raise."""
 
-    __slots__ = ("gate", "leads", "offset", "payloads", "refuse", "size")
+    __slots__ = ("gate", "leads", "offset", "payloads", "refuse", "seals", "size")
 
-    def __init__(self, payloads: Sequence[bytes], size: int) -> None:
+    def __init__(self, payloads: Sequence[bytes], size: int, *, seals: bool = False) -> None:
+        """seals: the segment being written is closed before."""
+        self.seals = seals
         self.payloads = payloads
         self.size = size
         self.offset: Offset | None = None
@@ -89,7 +92,24 @@ class PartitionWriter:
 
     def append(self, payloads: Sequence[bytes]) -> Offset:
         """See `Queue.append`."""
-        call = _Call(payloads, self._checked_size(payloads))
+        return self._done(_Call(payloads, self._checked_size(payloads)))
+
+    def seal_if_asked(self) -> None:
+        """The segment being written is closed when it has records from before the mark `seal`."""
+        try:
+            mark = self._disk.open_mark(self._folder / SEAL_NAME, write=False)
+        except OSError:
+            return  # nobody has asked
+        try:
+            before = mark.load() or 0
+        finally:
+            mark.close()
+        if self._base < min(before, self._end):
+            with contextlib.suppress(BackendUnavailable):  # full, closing or stopped: it is asked again
+                self._done(_Call((), 0, seals=True))
+
+    def _done(self, call: _Call) -> Offset:
+        """Where the call's payloads are. Raises what it was refused with."""
         with self._lock:
             if self._closed:
                 raise BackendUnavailable(f"partition {self._partition} is closed", code="closed")
@@ -240,6 +260,7 @@ class PartitionWriter:
         size = sum(call.size for call in calls)
         try:
             self._room.take(size)
+            self._must_roll |= self._end > self._base and any(call.seals for call in calls)
             self._roll_if_due(size)
         except BackendUnavailable as error:
             why = error

@@ -72,3 +72,19 @@ class Queue(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Forgetting(Protocol):
+    """What an erasure asks of a queue, beside `Queue`."""
+
+    def ends(self) -> dict[Partition, Offset]:
+        """Where the next record of each partition will stand: all that was ever acknowledged is before it."""
+        ...
+
+    def forget(self, offsets: Mapping[Partition, Offset]) -> bool:
+        """Whether nothing before `offsets` is on disk any more, whatever may be kept for looking back.
+
+        Removes what every group has committed, and asks for what is still written to be closed: ask again, for as long
+        as it is False. Raises BackendUnavailable.
+        """
+        ...

@@ -43,6 +43,7 @@ from logkeep.store.clickhouse_sql import (
 from logkeep.store.clickhouse_stats import compile_neighbours, compile_stats, sort_order, table_of
 from logkeep.store.embedded_activity import read_activity, read_session_neighbours
 from logkeep.store.embedded_engine import Engine
+from logkeep.store.embedded_erasure import EmbeddedErasing
 from logkeep.store.embedded_facets import read_facets
 from logkeep.store.embedded_files import file_source, memory_file
 from logkeep.store.page import bucket_width_ns, decode_cursor, page_of, with_matches_marked
@@ -138,6 +139,7 @@ class EmbeddedStore:
         )
         try:
             self._make_tables()
+            self.erasing = EmbeddedErasing(self._engine, self._writing, self._clock)
             self._updating = self._apps_in("updates")
             self._hiding = self._apps_in("hidden")
             # Up to here, an event may be stored already, whatever the engine remembers of tokens.

@@ -68,11 +68,11 @@ class Engine:
             self.close()
             raise
 
-    def write(self, sql: str, *, rows: bool = False) -> bytes:
+    def write(self, sql: str, *, rows: bool = False, parameters: Mapping[str, str] | None = None) -> bytes:
         """What `sql` answers, as JSON arrays a line with `rows`. By one thread at a time."""
         if self._writer is None:
             raise BackendUnavailable("the store is closed", code="store_closed")
-        return bytes(self._writer.query(sql, "JSONCompactEachRow" if rows else "TSV", {}).bytes())
+        return bytes(self._writer.query(sql, "JSONCompactEachRow" if rows else "TSV", parameters or {}).bytes())
 
     def read(
         self, reading: Reading, sql: str, parameters: Mapping[str, str], form: str = "JSONCompactEachRow"

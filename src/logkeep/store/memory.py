@@ -19,6 +19,7 @@ from logkeep.query.ast import Query
 from logkeep.query.match import matcher
 from logkeep.query.pipes import Span, rows_of, sorted_events, with_neighbours
 from logkeep.query.table import Table
+from logkeep.store.erasing import ErasureRequest
 from logkeep.store.memory_activity import activity_page, facet, neighbours
 from logkeep.store.page import (
     bucket_width_ns,
@@ -68,6 +69,7 @@ class MemoryStore:
         self._update_received: dict[tuple[str, str, str], int] = {}  # of the update received last, ns
         self._hidden: set[tuple[str, str]] = set()  # (app, id) of what an update has superseded; only grows
         self._patterns: list[tuple[int, KeptPattern]] = []  # ns when kept, in that order
+        self.erasing = MemoryErasing(self)
 
     def known(self, events: Sequence[Event]) -> set[int]:
         found: set[int] = set()
@@ -104,15 +106,18 @@ class MemoryStore:
             self._hide_superseded(batch.events)
 
     def _hide_superseded(self, events: Sequence[Event]) -> None:
+        self._note_updates(events)
+        touched = self._updates.keys() & set(map(_slot, events))
+        for event in self._events.values() if touched else ():
+            if _slot(event) in touched and self._is_superseded(event):
+                self._hidden.add((event.app, event.id))
+
+    def _note_updates(self, events: Sequence[Event]) -> None:
         for event in events:
             if event.update:
                 slot = _slot(event)
                 self._updates[slot] = max(self._updates.get(slot, event), event, key=_recency)
                 self._update_received[slot] = max(self._update_received.get(slot, event.received_ns), event.received_ns)
-        touched = self._updates.keys() & set(map(_slot, events))
-        for event in self._events.values() if touched else ():
-            if _slot(event) in touched and self._is_superseded(event):
-                self._hidden.add((event.app, event.id))
 
     def _is_superseded(self, event: Event) -> bool:
         if event.update:
@@ -334,6 +339,53 @@ class MemoryStore:
         if size >= left.bytes_max:
             raise LimitReached("bytes")
         return sorted((seen for seen in mine if wanted(seen[0])), key=lambda seen: _position(seen[0]))
+
+
+class MemoryErasing:
+    """The Erasing port on the store's own tables."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._marked: set[tuple[str, str]] = set()  # (app, id)
+
+    def count(self, reading: Reading, request: ErasureRequest) -> int:
+        reading.left()
+        return len(self._matching(request))
+
+    def mark(self, request: ErasureRequest) -> int:
+        self._marked = self._matching(request)
+        return len(self._marked)
+
+    def _matching(self, request: ErasureRequest) -> set[tuple[str, str]]:
+        matches = matcher(request.query)
+        with self._store._lock:
+            events = [event for event in self._store._events.values() if event.app == request.app]
+        return {(e.app, e.id) for e in events if request.from_ns <= e.time_ns < request.to_ns and matches(e)}
+
+    def erase(self) -> list[str]:
+        store = self._store
+        with store._lock:
+            gone = [store._events.pop(name) for name in self._marked if name in store._events]
+            self._marked = set()
+            names = {(event.app, event.id) for event in gone}
+            store._hidden -= names
+            store._recent = {name: at_ns for name, at_ns in store._recent.items() if name not in names}
+            slots = {_slot(event) for event in gone if event.update}
+            for slot in slots:
+                store._updates.pop(slot, None)
+                store._update_received.pop(slot, None)
+            store._note_updates([event for event in store._events.values() if _slot(event) in slots])
+            return self._forget_patterns(gone)
+
+    def _forget_patterns(self, gone: list[Event]) -> list[str]:
+        store = self._store
+        used = {(event.app, event.pattern) for event in store._events.values()}
+        unused = {(event.app, event.pattern) for event in gone if event.pattern} - used
+        store._patterns = [each for each in store._patterns if (each[1].app, each[1].id) not in unused]
+        return sorted(name for _, name in unused)
+
+    def purge(self) -> bool:
+        return True
 
 
 def _slot(event: Event) -> tuple[str, str, str]:

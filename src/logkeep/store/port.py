@@ -11,6 +11,7 @@ from logkeep.patterns.template import KeptPattern
 from logkeep.query.ast import Query
 from logkeep.query.stages import SortKey, Statement
 from logkeep.query.table import Table
+from logkeep.store.erasing import Erasing
 from logkeep.store.reading import Reading
 
 ROWS_MAX = 500_000  # events of one batch; about 350 MB of NDJSON and as much in the engine while it is written
@@ -356,6 +357,11 @@ class Store(Protocol):
 
     def drop_day(self, day: str) -> None:
         """Nothing of that day is there any more, in any app. Readers that have begun finish with what they saw."""
+        ...
+
+    @property
+    def erasing(self) -> Erasing:
+        """Removing events for good."""
         ...
 
     def ready(self) -> bool:

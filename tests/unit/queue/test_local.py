@@ -376,3 +376,48 @@ def test_a_reader_beside_a_writer_that_is_killed_sees_each_record_once_in_order(
         start = int(found[-1]) + 1
         assert start > acknowledged
     assert found == [b"%d" % number for number in range(start)]
+
+
+def test_what_is_forgotten_leaves_no_bytes_although_its_segment_was_being_written(tmp_path: Path) -> None:
+    settings = QueueSettings(free_bytes_min=0)
+    writer = open_queue(tmp_path, settings=settings)
+    reader = open_queue(tmp_path, write=(), settings=settings)
+    writer.append("a", [b"a secret"])
+    writer.append("a", [b"another"])
+    ends = reader.ends()
+    assert not reader.forget(ends)  # nothing is committed
+    reader.commit("g", ends)
+    assert not reader.forget(ends)  # the writer has not closed the segment yet
+    writer.seal_where_asked()
+    assert reader.forget(ends)
+    assert b"secret" not in b"".join(path.read_bytes() for path in segments(tmp_path))
+    writer.append("a", [b"next"])
+    assert payloads(reader) == [b"next"]
+    writer.seal_where_asked()
+    assert len(segments(tmp_path)) == 1  # what came later is not closed
+    writer.close()
+    assert payloads(open_queue(tmp_path), "other") == [b"next"]
+
+
+def test_a_segment_whose_writer_is_gone_is_forgotten_too(three: Path) -> None:
+    queue = open_queue(three, write=())
+    ends = queue.ends()
+    queue.commit("g", ends)
+    assert queue.forget(ends)
+    assert [path.stat().st_size for path in segments(three)] == [HEADER]
+    again = open_queue(three)
+    again.append("a", [b"next"])
+    assert payloads(again) == [b"next"]
+
+
+def test_what_another_group_has_not_read_is_not_forgotten(three: Path) -> None:
+    queue = open_queue(three)
+    ends = queue.ends()
+    queue.commit("slow", {"a": 0})
+    queue.commit("g", ends)
+    queue.forget(ends)
+    queue.seal_where_asked()
+    assert not queue.forget(ends)
+    assert payloads(queue, "slow") == [A, B, C]
+    queue.commit("slow", ends)
+    assert queue.forget(ends)
