@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -13,9 +15,11 @@ from logkeep.api.app import create_api
 from logkeep.api.backend import Backend, Ledger
 from logkeep.api.serving import Server
 from logkeep.clock import NS_PER_MS, ManualClock
+from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
 from logkeep.feed.hub import Hub
+from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Credential
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
@@ -24,11 +28,13 @@ from logkeep.telemetry import Telemetry
 
 NOW_NS = 1_785_578_400_000_000_000  # 2026-08-01T10:00:00Z
 READ_TOKEN = "lkr_a-token-that-reads"
+ADMIN_TOKEN = "lka_a-token-that-erases"
 WRITE_KEY = "lkw_a-key-that-writes"
 OTHER_TOKEN = "lkr_a-token-of-another-app"
 ADMIN_EMAIL = "admin@localhost"
 ADMIN_PASSWORD = "correct horse"
 READ = {"Authorization": f"Bearer {READ_TOKEN}"}
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 
 class Accounts:
@@ -37,6 +43,7 @@ class Accounts:
     def __init__(self) -> None:
         self._credentials = {
             READ_TOKEN: Credential("shop", "read"),
+            ADMIN_TOKEN: Credential("shop", "admin", "token 0a1b2c3d"),
             WRITE_KEY: Credential("shop", "write"),
             OTHER_TOKEN: Credential("other", "read"),
         }
@@ -70,6 +77,8 @@ class Reading:
         self.rejected: list[dict[str, Any]] = []
         self.udp_loss: list[dict[str, Any]] = []
         self.ledger = Ledger(received=12, stored=9, rejected={"missing_key": 2}, over_quota=0, expired=0, queued=1)
+        self._folder = TemporaryDirectory()
+        self.erasures = Erasures(Path(self._folder.name), SystemDisk(), self.clock)
         self._batches = 0
         self.app = self._make(settings or Settings())
 
@@ -78,6 +87,7 @@ class Reading:
             store=self.store,
             feed=self.feed,
             metastore=self.accounts,
+            erasures=self.erasures,
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,

@@ -8,9 +8,9 @@ import gc
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -19,6 +19,7 @@ import msgspec
 from logkeep.clock import SystemClock
 from logkeep.disk import SystemDisk
 from logkeep.errors import InputError
+from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.file import FileMetastore
 from logkeep.metastore.port import Metastore
 from logkeep.queue.local import LocalQueue
@@ -28,6 +29,7 @@ from logkeep.telemetry import Telemetry, get_logger
 
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
 PROCESSOR_JOIN_S = 8.0
+SEAL_EVERY_S = 1.0
 
 T = TypeVar("T")
 
@@ -73,12 +75,10 @@ def _run_receiver(index: int, settings: Settings) -> None:
 
     partition = f"http-{index}"
     queue = open_queue(settings, write=(partition,))
-    try:
+    with closing(queue), _sealing(queue):
         run_http_receiver(
             settings, queue=queue, partition=partition, metastore=open_metastore(settings), telemetry=Telemetry()
         )
-    finally:
-        queue.close()
 
 
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
@@ -87,10 +87,26 @@ def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> No
     queue = open_queue(settings, write=("udp-0",))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    try:
+    with closing(queue), _sealing(queue):
         run_udp_receiver(settings, queue, Telemetry(), stop, opened=opened)
+
+
+@contextmanager
+def _sealing(queue: LocalQueue) -> Iterator[None]:
+    """Inside, segments that an erasure in the keeper wants to remove are closed within SEAL_EVERY_S."""
+    ended = threading.Event()
+
+    def seal() -> None:
+        while not ended.wait(SEAL_EVERY_S):
+            queue.seal_where_asked()
+
+    thread = threading.Thread(target=seal, name="seal", daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
-        queue.close()
+        ended.set()
+        thread.join()
 
 
 def _collect_garbage_rarely() -> None:
@@ -112,6 +128,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
     from logkeep.api.app import create_api
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.hub import Hub
+    from logkeep.processor.erasure import Eraser
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
     from logkeep.processor.samples import Samples
     from logkeep.processor.worker import GROUP, Processor
@@ -121,6 +138,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         telemetry, clock = Telemetry(), SystemClock()
         metastore, queue = open_metastore(settings), open_queue(settings)
         samples, feed = Samples(settings.folder), Hub()
+        erasures = Erasures(settings.folder, SystemDisk(), clock)
         processor = Processor(
             queue=queue,
             store=store,
@@ -130,6 +148,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             clock=clock,
             telemetry=telemetry,
             feed=feed,
+            eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
         )
         feed.begin_at(processor.last_arrival())
 
@@ -137,7 +156,9 @@ def _run_keeper(index: int, settings: Settings) -> None:
             found, queued = balance(
                 app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), processor.snapshot
             )
-            return Ledger(found.received, found.stored, found.rejected, found.over_quota, found.expired, queued)
+            return Ledger(
+                found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased
+            )
 
         def rejected(app: str, limit: int) -> list[dict[str, Any]]:
             """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
@@ -150,6 +171,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             store=store,
             feed=feed,
             metastore=metastore,
+            erasures=erasures,
             ledger=ledger,
             rejected=rejected,
             udp_loss=processor.udp_loss_rows,

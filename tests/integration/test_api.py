@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 from tests.reading import (
+    ADMIN,
     ADMIN_EMAIL,
     ADMIN_PASSWORD,
     NOW_NS,
@@ -83,13 +84,21 @@ def test_every_route_asks_for_the_scope_in_the_table(reading: Reading, client: T
         "key in another place": ask(client, route, {"X-Logkeep-Key": READ_TOKEN}),
         "unknown cookie": ask(client, route, {"Cookie": "logkeep=forged"}),
         "read token": ask(client, route, READ),
+        "admin token": ask(client, route, ADMIN),
     }
     statuses = {how: answer.status_code for how, answer in asked.items()}
     if route.scope == "open":
         assert len(set(statuses.values())) == 1, statuses
         assert statuses["no key"] in (200, 303, 401)  # 401: an empty sign-in
         return
-    expected = {how: 401 for how in asked} | {"write key": 403, "read token": 200}
+    found = 200
+    # Of an admin's routes, those that are asked here without what they need are let through to say so.
+    admitted = {"DELETE": 400, "POST": 400}.get(route.method, 404 if "{job}" in route.path else found)
+    expected = {how: 401 for how in asked} | {
+        "write key": 403,
+        "read token": 403 if route.scope == "admin" else found,
+        "admin token": admitted if route.scope == "admin" else found,
+    }
     assert statuses == expected
     assert error_of(asked["no key"])["code"] == "unauthorized"
     assert asked["no key"].headers["www-authenticate"] == "Bearer"
@@ -105,7 +114,9 @@ def test_no_route_shows_the_events_of_another_app(reading: Reading, client: Test
     assert "secret" not in told and "u-1" not in told and "till" not in told
 
 
-@pytest.mark.parametrize("route", [r for r in ENDING if "app" in (r.parameters or ())], ids=lambda route: route.path)
+@pytest.mark.parametrize(
+    "route", [r for r in ENDING if r.scope == "read" and "app" in (r.parameters or ())], ids=lambda route: route.path
+)
 def test_a_token_reads_its_own_app_only(reading: Reading, client: TestClient[Any], route: Route) -> None:
     reading.write([make_event(1)])
     path = route.path.replace("{event_id}", "id-0001")
@@ -461,7 +472,8 @@ def test_ledger_rejected_and_udp_loss_come_as_the_backend_has_them(reading: Read
     reading.rejected = [{"reason": "missing_key", "text": str(index)} for index in range(5)]
     reading.udp_loss = [{"component": "c", "client": "x", "received": 9, "missing": 1}]
     assert get(client, "/api/v1/ledger").json() == {
-        "received": 12, "stored": 9, "rejected": {"missing_key": 2}, "over_quota": 0, "expired": 0, "queued": 1,
+        "received": 12, "stored": 9, "rejected": {"missing_key": 2}, "over_quota": 0, "expired": 0,
+        "queued": 1, "erased": 0,
     }  # fmt: skip
     assert get(client, "/api/v1/rejected", limit=2).json() == {"rejected": reading.rejected[:2]}
     assert get(client, "/api/v1/udp-loss").json() == {"senders": reading.udp_loss}
@@ -761,7 +773,11 @@ def test_the_openapi_document_describes_every_route_for_programs(client: TestCli
         place for place in for_programs if place[1] != "/api/openapi.json"
     }
     for place, operation in described.items():
-        assert operation["summary"] and operation["description"] and operation["responses"]["200"]["description"], place
+        assert (
+            operation["summary"]
+            and operation["description"]
+            and operation["responses"]["202" if place[0] == "DELETE" else "200"]["description"]
+        ), place
         known = for_programs[place].parameters if place in for_programs else None
         if known is not None:
             named = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"}

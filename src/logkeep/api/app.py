@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 import logkeep
 from logkeep.api import (
     complete,
+    erasures,
     errors,
     events,
     export,
@@ -153,6 +154,10 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         people_pages.user_page,
         facets.facets,
         ledger.ledger,
+        erasures.erase,
+        erasures.erasures,
+        erasures.erasure,
+        erasures.confirm_erasure,
         rejected.rejected,
         udp_loss.udp_loss,
         home.home,

@@ -33,7 +33,7 @@ async def admit(connection: Connection, _: BaseRouteHandler) -> None:
     if method == "OPTIONS":  # answered by the framework with the methods of the path, nothing else
         return
     route = BY_PLACE[(cast(Any, method), connection.scope["path_template"])]
-    if route.scope == "read":
+    if route.scope != "open":
         connection.state.credential = _reader(connection, route)
     if route.parameters is not None:
         _refuse_odd_parameters(connection, route.parameters)
@@ -135,6 +135,12 @@ def _reader(connection: Connection, route: Route) -> Credential:
     if credential.scope == "write":
         raise InputError(
             "this is a write key: it can send events and never read; use an API token", code="forbidden", status=403
+        )
+    if route.scope == "admin" and credential.scope != "admin":
+        raise InputError(
+            "this token can only read; erasing needs an admin token, such as `admin_token` of first-run.json",
+            code="forbidden",
+            status=403,
         )
     return credential
 

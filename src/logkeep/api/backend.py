@@ -15,6 +15,7 @@ from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
 from logkeep.clock import Clock
 from logkeep.feed.port import Feed
+from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Metastore
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -25,7 +26,7 @@ Answer = TypeVar("Answer")
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """Where every event of an app went; received = stored + rejected + over_quota + expired + queued."""
+    """Where every event of an app went; received = stored + rejected + over_quota + expired + erased + queued."""
 
     received: int
     stored: int
@@ -33,6 +34,7 @@ class Ledger(msgspec.Struct, frozen=True):
     over_quota: int
     expired: int
     queued: int
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Backend:
     store: Store
     feed: Feed
     metastore: Metastore
+    erasures: Erasures
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]

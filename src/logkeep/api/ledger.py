@@ -15,6 +15,6 @@ from logkeep.api.search import GivenContext, GivenCredential
     responses=documented(Ledger, "Counts since the first start", 400),
 )
 async def ledger(context: GivenContext, credential: GivenCredential) -> Response[bytes]:
-    """received = stored + sum of rejected + over_quota + expired + queued, always."""
+    """received = stored + sum of rejected + over_quota + expired + erased + queued, always."""
     found = await context.checks.run(lambda: context.backend.ledger(credential.app))
     return json_answer(msgspec.json.encode(found))

@@ -11,6 +11,7 @@ import msgspec
 Scope = Literal[
     "open",  # anyone: carries nothing of any app
     "read",  # a read token or admin token, or a browser that has signed in
+    "admin",  # an admin token, or a browser in which a person has signed in by password: what cannot be taken back
 ]
 
 
@@ -20,7 +21,7 @@ class Route(msgspec.Struct, frozen=True):
     parameters: the query parameters it knows, others are a 400; None: others are passed over (pages, health).
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     scope: Scope
     for_people: bool = False
@@ -48,6 +49,10 @@ ROUTES = (
     Route("GET", "/api/v1/users", "read", parameters=LIST_PARAMETERS),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
+    Route("DELETE", "/api/v1/events", "admin", parameters=("query", "from", "to", "all", "app")),
+    Route("GET", "/api/v1/erasures", "admin", parameters=("app",)),
+    Route("GET", "/api/v1/erasures/{job}", "admin", parameters=("app",)),
+    Route("POST", "/api/v1/erasures/{job}", "admin", parameters=("app",)),
     Route("GET", "/api/v1/rejected", "read", parameters=("limit", "app")),
     Route("GET", "/api/v1/udp-loss", "read", parameters=("app",)),
     Route("GET", "/api/openapi.json", "open"),

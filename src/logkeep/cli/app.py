@@ -65,6 +65,15 @@ COMMANDS = (
         ("logkeep tail", "logkeep tail 'level>=warn component:checkout'", "logkeep tail --format ndjson | jq .value"),
     ),
     CommandRow(
+        "erase",
+        "erase:erase",
+        "remove events for good, with a receipt",
+        (
+            "logkeep erase 'user=anna@example.org'",
+            "logkeep erase --from 2026-08-01 --to 2026-08-02 --yes 'component:checkout card'",
+        ),
+    ),
+    CommandRow(
         "load",
         "load:load",
         "generate realistic events and measure how they are taken",

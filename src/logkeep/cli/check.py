@@ -205,13 +205,14 @@ class LedgerSums(msgspec.Struct):
     rejected: dict[str, int] = {}
     over_quota: int = 0
     expired: int = 0
+    erased: int = 0
     queued: int = 0
 
     @property
     def missing(self) -> int:
         """Events that are nowhere (positive) or counted twice (negative); 0 when it balances."""
         return self.received - (
-            self.stored + sum(self.rejected.values()) + self.over_quota + self.expired + self.queued
+            self.stored + sum(self.rejected.values()) + self.over_quota + self.expired + self.erased + self.queued
         )
 
 
@@ -225,7 +226,8 @@ def read_ledger(api: Api) -> LedgerSums:
 def _ledger(api: Api) -> Finding:
     ledger = read_ledger(api)
     parts = f"{ledger.received:,} received = {ledger.stored:,} stored + {sum(ledger.rejected.values()):,} rejected"
-    parts += f" + {ledger.over_quota:,} over quota + {ledger.expired:,} expired + {ledger.queued:,} queued"
+    parts += f" + {ledger.over_quota:,} over quota + {ledger.expired:,} expired + {ledger.erased:,} erased"
+    parts += f" + {ledger.queued:,} queued"
     if ledger.missing:
         return Finding("ledger", "wrong", f"{parts} is off by {ledger.missing:,}; please report this with the log")
     return Finding("ledger", "ok", parts)

@@ -312,6 +312,15 @@ class Api:
             raise refused(answer, self.connection.url)
         return answer.body
 
+    def change(self, method: str, path: str, body: bytes | None = None, **parameters: str | None) -> bytes:
+        """The body of a 200 or 202 to a request that changes something. As `get`."""
+        given = {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        answer = self.connection.request(method, f"{path}?{urlencode(given)}" if given else path, body, headers)
+        if answer.status not in (200, 202):
+            raise refused(answer, self.connection.url)
+        return answer.body
+
 
 def with_parameters(path: str, parameters: Mapping[str, str | int | None]) -> str:
     """`path` with a query; parameters of None are left out, an underscore at the end of a name too."""
@@ -324,6 +333,7 @@ class FirstRun(msgspec.Struct, frozen=True):
 
     app_key: str = ""
     api_token: str = ""
+    admin_token: str = ""
     app: str = ""
 
 
@@ -353,6 +363,17 @@ def api_token(given: str | None, data: Path) -> str:
         raise InputError(
             f"no token to read with: give --token, set LOGKEEP_TOKEN, or point --data to the folder of the service "
             f"({data / FIRST_RUN_FILE} is not there or not readable)"
+        )
+    return str(found)
+
+
+def admin_token(given: str | None, data: Path) -> str:
+    """The token to erase with: given, or from the data folder. Raises InputError when there is none."""
+    found = given or getattr(first_run(data), "admin_token", "")
+    if not found:
+        raise InputError(
+            f"no token to erase with: give --token, set LOGKEEP_ADMIN_TOKEN, or point --data to the folder of the "
+            f"service ({data / FIRST_RUN_FILE} has no admin_token or is not readable)"
         )
     return str(found)
 

@@ -24,11 +24,12 @@ _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
 
 
 class FirstRun(msgspec.Struct, frozen=True):
-    """What the first start made; `app_key` can only write, `api_token` only read."""
+    """What the first start made; `app_key` can only write, `api_token` only read, `admin_token` also erase."""
 
     app: str
     app_key: str
     api_token: str
+    admin_token: str
     admin_email: str
     admin_password: str
 
@@ -63,7 +64,9 @@ class FileMetastore:
         except msgspec.MsgspecError as error:
             raise CorruptData(f"{path} cannot be read: {error}; restore it from a backup") from error
         self._apps = accounts.apps
-        self._credentials = {key.sha256: Credential(key.app, key.scope) for key in accounts.keys}
+        self._credentials = {
+            key.sha256: Credential(key.app, key.scope, f"token {key.sha256[:8]}") for key in accounts.keys
+        }
         self._people = {person.email: person for person in accounts.people}
 
     def credential(self, secret: str) -> Credential | None:
@@ -75,7 +78,7 @@ class FileMetastore:
         found = _scrypt(password, salt)  # also for nobody: the time must not tell who exists
         if person is None or not hmac.compare_digest(found, person.scrypt):
             return None
-        return Credential(person.app, "admin")
+        return Credential(person.app, "admin", person.email)
 
     def app_names(self) -> list[str]:
         return list(self._apps)
@@ -93,13 +96,18 @@ def first_start(folder: Path, disk: Disk, *, app: str = "default") -> FirstRun |
         app=app,
         app_key=f"lkw_{secrets.token_urlsafe(24)}",
         api_token=f"lkr_{secrets.token_urlsafe(24)}",
+        admin_token=f"lka_{secrets.token_urlsafe(24)}",
         admin_email="admin@localhost",
         admin_password=secrets.token_urlsafe(12),
     )
     salt = os.urandom(16)
     accounts = _Accounts(
         apps=[app],
-        keys=[_Key(_sha256(first_run.app_key), app, "write"), _Key(_sha256(first_run.api_token), app, "read")],
+        keys=[
+            _Key(_sha256(first_run.app_key), app, "write"),
+            _Key(_sha256(first_run.api_token), app, "read"),
+            _Key(_sha256(first_run.admin_token), app, "admin"),
+        ],
         people=[_Person(first_run.admin_email, salt.hex(), _scrypt(first_run.admin_password, salt), app)],
     )
     # The secrets first: a crash in between then makes new ones, never accounts nobody has the key to.

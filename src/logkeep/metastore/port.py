@@ -8,10 +8,14 @@ Scope = Literal["write", "read", "admin"]
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """Whom a key or token stands for: one app and what it may do there. "admin" may also read."""
+    """Whom a key or token stands for: one app and what it may do there. "admin" may also read, and erase.
+
+    name: to tell it from others in a receipt; never the secret.
+    """
 
     app: str
     scope: Scope
+    name: str = ""
 
 
 class Metastore(Protocol):

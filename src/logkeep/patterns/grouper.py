@@ -58,6 +58,11 @@ class Grouper:
             self._apps[app].see(pattern_id, now_ns // NS_PER_DAY)
         return [pattern for app in {app for app, _ in seen} for pattern in self._apps[app].settle()]
 
+    def forget(self, app: str, ids: Iterable[str]) -> None:
+        """Messages like theirs are new ones from now on. Not while `group` runs."""
+        if app in self._apps:
+            self._apps[app].forget(ids)
+
     def _fit(self, texts: Sequence[Event], strange: list[Event]) -> None:
         """Sets the pattern of all that fit one; the others are added to `strange`."""
         name = texts[0].app
@@ -119,6 +124,15 @@ class _AppPatterns:
             self._loaded.add(kept.form)
             self._miner.add(Pattern(kept.id, Template.of_form(kept.form), kept.first_ns))
             self._update_tests()
+
+    def forget(self, ids: Iterable[str]) -> None:
+        for name in ids:
+            pattern = self._miner.patterns.get(name)
+            if pattern is not None:
+                self._miner.remove(pattern)
+            self._miner.changed_patterns.pop(name, None)
+            self._seen.pop(name, None)
+        self._update_tests()
 
     def fitting(self, shape: bytes, remember: bool) -> str | None:
         """The pattern that the shape fits."""

@@ -1,8 +1,8 @@
 """The ledger: what became of every event, per app, so that nothing is lost silently.
 
-received = stored + rejected + over quota + expired + still queued, always. `received` is counted from the frames'
-headers, as the receivers wrote them before they answered; the other side from what the processor did. The counts are
-kept in the same durable record as the queue's offsets, so a crash cannot part them.
+received = stored + rejected + over quota + expired + erased + still queued, always. `received` is counted from the
+frames' headers, as the receivers wrote them before they answered; the other side from what the processor did. The
+counts are kept in the same durable record as the queue's offsets, so a crash cannot part them.
 """
 
 import msgspec
@@ -16,9 +16,10 @@ class AppLedger(msgspec.Struct):
     rejected: dict[str, int] = {}
     over_quota: int = 0
     expired: int = 0
+    erased: int = 0
 
     def copy(self) -> "AppLedger":
-        return AppLedger(self.received, self.stored, dict(self.rejected), self.over_quota, self.expired)
+        return AppLedger(self.received, self.stored, dict(self.rejected), self.over_quota, self.expired, self.erased)
 
 
 class BatchIntent(msgspec.Struct, frozen=True):
@@ -42,6 +43,15 @@ class DropIntent(msgspec.Struct, frozen=True):
     events: dict[str, int]
 
 
+class EraseIntent(msgspec.Struct, frozen=True):
+    """An erasure whose events are marked in the store and about to go. ends: of what came before it in the queue."""
+
+    job: str
+    app: str
+    events: int
+    ends: dict[str, int]
+
+
 class State(msgspec.Struct):
     """What the processor keeps with its offsets. arrival: the last place in the order of arrival that was taken."""
 
@@ -49,6 +59,7 @@ class State(msgspec.Struct):
     batch: BatchIntent | None = None
     drop: DropIntent | None = None
     arrival: int = 0
+    erase: EraseIntent | None = None
 
     def app(self, name: str) -> AppLedger:
         return self.apps.setdefault(name, AppLedger())

@@ -5,10 +5,12 @@ people; the counts that must be exact are in the ledger.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
+
+from logkeep.disk import SystemDisk
 
 SAMPLES_BYTES_MAX = 1 << 20  # an app's newest thousand or so; a person reads the last twenty
 DEAD_LETTER_BYTES_MAX = 64 << 20
@@ -41,6 +43,19 @@ class SampleFile:
                 if len(lines) < limit and path.exists():
                     lines += path.read_bytes().splitlines()[::-1]
         return lines[:limit]
+
+    def remove(self, unwanted: Callable[[bytes], bool], *, dry: bool = False) -> int:
+        """How many lines are unwanted; the others alone are there, durably. dry: they are counted only."""
+        removed = 0
+        with self._lock:
+            for path in (self._path, self._older):
+                if path.exists():
+                    lines = path.read_bytes().splitlines(keepends=True)
+                    kept = [line for line in lines if not unwanted(line)]
+                    removed += len(lines) - len(kept)
+                    if len(kept) < len(lines) and not dry:
+                        SystemDisk().write_atomically(path, b"".join(kept))
+        return removed
 
 
 def _private(path: str, flags: int) -> int:

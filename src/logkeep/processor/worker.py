@@ -26,8 +26,10 @@ from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, LogkeepError
 from logkeep.event import Event
 from logkeep.feed.port import Feed
+from logkeep.metastore.erasures import Erasure
 from logkeep.patterns.grouper import Grouper
-from logkeep.processor.ledger import BatchIntent, DropIntent, State, pack_state, unpack_state
+from logkeep.processor.erasure import Eraser
+from logkeep.processor.ledger import BatchIntent, DropIntent, EraseIntent, State, pack_state, unpack_state
 from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
 from logkeep.processor.samples import DeadLetter, Rejected, Samples
 from logkeep.processor.udp_loss import UdpLoss
@@ -45,6 +47,7 @@ RETRY_FIRST_S, RETRY_MAX_S = 0.5, 15.0
 SAMPLES_A_BATCH_MAX = 100
 MAINTENANCE_EVERY_S = 10.0
 LOSS_COMMIT_EVERY_S = 2.0
+ERASED_FILES_EVERY_S = 0.5
 
 T = TypeVar("T")
 
@@ -69,8 +72,9 @@ class Processor:
         clock: Clock,
         telemetry: Telemetry,
         feed: Feed | None = None,
+        eraser: Eraser | None = None,
     ) -> None:
-        """feed: is told of every batch once the store has it."""
+        """feed: is told of every batch once the store has it. eraser: None: nothing is ever erased."""
         self._feed = feed
         self._queue, self._store, self._app_of_key, self._samples = queue, store, app_of_key, samples
         self._settings, self._clock, self._telemetry = settings, clock, telemetry
@@ -89,7 +93,8 @@ class Processor:
         self._loss = UdpLoss.from_bytes(queue.committed(LOSS_GROUP).metadata)
         self._loss_done = dict(queue.committed(LOSS_GROUP).offsets)
         self._loss_committed_ns = clock.monotonic_ns()
-        self._prepared: handover.Queue[Prepared] = handover.Queue(maxsize=1)
+        self._prepared: handover.Queue[Prepared | Erasure] = handover.Queue(maxsize=1)
+        self._eraser, self._erased = eraser, threading.Event()
         self._failure: BaseException | None = None
 
     # ── what others may ask ───────────────────────────────────────────────────────────────────────────────────────
@@ -119,6 +124,8 @@ class Processor:
         """Raises what stopped it: a bug, or a queue that cannot be committed to."""
         with suppress(_Stopped):
             self._finish_drop()
+            if self._state.erase is not None:
+                self._erase(self._state.erase)
             self._run(self._finish_batch())
 
     def _run(self, records_ahead: list[Record]) -> None:
@@ -132,15 +139,22 @@ class Processor:
             reader.join()
 
     def _process_batches(self) -> None:
-        next_maintenance_ns = 0
+        next_maintenance_ns = next_files_ns = 0
         while not self._stop.is_set():
             with suppress(handover.Empty):
-                self._process(self._prepared.get(timeout=HANDOVER_WAIT_S))
+                item = self._prepared.get(timeout=HANDOVER_WAIT_S)
+                if isinstance(item, Erasure):
+                    self._begin_erasure(item)
+                else:
+                    self._process(item)
             if self._failure is not None:
                 raise self._failure
             if self._clock.monotonic_ns() >= next_maintenance_ns:
                 self._maintain()
                 next_maintenance_ns = self._clock.monotonic_ns() + int(MAINTENANCE_EVERY_S * NS_PER_S)
+            if self._clock.monotonic_ns() >= next_files_ns:
+                self._remove_erased_files()
+                next_files_ns = self._clock.monotonic_ns() + int(ERASED_FILES_EVERY_S * NS_PER_S)
 
     def _prepare_batches(self, records_ahead: list[Record]) -> None:
         try:
@@ -149,6 +163,8 @@ class Processor:
                 records_ahead = []
                 if records:
                     self._hand_over(self._grouped(prepare(records, self._rules, self._app_of_key)))
+                if (job := self._due_erasure()) is not None:
+                    self._let_erase(job)
         except BaseException as error:  # raised again by `run`
             self._failure = error
 
@@ -159,7 +175,17 @@ class Processor:
             self._telemetry["processor_events_ungrouped"].inc(self._grouper.left_out)
         return prepared
 
-    def _hand_over(self, prepared: Prepared) -> None:
+    def _due_erasure(self) -> Erasure | None:
+        return None if self._eraser is None else self._eraser.due()
+
+    def _let_erase(self, job: Erasure) -> None:
+        """Returns when it is done: what was handed over before is stored by then, and nothing is being grouped."""
+        self._erased.clear()
+        self._hand_over(job)
+        while not self._stop.is_set() and not self._erased.wait(HANDOVER_WAIT_S):
+            pass
+
+    def _hand_over(self, prepared: Prepared | Erasure) -> None:
         while not self._stop.is_set():
             try:
                 self._prepared.put(prepared, timeout=HANDOVER_WAIT_S)
@@ -182,13 +208,18 @@ class Processor:
             events_left -= sum(_event_count(record) for record in fresh)
             if records and self._clock.monotonic_ns() >= until_ns:
                 break
+            if not records and self._due_erasure() is not None:
+                break
             if sum(len(record.payload) for record in fresh) < READ_BYTES_MAX // 2:
                 self._clock.sleep(IDLE_WAIT_S)  # the queue is nearly read: let more come instead of asking again
         return records
 
     def _read(self, bytes_max: int) -> list[Record]:
         try:
-            return self._queue.read(GROUP, records_max=2_000, bytes_max=min(bytes_max, READ_BYTES_MAX))
+            records = self._queue.read(GROUP, records_max=2_000, bytes_max=min(bytes_max, READ_BYTES_MAX))
+            if self._eraser is not None:
+                self._eraser.saw(records)
+            return records
         except CorruptData as error:
             self._telemetry["queue_corrupt_records"].inc()
             log.error("a stretch of the queue is damaged and was skipped", error=error.message)
@@ -428,6 +459,39 @@ class Processor:
         self._commit(state, {})
         self._telemetry["store_days_dropped"].inc()
         log.info("a day older than the retention was dropped", day=intent.day, events=sum(intent.events.values()))
+
+    # ── erasing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin_erasure(self, job: Erasure) -> None:
+        assert self._eraser is not None
+        eraser, ends = self._eraser, dict(self._offsets)
+        intent = self._retried(lambda: eraser.mark(job, ends))
+        if intent is not None:
+            self._commit(State(self._state.apps, erase=intent, arrival=self._state.arrival), {})
+            self._erase(intent)
+        self._erased.set()
+
+    def _erase(self, intent: EraseIntent) -> None:
+        """The marked events are gone and accounted as erased, also when this is the second try."""
+        assert self._eraser is not None
+        eraser = self._eraser
+        forgotten = self._retried(lambda: eraser.erase(intent))
+        if self._grouper is not None:
+            self._grouper.forget(intent.app, forgotten)
+        apps = {name: app.copy() for name, app in self._state.apps.items()}
+        state = State(apps, arrival=self._state.arrival)
+        state.app(intent.app).stored -= intent.events
+        state.app(intent.app).erased += intent.events
+        self._commit(state, {})
+
+    def _remove_erased_files(self) -> None:
+        if self._eraser is None or not self._eraser.has_files():
+            return
+        try:
+            self._commit_loss()  # a segment goes once every group is through with it
+            self._eraser.remove_files()
+        except LogkeepError as error:
+            log.warning("files of what was erased are still there; trying again", error=error.message)
 
     def _finish_drop(self) -> None:
         if self._state.drop is not None:

@@ -179,8 +179,9 @@ class EmbeddedStore:
     def _newest_received_ns(self) -> int:
         """No stored event was received after this. Exact when one came within the last minute, else a minute ago."""
         floor_ns = self._clock.now_ns() - RECEIVED_WINDOW_NS
-        newest = self._engine.write(f"SELECT max(received_ns) FROM events WHERE received_ns > {floor_ns}")
-        return max(int(newest), floor_ns)
+        return max(
+            int(self._engine.write(f"SELECT max(received_ns) FROM events WHERE received_ns > {floor_ns}")), floor_ns
+        )
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,9 +12,12 @@ import pytest
 
 from logkeep.clock import NS_PER_DAY, ManualClock, SystemClock
 from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
+from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.event import Event
 from logkeep.feed.hub import Hub
+from logkeep.metastore.erasures import Erasures
+from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import AppLedger
 from logkeep.processor.queued import balance
 from logkeep.processor.samples import Samples
@@ -72,6 +75,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.queue, self.store = MemoryQueue(), MemoryStore()
         self.samples = Samples(folder)
+        self.erasures = Erasures(folder, SystemDisk(), SystemClock())
         self.frames = 0
 
     def send(self, events: list[Any], **header: Any) -> None:
@@ -92,6 +96,13 @@ class Bench:
             clock=SystemClock(),
             telemetry=TELEMETRY,
             feed=feed,
+            eraser=Eraser(
+                jobs=self.erasures,
+                store=store or self.store,
+                queue=self.queue,
+                samples=self.samples,
+                clock=SystemClock(),
+            ),
         )
 
     def drain(self, processor: Processor | None = None) -> AppLedger:
