@@ -11,7 +11,7 @@ from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.patterns.template import KeptPattern
 from logkeep.query import ast
 from logkeep.store.erasing import ErasureRequest
-from logkeep.store.port import PatternRequest
+from logkeep.store.port import ActivityRequest, PatternRequest
 from logkeep.store.reading import LimitReached, Limits, Reading
 
 ANNA = ast.Equals("user", "anna")
@@ -116,6 +116,16 @@ def test_patterns_that_only_erased_events_had_are_forgotten(it: Opened) -> None:
     assert mine == [kept("p2", "hello <*>")]
     found = it.store.patterns(Reading(), PatternRequest(it.app, ast.All(), 0, 1 << 62))
     assert [(row.template, row.count) for row in found.rows] == [("hello <*>", 1)]
+
+
+def test_sums_of_days_that_are_over_lose_what_is_erased(it: Opened) -> None:  # noqa: F811
+    it.write(*(it.event(f"e{n}", user="anna" if n % 2 else "bert", session=f"s{n % 4}") for n in range(100)))
+    if hasattr(it.store, "_engine"):
+        it.store._engine.write("ALTER TABLE events MATERIALIZE PROJECTION activity SETTINGS mutations_sync = 2")
+    erase(it, ANNA)
+    request = ActivityRequest(it.app, "user", ast.All(), 0, FOREVER, limit=10)
+    found = it.store.activity(Reading(), request)
+    assert [(row.name, row.events) for row in found.rows] == [("bert", 50)]
 
 
 def test_a_count_over_a_limit_is_refused(it: Opened) -> None:  # noqa: F811

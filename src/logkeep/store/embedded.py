@@ -140,8 +140,7 @@ class EmbeddedStore:
         try:
             self._make_tables()
             self.erasing = EmbeddedErasing(self._engine, self._writing, self._clock)
-            self._updating = self._apps_in("updates")
-            self._hiding = self._apps_in("hidden")
+            self._updating, self._hiding = self._apps_in("updates"), self._apps_in("hidden")
             # Up to here, an event may be stored already, whatever the engine remembers of tokens.
             self._look_up_until_ns = self._newest_received_ns()
             self._forgotten_hour = -1
@@ -179,9 +178,8 @@ class EmbeddedStore:
     def _newest_received_ns(self) -> int:
         """No stored event was received after this. Exact when one came within the last minute, else a minute ago."""
         floor_ns = self._clock.now_ns() - RECEIVED_WINDOW_NS
-        return max(
-            int(self._engine.write(f"SELECT max(received_ns) FROM events WHERE received_ns > {floor_ns}")), floor_ns
-        )
+        newest = self._engine.write(f"SELECT max(received_ns) FROM events WHERE received_ns > {floor_ns}")
+        return max(int(newest), floor_ns)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
