@@ -90,10 +90,6 @@ class Service:
     def read_headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.credentials['api_token']}"}
 
-    @property
-    def admin_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.credentials['admin_token']}"}
-
     def post(self, events: Any, **headers: str) -> httpx.Response:
         return httpx.post(f"{self.intake_url}/v1/events", json=events, headers=self.write_headers | headers, timeout=30)
 

@@ -18,14 +18,14 @@ def send(service: Service, count: int, **fields: Any) -> None:
 
 
 def job_of(service: Service, name: str) -> dict[str, Any]:
-    answer = httpx.get(f"{service.api_url}/api/v1/erasures/{name}", headers=service.admin_headers, timeout=30)
+    answer = httpx.get(f"{service.api_url}/api/v1/erasures/{name}", headers=service.read_headers, timeout=30)
     found: dict[str, Any] = answer.json()
     return found
 
 
 def begin(service: Service, query: str) -> str:
     """The name of a confirmed job."""
-    headers = service.admin_headers
+    headers = service.read_headers
     asked = httpx.delete(f"{service.api_url}/api/v1/events", params={"query": query}, headers=headers, timeout=30)
     assert asked.status_code == 202, asked.text
     name = str(asked.json()["job"])

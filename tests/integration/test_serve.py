@@ -30,7 +30,7 @@ def test_the_first_start_writes_credentials_that_only_their_owner_can_read(servi
     file = service.folder / "first-run.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     credentials = json.loads(file.read_bytes())
-    assert set(credentials) == {"app", "app_key", "api_token", "admin_token", "admin_email", "admin_password"}
+    assert set(credentials) == {"app", "app_key", "api_token", "admin_email", "admin_password"}
     assert all(isinstance(value, str) and value for value in credentials.values())
 
 

@@ -138,7 +138,7 @@ def _reader(connection: Connection, route: Route) -> Credential:
         )
     if route.scope == "admin" and credential.scope != "admin":
         raise InputError(
-            "this token can only read; erasing needs an admin token, such as `admin_token` of first-run.json",
+            "this token can only read; erasing needs an admin token, such as `api_token` of first-run.json",
             code="forbidden",
             status=403,
         )

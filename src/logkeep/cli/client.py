@@ -333,7 +333,6 @@ class FirstRun(msgspec.Struct, frozen=True):
 
     app_key: str = ""
     api_token: str = ""
-    admin_token: str = ""
     app: str = ""
 
 
@@ -363,17 +362,6 @@ def api_token(given: str | None, data: Path) -> str:
         raise InputError(
             f"no token to read with: give --token, set LOGKEEP_TOKEN, or point --data to the folder of the service "
             f"({data / FIRST_RUN_FILE} is not there or not readable)"
-        )
-    return str(found)
-
-
-def admin_token(given: str | None, data: Path) -> str:
-    """The token to erase with: given, or from the data folder. Raises InputError when there is none."""
-    found = given or getattr(first_run(data), "admin_token", "")
-    if not found:
-        raise InputError(
-            f"no token to erase with: give --token, set LOGKEEP_ADMIN_TOKEN, or point --data to the folder of the "
-            f"service ({data / FIRST_RUN_FILE} has no admin_token or is not readable)"
         )
     return str(found)
 

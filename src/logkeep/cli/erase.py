@@ -51,7 +51,9 @@ def erase(
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(metavar="TOKEN", envvar="LOGKEEP_ADMIN_TOKEN", help="Admin token. [of first-run.json in --data]"),
+        typer.Option(
+            metavar="TOKEN", envvar="LOGKEEP_TOKEN", help="Token that may erase. [of first-run.json in --data]"
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -64,7 +66,7 @@ def erase(
     dead letters; what comes later stays. It cannot be taken back. The receipt is JSON.
     """
     here = settings.load(flags={"data": str(data) if data else None})
-    secret = client.admin_token(token, here.folder)
+    secret = client.api_token(token, here.folder)
     api = Api(Connection(url or client.api_url(here), token=secret))
     try:
         asked = _decoded(

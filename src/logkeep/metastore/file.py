@@ -24,12 +24,11 @@ _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
 
 
 class FirstRun(msgspec.Struct, frozen=True):
-    """What the first start made; `app_key` can only write, `api_token` only read, `admin_token` also erase."""
+    """What the first start made; `app_key` can only write, `api_token` is the owner's: it reads, and can erase."""
 
     app: str
     app_key: str
     api_token: str
-    admin_token: str
     admin_email: str
     admin_password: str
 
@@ -96,7 +95,6 @@ def first_start(folder: Path, disk: Disk, *, app: str = "default") -> FirstRun |
         app=app,
         app_key=f"lkw_{secrets.token_urlsafe(24)}",
         api_token=f"lkr_{secrets.token_urlsafe(24)}",
-        admin_token=f"lka_{secrets.token_urlsafe(24)}",
         admin_email="admin@localhost",
         admin_password=secrets.token_urlsafe(12),
     )
@@ -105,8 +103,7 @@ def first_start(folder: Path, disk: Disk, *, app: str = "default") -> FirstRun |
         apps=[app],
         keys=[
             _Key(_sha256(first_run.app_key), app, "write"),
-            _Key(_sha256(first_run.api_token), app, "read"),
-            _Key(_sha256(first_run.admin_token), app, "admin"),
+            _Key(_sha256(first_run.api_token), app, "admin"),
         ],
         people=[_Person(first_run.admin_email, salt.hex(), _scrypt(first_run.admin_password, salt), app)],
     )
