@@ -96,6 +96,7 @@ ODD_RANGES = {
 }
 ODD_CURSORS = ["x", "====", "A" * 5000, "lMQIAAAAAAAAAAAA", "../../etc/passwd", "\x00", "ü", "null", "[]", "-1"]
 ODD_NUMBERS = ["0", "-1", "1e9", "99999999999999999999", "x", "", "NaN", "1.5", " 1"]
+TAIL = "/api/v1/tail"
 READS = [route for route in ROUTES if route.scope == "read" and route.method == "GET"]
 
 
@@ -105,10 +106,11 @@ def ask(client: TestClient[Any], route: Route, **parameters: str) -> httpx.Respo
         path = path.replace(name, value)
     # Straight to the application: clients and servers refuse such long addresses before it sees them.
     query = "&".join(f"{name}={_quoted(value)}" for name, value in parameters.items())
-    return asyncio.run(_answer(client.app, path, query.encode()))
+    return asyncio.run(_answer(client.app, path, query.encode(), leaves=route.path == TAIL))
 
 
-async def _answer(app: Any, path: str, query: bytes) -> httpx.Response:
+async def _answer(app: Any, path: str, query: bytes, *, leaves: bool) -> httpx.Response:
+    """leaves: whether the asker goes once the answer has begun; a tail has no end."""
     scope = {
         "type": "http",
         "method": "GET",
@@ -123,13 +125,16 @@ async def _answer(app: Any, path: str, query: bytes) -> httpx.Response:
         "root_path": "",
     }
     sent: list[dict[str, Any]] = []
+    left = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        await asyncio.Event().wait()
-        return {}
+        await left.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
+        if leaves:
+            left.set()
 
     await app(scope, receive, send)
     body = b"".join(message.get("body", b"") for message in sent[1:])
