@@ -140,6 +140,7 @@ class Supervisor:
 
     def _start(self, role: str, index: int) -> _Child:
         command = [sys.executable, "-m", "logkeep.cli.child", role, str(index), str(self._settings_file)]
+        command.append(str(os.getpid()))
         if role == "udp" and self._datagrams is not None:
             with _lent(self._datagrams) as descriptor:
                 process = subprocess.Popen([*command, str(descriptor)], stdin=subprocess.DEVNULL, close_fds=False)

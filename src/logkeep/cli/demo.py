@@ -1,5 +1,6 @@
 """`logkeep demo`: a service filled with real logs, and three sessions worth opening."""
 
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -104,7 +106,8 @@ def _service(settings: Settings) -> Iterator[subprocess.Popen[bytes] | None]:
         return
     command = [sys.executable, "-m", "logkeep.cli", "serve", "--data", str(settings.folder)]
     # Its own session, so that Ctrl-C reaches this process only; and it ends with this one, however that ends.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=end_with_parent)
+    follow = partial(end_with_parent, os.getpid())
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=follow)
     try:
         until = time.monotonic() + START_S
         while not _is_ready(settings):
