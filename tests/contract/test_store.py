@@ -1,4 +1,4 @@
-"""What every store promises (store/port.py), run against the embedded engine and the plain-Python one."""
+"""What every store promises (store/port.py), run against every adapter."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,13 +6,12 @@ from typing import Any, Literal
 
 import msgspec
 import pytest
+from tests.contract.stores import OPENERS, opened_store
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.errors import InputError
 from logkeep.event import Event
 from logkeep.query import ast
-from logkeep.store.embedded import EmbeddedStore
-from logkeep.store.memory import MemoryStore
 from logkeep.store.port import ActivityRequest, Batch, Bucket, DayCount, Page, SearchRequest, Store
 from logkeep.store.reading import LimitReached, Limits, Reading
 
@@ -60,15 +59,11 @@ def ids_of(page: Page) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module", params=["embedded", "memory"])
+@pytest.fixture(scope="module", params=list(OPENERS))
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     clock = ManualClock(T0 + 15 * HOUR_S * NS_PER_S)
-    if request.param == "memory":
-        store: Store = MemoryStore(clock=clock)
-    else:
-        store = EmbeddedStore(tmp_path_factory.mktemp("store"), clock=clock, readers=2)
-    yield Opened(store, clock)
-    store.close()
+    with opened_store(request.param, tmp_path_factory.mktemp("store"), clock) as store:
+        yield Opened(store, clock)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every store promises about patterns, run against the embedded engine and the plain-Python one."""
+"""What every store promises about patterns, run against every adapter."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,13 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.contract.stores import OPENERS, opened_store
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.event import Event
 from logkeep.patterns.template import KeptPattern
 from logkeep.query import ast
-from logkeep.store.embedded import EmbeddedStore
-from logkeep.store.memory import MemoryStore
 from logkeep.store.page import event_json
 from logkeep.store.port import Batch, PatternCount, PatternRequest, Patterns, SearchRequest, Store
 from logkeep.store.reading import Reading
@@ -58,15 +57,11 @@ class Opened:
         return self.store.patterns(Reading(), PatternRequest(**(request | changes)))
 
 
-@pytest.fixture(scope="module", params=["embedded", "memory"])
+@pytest.fixture(scope="module", params=list(OPENERS))
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     clock = ManualClock(T0 + 15 * HOUR_NS)
-    if request.param == "memory":
-        store: Store = MemoryStore(clock=clock)
-    else:
-        store = EmbeddedStore(tmp_path_factory.mktemp("store"), clock=clock, readers=2)
-    yield Opened(store, clock)
-    store.close()
+    with opened_store(request.param, tmp_path_factory.mktemp("store"), clock) as store:
+        yield Opened(store, clock)
 
 
 @pytest.fixture

@@ -14,14 +14,15 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from tests.contract.stores import OPENERS, opened_store
 from tests.property.strategies import events, queries
 from tests.property.strategies_pipes import event_statements, table_statements
 
+from logkeep.clock import SystemClock
 from logkeep.event import Event
 from logkeep.query import ast
 from logkeep.query.match import matches
 from logkeep.query.stages import Statement
-from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.memory import MemoryStore
 from logkeep.store.page import event_json
 from logkeep.store.port import Batch, SearchRequest, StatsRequest, Store
@@ -48,11 +49,10 @@ def _asked(one: st.SearchStrategy[ast.Query] | st.SearchStrategy[Statement]) -> 
     return st.lists(one, min_size=QUERIES_AT_LEAST if PAIRS else 3, max_size=8)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    opened = EmbeddedStore(tmp_path_factory.mktemp("store"), readers=1)
-    yield opened
-    opened.close()
+@pytest.fixture(scope="module", params=[name for name in OPENERS if name != "memory"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with opened_store(request.param, tmp_path_factory.mktemp("store"), SystemClock()) as opened:
+        yield opened
 
 
 def _written(store: Store, drawn: Sequence[Event]) -> list[Event]:
@@ -69,9 +69,7 @@ def _count(test: str, drawn: Sequence[Event], asked: Sequence[object]) -> None:
 
 @_bounded
 @given(drawn=_drawn, asked=_asked(queries()))
-def test_the_embedded_store_finds_what_the_evaluator_finds(
-    store: Store, drawn: list[Event], asked: list[ast.Query]
-) -> None:
+def test_the_store_finds_what_the_evaluator_finds(store: Store, drawn: list[Event], asked: list[ast.Query]) -> None:
     _count("filters", drawn, asked)
     stored = _written(store, drawn)
     for query in asked:
@@ -83,7 +81,7 @@ def test_the_embedded_store_finds_what_the_evaluator_finds(
 
 @_bounded
 @given(drawn=_drawn, asked=_asked(table_statements()), cut=st.tuples(st.integers(0, 1200), st.integers(0, 1200)))
-def test_the_embedded_store_makes_the_tables_that_the_evaluator_makes(
+def test_the_store_makes_the_tables_that_the_evaluator_makes(
     store: Store, drawn: list[Event], asked: list[Statement], cut: tuple[int, int]
 ) -> None:
     """The range begins and ends among the events, and its last part has not passed yet."""
@@ -100,7 +98,7 @@ def test_the_embedded_store_makes_the_tables_that_the_evaluator_makes(
 
 @_bounded
 @given(drawn=_drawn, asked=_asked(event_statements()), order=st.sampled_from(("asc", "desc")))
-def test_the_embedded_store_orders_events_and_finds_their_neighbours_as_the_evaluator_does(
+def test_the_store_orders_events_and_finds_their_neighbours_as_the_evaluator_does(
     store: Store, drawn: list[Event], asked: list[Statement], order: str
 ) -> None:
     _count("events", drawn, asked)
