@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ class BenchService:
     intake_url = f"http://127.0.0.1:{INTAKE_PORT}"
     api_url = f"http://127.0.0.1:{API_PORT}"
 
-    def __init__(self, folder: Path, *, keep: bool = False) -> None:
-        """keep: go on with what the folder holds; else it is emptied first."""
+    def __init__(self, folder: Path, *, keep: bool = False, settings: Mapping[str, str] | None = None) -> None:
+        """keep: go on with what the folder holds; else it is emptied first. settings: `LOGKEEP_…` variables."""
         self._keep = keep
+        self._environment = {**os.environ, **(settings or {})}
         self.folder = folder / "data"
         self.log = folder / "serve.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -46,7 +48,9 @@ class BenchService:
         command += ["--intake", f"127.0.0.1:{INTAKE_PORT}", "--api", f"127.0.0.1:{API_PORT}"]
         began = time.monotonic()
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
         while not all(self._is_ready(url) for url in (self.intake_url, self.api_url)):
             if self.process.poll() is not None or time.monotonic() - began > 120:
                 raise SystemExit(f"the service did not start; see {self.log}")
@@ -120,7 +124,7 @@ class BenchService:
         return found
 
     def cpu_s(self) -> dict[str, float]:
-        return {role: _cpu_s(pid) for role, pid in self.pids().items()}
+        return {role: cpu_s_of(pid) for role, pid in self.pids().items()}
 
     def memory_mb(self) -> dict[str, int]:
         return {role: _resident_mb(pid) for role, pid in self.pids().items()}
@@ -136,7 +140,8 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s_of(pid: int) -> float:
+    """Seconds of CPU of a process, all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 

@@ -288,6 +288,20 @@ def test_an_answer_too_large_to_hold_is_refused(
     assert (caught.value.limit, caught.value.code) == ("memory", "query_too_expensive")
 
 
+def test_of_a_table_that_is_too_much_the_newest_part_is_made_and_told(
+    reopen: Callable[..., EmbeddedStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logkeep.store.embedded_engine.ANSWER_BYTES_MAX", 10_000)
+    store, hour_ns = reopen(), 3600 * NS_PER_S
+    store.write(Batch("a", [msgspec.structs.replace(event_of(n), time_ns=T0 + n * hour_ns) for n in range(64)]))
+    reading = Reading()
+    table = store.stats(reading, StatsRequest("shop", parse_statement("| count by value"), 0, FOREVER, FOREVER))
+    assert 0 < len(table.rows) < 10
+    assert reading.partial == "memory" and reading.reached_ns is not None
+    assert [int(row[0]) for row in table.rows] == list(range(64 - len(table.rows), 64))
+    assert T0 + (63 - len(table.rows)) * hour_ns < reading.reached_ns <= T0 + (64 - len(table.rows)) * hour_ns
+
+
 def event_of(number: int) -> Event:
     value = f"{number:1000}"
     return Event("shop", "s", "k", value, "text", None, T0 + number, T0 + number, f"id-{number}")

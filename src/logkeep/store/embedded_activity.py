@@ -134,7 +134,7 @@ def read_activity(engine: Engine, reading: Reading, request: ActivityRequest, *,
     """A page of the list. Raises InputError (a cursor that is none), and what a read raises."""
     source = _Source(request, hiding=hiding)
     after = decode_cursor(request.cursor) if request.cursor is not None else None
-    newest_ns = _newest_ns(engine, reading, source)
+    newest_ns = read_newest_ns(engine, reading, request.app, request.from_ns, request.to_ns)
     if newest_ns is None or source.from_ns >= source.to_ns:
         return ActivityPage([], None)
     named = _named(engine, reading, source, after, newest_ns, request.limit)
@@ -151,7 +151,7 @@ def read_session_neighbours(
 ) -> tuple[SessionPlace | None, SessionPlace | None]:
     """As the port says. Two reads: where the session begins, and what begins around it."""
     parameters = {"app": text_parameter(app), "name": text_parameter(name), "session": text_parameter(session)}
-    # No range of time: then the projection serves this, and the bloom filters where a part has none.
+    # No range of time: then the projection serves this, and the indexes of names where a part has none.
     mine = f"FROM events WHERE app = {{app:String}} AND {field} = {{name:String}}"
     own = f"SELECT min(time_ns) {mine} AND session = {{session:String}} HAVING count() > 0"
     begun = _decode_times(engine.read(reading, own, parameters))
@@ -173,11 +173,11 @@ def read_session_neighbours(
 _PLACE = "(start_ns, session)"
 
 
-def _newest_ns(engine: Engine, reading: Reading, source: _Source) -> int | None:
-    """The newest event of the app in the range, whether it matches or not; None when there is none."""
-    sql = f"""SELECT time_ns FROM events WHERE app = {{app:String}} AND {_span(source.from_ns, source.to_ns)}
+def read_newest_ns(engine: Engine, reading: Reading, app: str, from_ns: int, to_ns: int) -> int | None:
+    """The time of the newest event of `app` with from_ns <= time < to_ns; None when there is none."""
+    sql = f"""SELECT time_ns FROM events WHERE app = {{app:String}} AND {_span(_within(from_ns), _within(to_ns))}
         ORDER BY time_ns DESC LIMIT 1"""
-    found = _decode_times(engine.read(reading, sql, source.parameters))
+    found = _decode_times(engine.read(reading, sql, {"app": text_parameter(app)}))
     return found[0][0] if found else None
 
 

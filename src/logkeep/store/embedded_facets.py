@@ -1,7 +1,7 @@
 """Facets in the embedded store: the most frequent values of several fields, from one scan for all of them.
 
 Every value of every field is a group while it is counted, so time and memory grow with fields × events. Beyond
-WORK_MAX a share of the events is counted instead: whole granules of the engine, chosen evenly over each part. How many
+WORK_MAX a share of the events is counted instead: runs of SAMPLED_ROWS, chosen evenly over each part. How many
 events match is counted exactly before that, so the share is known and not guessed.
 """
 # ruff: noqa: S608 - the SQL is text of ours and numbers; what users write is bound as parameters
@@ -26,6 +26,7 @@ WORK_ATTRIBUTE = 40  # JSON that is read and parsed
 EVENTS_MIN = 100_000  # counted in any case: fewer tell too little
 READ_A_MATCH = 2  # events looked at for one that may be counted; reading attributes costs as much as parsing them
 MATCHES_MIN = 10_000  # then still expected in the share
+SAMPLED_ROWS = 4 * GRANULE_ROWS  # chosen or left out together: each jump costs as much as reading some hundred rows
 
 _FEW_VALUES = (*ast.NAME_FIELDS, "level")
 _decode_lines = msgspec.json.Decoder().decode_lines
@@ -39,13 +40,13 @@ def read_facets(engine: Engine, reading: Reading, where: Condition, fields: Sequ
     if read <= events_max:
         return _counted(engine, reading, where, fields, limit, share=1, events=None)
     [(events,)] = _decode_lines(engine.read(reading, f"SELECT count() FROM events WHERE {where.sql}", where.parameters))
-    # One granule in so many.
+    # One run of rows in so many.
     share = max(-(-events // events_max), min(read // (READ_A_MATCH * events_max), events // MATCHES_MIN))
     while share > 1:
         found = _counted(engine, reading, where, fields, limit, share=share, events=events)
         if found.sample_rate > 0:
             return found
-        share //= 8  # what matches stands close together, and none of the chosen granules met it
+        share //= 8  # what matches stands close together, and none of the chosen runs met it
     return _counted(engine, reading, where, fields, limit, share=1, events=None)
 
 
@@ -71,10 +72,10 @@ def _counted(
     share: int,
     events: int | None,
 ) -> Facets:
-    """events: how many match where `share` is over 1, and only every share-th granule is counted."""
+    """events: how many match where `share` is over 1, and only every share-th run of rows is counted."""
     texts = [_text(field, f"f{number}_") for number, field in enumerate(fields)]
     names = [f"f{number}" for number in range(len(fields))]
-    sampled = f"AND (intDiv(_part_offset, {GRANULE_ROWS}) + cityHash64(_part)) % {share} = 0" if share > 1 else ""
+    sampled = f"AND (intDiv(_part_offset, {SAMPLED_ROWS}) + cityHash64(_part)) % {share} = 0" if share > 1 else ""
     # A group of one set has "" in the fields of the other sets, so all of them joined is its text.
     sql = f"""SELECT part, text, n FROM (
             SELECT grouping({", ".join(names)}) AS part, concat({", ".join([*names, "''"])}) AS text, count() AS n

@@ -22,6 +22,7 @@ Answer = TypeVar("Answer")
 TRY_S = 0.5  # for the whole range at once: what a person takes for instant, and all that is lost when it fails
 TRY_SHARE = 0.25  # of what is left of time, rows and bytes
 WINDOW_SHARE = 0.5  # the same for one window: a failure leaves enough for a narrower one
+PART_SHARE = 0.7  # the same for an answer that is not joined from windows: what is left is for narrower ones
 FIRST_PART = 64  # the first window, or the glance, is this part of the range
 GLANCE_OVER_NS = NS_PER_DAY  # shorter ranges are read at once: they are within two partitions of the store
 NARROWER, WIDER = 8, 4
@@ -60,6 +61,34 @@ def in_windows(
         yield from _narrow_windows(reading, rest, read, newest_first=newest_first, answered=answered)
     else:
         yield answer
+
+
+def newest_part(
+    reading: Reading, whole: Window, read: Callable[[Window], Answer], newest_ns: Callable[[], int | None]
+) -> Answer:
+    """The answer for `whole`; for its newest part when that costs more than `reading` may, which then says so.
+
+    For answers that cannot be joined from windows, such as percentiles. read: as for `in_windows`. newest_ns: the time
+    of the newest event in `whole`: a part without any would tell nothing. Raises LimitReached when not even a narrow
+    part can be answered, or nothing is left.
+    """
+    width_ns, ended_by = whole.to_ns - whole.from_ns, None
+    while True:
+        window = _end_of(whole, width_ns, newest_first=True)
+        try:
+            with reading.at_most(PART_SHARE):
+                answer = read(window)
+        except LimitReached as reached:
+            if width_ns <= WINDOW_NS_MIN or _limit_of_all(reading) is not None:
+                raise
+            if ended_by is None and (newest := newest_ns()) is not None:
+                whole = Window(whole.from_ns, newest + 1)
+                width_ns = whole.to_ns - whole.from_ns
+            width_ns, ended_by = _narrowed(width_ns, NARROWER), ended_by or reached.limit
+        else:
+            if ended_by is not None:
+                reading.end_early(ended_by, window.from_ns)
+            return answer
 
 
 def _narrow_windows(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.store.reading import LimitReached, Limits, Reading
-from logkeep.store.windows import WINDOW_NS_MIN, Window, in_windows
+from logkeep.store.windows import WINDOW_NS_MIN, Window, in_windows, newest_part
 
 DAY = Window(0, NS_PER_DAY)
 WEEK = Window(5 * NS_PER_DAY, 12 * NS_PER_DAY)
@@ -111,3 +111,28 @@ def test_a_range_that_can_not_be_made_narrow_enough_ends_it() -> None:
     assert (windows[0].to_ns, windows[-1].from_ns) == (NS_PER_S, reading.reached_ns)
     assert reading.reached_ns is not None and 0 <= reading.reached_ns < WINDOW_NS_MIN
     assert reading.partial == "memory"
+
+
+def test_an_answer_that_can_not_be_joined_is_of_the_whole_where_it_is_cheap() -> None:
+    engine = Engine(Limits(rows_max=100_000), rows_a_day=1000)
+    assert newest_part(engine.reading, WEEK, engine.read, lambda: WEEK.to_ns - 1) == WEEK
+    assert (engine.reading.partial, engine.reading.reached_ns) == (None, None)
+
+
+@given(rows_a_day=st.integers(0, 2_000_000), rows_max=st.integers(1, 2_000_000), seconds_a_read=st.floats(0, 10))
+def test_and_of_its_newest_part_where_it_is_not(rows_a_day: int, rows_max: int, seconds_a_read: float) -> None:
+    engine = Engine(Limits(rows_max=rows_max), rows_a_day=rows_a_day, seconds_a_read=seconds_a_read)
+    try:
+        window = newest_part(engine.reading, WEEK, engine.read, lambda: WEEK.to_ns - 1)
+    except LimitReached:
+        assert engine.reading.partial is None
+        return
+    assert window.to_ns == WEEK.to_ns
+    assert engine.reading.reached_ns == (None if window == WEEK else window.from_ns)
+    assert engine.reading.rows_read <= rows_max
+
+
+def test_the_part_ends_with_the_newest_event_there_is() -> None:
+    engine = Engine(Limits(rows_max=100_000), rows_a_day=50_000)
+    window = newest_part(engine.reading, WEEK, engine.read, lambda: 7 * NS_PER_DAY)
+    assert (window.to_ns, engine.reading.partial) == (7 * NS_PER_DAY + 1, "rows")
