@@ -129,9 +129,10 @@ def _run_keeper(index: int, settings: Settings) -> None:
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.hub import Hub
     from logkeep.processor.erasure import Eraser
+    from logkeep.processor.marks import GROUP
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
     from logkeep.processor.samples import Samples
-    from logkeep.processor.worker import GROUP, Processor
+    from logkeep.processor.worker import Processor
 
     with closing(opening()) as store:
         _collect_garbage_rarely()

@@ -11,7 +11,7 @@ from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.queue.local import LocalQueue
 from logkeep.queue.memory import MemoryQueue
-from logkeep.queue.port import Commit, Queue
+from logkeep.queue.port import LEADER, Mark, Queue
 from logkeep.settings import QueueSettings
 
 MIB = 1 << 20
@@ -55,7 +55,7 @@ def test_append_answers_the_offset_of_its_first_record(queue: Queue) -> None:
 
 def test_a_new_queue_has_nothing(queue: Queue) -> None:
     assert queue.read("g", records_max=10, bytes_max=MIB) == []
-    assert queue.committed("g") == Commit({}, b"")
+    assert queue.marks("g") == {}
     assert sum(queue.lag("g").values()) == 0
     assert queue.trim() == 0
 
@@ -103,7 +103,7 @@ def test_rewind_starts_again_at_the_committed_offsets(queue: Queue) -> None:
     queue.append("a", [b"one", b"two", b"three"])
     first = queue.read("g", records_max=1, bytes_max=MIB)[0]
     read_all(queue)
-    queue.commit("g", {"a": first.next_offset})
+    queue.commit("g", {"a": Mark(first.next_offset)})
     queue.rewind("g")
     assert read_all(queue) == {"a": [b"two", b"three"]}
 
@@ -114,30 +114,34 @@ def test_groups_do_not_disturb_each_other(queue: Queue) -> None:
     assert read_all(queue, "h") == {"a": [b"one"]}
 
 
-def test_commit_keeps_other_partitions_and_replaces_metadata(queue: Queue) -> None:
+def test_commit_keeps_the_marks_of_other_partitions(queue: Queue) -> None:
     queue.append("a", [b"one"])
     queue.append("b", [b"one"])
     ends = {r.partition: r.next_offset for r in queue.read("g", records_max=9, bytes_max=MIB)}
-    queue.commit("g", {"a": ends["a"]}, b"first")
-    queue.commit("g", {"b": ends["b"]}, b"second")
-    assert queue.committed("g") == Commit(ends, b"second")
+    queue.commit("g", {"a": Mark(ends["a"], b"first")})
+    queue.commit("g", {"b": Mark(ends["b"], b"second"), LEADER: Mark(0, b"third")})
+    assert queue.marks("g") == {
+        "a": Mark(ends["a"], b"first"),
+        "b": Mark(ends["b"], b"second"),
+        LEADER: Mark(0, b"third"),
+    }
 
 
 def test_an_older_commit_does_not_rewind(queue: Queue) -> None:
     queue.append("a", [b"one", b"two"])
     one, two = queue.read("g", records_max=9, bytes_max=MIB)
-    queue.commit("g", {"a": two.next_offset})
-    queue.commit("g", {"a": one.next_offset})
-    assert queue.committed("g").offsets == {"a": two.next_offset}
+    queue.commit("g", {"a": Mark(two.next_offset)})
+    queue.commit("g", {"a": Mark(one.next_offset)})
+    assert queue.marks("g") == {"a": Mark(two.next_offset)}
 
 
 def test_lag_is_what_is_not_committed(queue: Queue) -> None:
     queue.append("a", [b"x" * 100] * 2)
     one, two = queue.read("g", records_max=9, bytes_max=MIB)
     whole = queue.lag("g")["a"]
-    queue.commit("g", {"a": one.next_offset})
+    queue.commit("g", {"a": Mark(one.next_offset)})
     half = queue.lag("g")["a"]
-    queue.commit("g", {"a": two.next_offset})
+    queue.commit("g", {"a": Mark(two.next_offset)})
     assert (whole, queue.lag("g")["a"]) == (2 * half, 0)
     assert half >= 100
 
@@ -145,7 +149,7 @@ def test_lag_is_what_is_not_committed(queue: Queue) -> None:
 def test_uncommitted_is_everything_past_the_commit_and_moves_nothing(queue: Queue) -> None:
     queue.append("a", [b"one", b"two" * 10_000, b"three"])
     first = queue.read("g", records_max=1, bytes_max=MIB)[0]
-    queue.commit("g", {"a": first.next_offset})
+    queue.commit("g", {"a": Mark(first.next_offset)})
     assert [r.payload for r in queue.uncommitted("g")] == [b"two" * 10_000, b"three"]
     assert [r.payload for r in queue.uncommitted("g", payload_bytes_max=4)] == [b"twot", b"thre"]
     assert read_all(queue) == {"a": [b"two" * 10_000, b"three"]}
@@ -160,15 +164,15 @@ def test_a_bad_append_is_refused_whole(queue: Queue, payloads: list[bytes]) -> N
 
 def test_names_that_would_leave_the_folder_are_refused(queue: Queue) -> None:
     with pytest.raises(InputError):
-        queue.commit("../g", {})
+        queue.commit("../g", {"a": Mark(0)})
     with pytest.raises((InputError, BackendUnavailable)):
         queue.append("../a", [b"x"])
 
 
-def test_metadata_over_its_limit_is_refused(queue: Queue) -> None:
+def test_a_mark_over_its_limit_is_refused(queue: Queue) -> None:
     with pytest.raises(InputError):
-        queue.commit("g", {}, b"x" * (MIB + 1))
-    assert queue.committed("g") == Commit({}, b"")
+        queue.commit("g", {"a": Mark(0, b"x" * (MIB + 1))})
+    assert queue.marks("g") == {}
 
 
 def test_a_full_queue_refuses_until_what_is_processed_was_trimmed(queue: Queue) -> None:
@@ -179,7 +183,7 @@ def test_a_full_queue_refuses_until_what_is_processed_was_trimmed(queue: Queue) 
         records += found
     assert len(records) == stored
     assert queue.trim() == 0
-    queue.commit("g", {"a": records[-1].next_offset})
+    queue.commit("g", {"a": Mark(records[-1].next_offset)})
     assert queue.trim() > 0
     queue.append("a", [b"again"])
     assert read_all(queue) == {"a": [b"again"]}
@@ -199,7 +203,7 @@ def test_trim_keeps_what_one_group_still_needs(queue: Queue) -> None:
     queue.append("a", [b"x" * 60_000] * 5)
     for group in ("g", "h"):
         records = queue.read(group, records_max=9, bytes_max=MIB)
-        queue.commit(group, {"a": records[4 if group == "g" else 1].next_offset})
+        queue.commit(group, {"a": Mark(records[4 if group == "g" else 1].next_offset)})
     queue.trim()
     queue.rewind("h")
     assert len(read_all(queue, "h")["a"]) == 3

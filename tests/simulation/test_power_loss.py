@@ -141,4 +141,4 @@ def test_the_runs_do_what_they_are_meant_to() -> None:
     first_names = [world.disk.list(world.keeper._folder / partition)[0] for partition in ("a", "b")]
     assert states == {"acknowledged", "refused"}
     assert all(int(name[:20]) > 0 for name in first_names)
-    assert sorted(world.keeper.committed(GROUP).offsets) == ["a", "b"]
+    assert sorted(world.keeper.marks(GROUP)) == ["a", "b"]

@@ -9,7 +9,7 @@ from tests.simulation.disk import SimulatedDisk
 from logkeep.clock import ManualClock
 from logkeep.errors import BackendUnavailable
 from logkeep.queue.local import LocalQueue
-from logkeep.queue.port import Commit, Record
+from logkeep.queue.port import Mark, Record
 from logkeep.settings import QueueSettings
 
 FOLDER = Path("/queue")
@@ -38,7 +38,7 @@ class World:
         self.clock = ManualClock()
         self.sent: dict[str, list[Sent]] = {partition: [] for partition in PARTITIONS}
         self.by_payload: dict[bytes, Sent] = {}
-        self.commits = [Commit({}, b"")]  # the last that was acknowledged, and those that failed since
+        self.commits: list[dict[str, Mark]] = [{}]  # the last that was acknowledged, and those that failed since
         self.seen: dict[str, dict[int, bytes]] = {partition: {} for partition in PARTITIONS}
         self.positions: dict[str, int] = {}
         self.stopped: set[str] = set()
@@ -124,17 +124,18 @@ class World:
         if not self.positions:
             return
         names = self.random.sample(sorted(self.positions), self.random.randint(1, len(self.positions)))
-        offsets = {name: self.positions[name] for name in names}
-        merged = dict(self.keeper.committed(GROUP).offsets)
-        for name, offset in offsets.items():
-            merged[name] = max(offset, merged.get(name, 0))
-        commit = Commit(merged, repr(sorted(merged.items())).encode())
+        before = self.keeper.marks(GROUP)
+        marks = {
+            name: Mark(max(self.positions[name], before.get(name, Mark(0)).offset), b"%d" % self.random.randrange(1000))
+            for name in names
+        }
+        commit = before | marks
         self.commits.append(commit)
         try:
-            self.keeper.commit(GROUP, offsets, commit.metadata)
+            self.keeper.commit(GROUP, marks)
         except BackendUnavailable:
             return
-        assert self.keeper.committed(GROUP) == commit
+        assert self.keeper.marks(GROUP) == commit
         self.commits = [commit]
 
     def _trim(self) -> None:
@@ -161,7 +162,7 @@ class World:
 
     def check(self) -> None:
         """Everything the queue promises, of what is there now. The programs run."""
-        committed = self.keeper.committed(GROUP)
+        committed = self.keeper.marks(GROUP)
         assert committed in self.commits, f"committed {committed}, expected one of {self.commits}"
         self.commits = [committed]
         self.keeper.rewind(GROUP)
@@ -169,7 +170,7 @@ class World:
         whole = self._drain(f"audit-{self.random.randrange(1 << 30)}")
         for partition in PARTITIONS:
             self._check_whole(partition, whole[partition])
-            self._check_nothing_lost(partition, uncommitted[partition], committed.offsets.get(partition, 0))
+            self._check_nothing_lost(partition, uncommitted[partition], committed.get(partition, Mark(0)).offset)
         self.keeper.rewind(GROUP)
         self.positions = {}
 

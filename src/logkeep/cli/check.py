@@ -247,7 +247,7 @@ def _stopped_findings(settings: Settings) -> list[Finding]:
 def _queue_files(settings: Settings) -> Finding:
     """Reads the beginning of what waits, without taking it."""
     from logkeep import wiring
-    from logkeep.processor.worker import GROUP
+    from logkeep.processor.marks import GROUP
 
     queue = wiring.open_queue(settings)
     try:

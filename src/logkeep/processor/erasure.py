@@ -12,8 +12,7 @@ After a crash between 2 and 4 step 3 is done again and finds less to do; after 4
 """
 
 import base64
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -27,7 +26,7 @@ from logkeep.query.ast import Query
 from logkeep.query.holds import may_hold
 from logkeep.query.match import matcher
 from logkeep.query.parser import parse
-from logkeep.queue.port import Forgetting, Offset, Partition, Record
+from logkeep.queue.port import Forgetting, Mark, Offset, Partition, Queue
 from logkeep.store.erasing import ErasureRequest
 from logkeep.store.port import Store
 from logkeep.telemetry import get_logger
@@ -37,35 +36,37 @@ T = TypeVar("T")
 log = get_logger("erasure")
 
 
+class ErasedQueue(Queue, Forgetting, Protocol):
+    """A queue as an erasure needs it."""
+
+
 class Eraser:
     """The erasures that are confirmed, oldest first, one at a time.
 
-    `saw` and `due` are for the thread that reads the queue, the rest for the one that writes the store.
+    Of several processors the leader alone has one that works. `due` is for the thread that reads the queue, the rest
+    for the one that writes the store.
     """
 
-    def __init__(self, *, jobs: Erasures, store: Store, queue: Forgetting, samples: Samples, clock: Clock) -> None:
+    def __init__(self, *, jobs: Erasures, store: Store, queue: ErasedQueue, samples: Samples, clock: Clock) -> None:
         self._jobs, self._store, self._queue, self._samples, self._clock = jobs, store, queue, samples, clock
-        self._read_to: dict[Partition, Offset] = {}
         self._due: str = ""  # the job that `_before` belongs to
         self._before: dict[Partition, Offset] = {}
 
     # ── while the queue is read ───────────────────────────────────────────────────────────────────────────────────
 
-    def saw(self, records: Sequence[Record]) -> None:
-        """The queue gave these; none: it is read to its end."""
-        if not records:
-            self._before = {}
-        for record in records:
-            self._read_to[record.partition] = record.next_offset
-
-    def due(self) -> Erasure | None:
-        """A confirmed job, once everything is read that was acknowledged when it was first seen here."""
+    def due(self, group: str) -> Erasure | None:
+        """A confirmed job, once everything is read (where others read it: stored) that was acknowledged when it was
+        first seen here."""
         job = self._jobs.first("confirmed")
         if job is None:
             return None
         if job.job != self._due:
             self._due, self._before = job.job, self._queue.ends()
-        behind = any(self._read_to.get(name, 0) < end for name, end in self._before.items())
+        read = self._queue.positions(group)
+        behind = {name for name, end in self._before.items() if read.get(name, 0) < end}
+        if behind:
+            marks = self._queue.marks(group)
+            behind = {name for name in behind if marks.get(name, Mark(0)).offset < self._before[name]}
         return None if behind else job
 
     # ── in its turn ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -38,13 +38,14 @@ class Tally(msgspec.Struct):
 
 
 class Prepared(msgspec.Struct):
-    """A batch ready to be written. ranges: partition → (first offset, offset after the last). corrupt: frames that
-    cannot be read, with the reason. patterns: to be kept before events name them."""
+    """A batch ready to be written. ranges: partition → (first offset, offset after the last). Frames and events of a
+    partition stand together. tallies: by partition and app. corrupt: frames that cannot be read, with the reason.
+    patterns: to be kept before events name them."""
 
     ranges: dict[Partition, tuple[Offset, Offset]]
     frames: list[Frame]
     events: list[Event]
-    tallies: dict[str, Tally]
+    tallies: dict[tuple[Partition, str], Tally]
     corrected: dict[str, int]
     sequences: dict[tuple[str, str, str], list[int]]
     corrupt: list[tuple[Record, str]]
@@ -52,26 +53,41 @@ class Prepared(msgspec.Struct):
 
     @property
     def token(self) -> str:
-        """Names this very batch, for ever: offsets are never used twice."""
-        return ",".join(f"{partition}:{start}-{end}" for partition, (start, end) in sorted(self.ranges.items()))
+        """Names this very batch, for ever: also when a queue that is emptied or replaced counts from 0 again."""
+        first = self.frames[0].header.batch_id if self.frames else ""
+        return f"{token_of(self.ranges)};{first}"
 
     @property
     def oldest_received_ns(self) -> int:
         return min((frame.header.received_ns for frame in self.frames), default=0)
 
-    def tally(self, app: str) -> Tally:
-        if app not in self.tallies:
-            self.tallies[app] = Tally()
-        return self.tallies[app]
+    def tally(self, partition: Partition, app: str) -> Tally:
+        if (partition, app) not in self.tallies:
+            self.tallies[partition, app] = Tally()
+        return self.tallies[partition, app]
+
+    def events_of(self, partition: Partition) -> range:
+        """Where the partition's events stand in `events`."""
+        own = [frame for frame in self.frames if frame.partition == partition]
+        return range(own[0].start, own[-1].end) if own else range(0)
+
+    def frames_of(self, partition: Partition) -> list[Frame]:
+        return [frame for frame in self.frames if frame.partition == partition]
+
+
+def token_of(ranges: dict[Partition, tuple[Offset, Offset]]) -> str:
+    return ",".join(f"{partition}:{start}-{end}" for partition, (start, end) in sorted(ranges.items()))
 
 
 class Rules(msgspec.Struct, frozen=True):
     """What of a sender is believed and how much is unpacked. Times are measured from when the receiver had the event,
-    so that a replay decides the same."""
+    so that a replay decides the same. numbers_of_http: events that came over HTTP are looked at for missing numbers
+    too, as long as one processor sees them all in their order."""
 
     retention_days: int
     future_s: float
     inflated_bytes_max: int
+    numbers_of_http: bool = True
 
     def limits(self, received_ns: int) -> TimeLimits:
         return TimeLimits.around(received_ns, retention_days=self.retention_days, future_s=self.future_s)
@@ -93,17 +109,18 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
         limits = rules.limits(header.received_ns)
         frame = Frame(record.partition, record.offset, header, len(prepared.events), 0)
         if header.app:
-            _add_app_frame(prepared, header, body, limits)
+            _add_app_frame(prepared, frame, body, limits, rules.numbers_of_http or header.source == "udp")
         else:
-            _add_keyed_frame(prepared, header, body, limits, app_of_key)
+            _add_keyed_frame(prepared, frame, body, limits, app_of_key)
         frame.end = len(prepared.events)
         prepared.frames.append(frame)
     return prepared
 
 
-def _add_app_frame(prepared: Prepared, header: FrameHeader, body: bytes, limits: TimeLimits) -> None:
-    """All events belong to the app whose key sent the request."""
-    tally = prepared.tally(header.app)
+def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits, numbered: bool) -> None:
+    """All events belong to the app whose key sent the request. numbered: their numbers are looked at."""
+    header = frame.header
+    tally = prepared.tally(frame.partition, header.app)
     tally.received += header.count + sum(header.rejected.values())
     for reason, count in header.rejected.items():
         tally.reject(reason, count)
@@ -117,16 +134,15 @@ def _add_app_frame(prepared: Prepared, header: FrameHeader, body: bytes, limits:
     add, corrected = prepared.events.append, prepared.corrected
     for index, wire in zip(decoded.indexes, decoded.events, strict=True):
         add(normalise(wire, app, event_id(batch_id, index), received_ns, limits, corrected))
-        if wire.seq is not None:
+        if numbered and wire.seq is not None:
             _number(prepared, app, wire)
 
 
-def _add_keyed_frame(
-    prepared: Prepared, header: FrameHeader, body: bytes, limits: TimeLimits, app_of_key: AppOfKey
-) -> None:
+def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits, app_of_key: AppOfKey) -> None:
     """Datagrams: each event names its key, or has none and is nobody's."""
+    header, partition = frame.header, frame.partition
     decoded = decode_events(body, header.form, header.skip)
-    nobody = prepared.tally("") if decoded.rejected else None
+    nobody = prepared.tally(partition, "") if decoded.rejected else None
     for reason, message, text in decoded.rejected:
         assert nobody is not None
         nobody.received += 1
@@ -139,14 +155,14 @@ def _add_keyed_frame(
             apps[wire.app] = app_of_key(wire.app or "")
         app = apps[wire.app]
         if app is None:
-            tally = prepared.tally("")
+            tally = prepared.tally(partition, "")
             tally.received += 1
             tally.reject("unknown_app")
             tally.samples.append(
                 RejectedSample("unknown_app", "the datagram names no valid write key in `app`", wire.component or "")
             )
             continue
-        prepared.tally(app).received += 1
+        prepared.tally(partition, app).received += 1
         made_id = event_id(header.batch_id, index)
         prepared.events.append(normalise(wire, app, made_id, header.received_ns, limits, prepared.corrected))
         if wire.seq is not None:

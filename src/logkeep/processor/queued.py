@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable
 
 from logkeep.decode.frame import read_frame_header
 from logkeep.errors import CorruptData
-from logkeep.processor.ledger import AppLedger, State
-from logkeep.queue.port import Record
+from logkeep.processor.ledger import AppLedger
+from logkeep.queue.port import Offset, Partition, Record
 
 # More than a frame's header can take: 5 samples of 1 KiB, and the reasons. The bodies are not read.
 HEAD_BYTES_MAX = 64 * 1024
 
 
 def balance(
-    app: str, uncommitted: Callable[[], Iterable[Record]], snapshot: Callable[[], tuple[State, dict[str, int]]]
+    app: str,
+    uncommitted: Callable[[], Iterable[Record]],
+    snapshot: Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]],
 ) -> tuple[AppLedger, int]:
     """The ledger of `app` and the number of its events still queued, of one moment.
 
@@ -21,9 +23,9 @@ def balance(
     whose they are is known once they are processed.
     """
     waiting = [(record.partition, record.offset, count) for record in uncommitted() if (count := _count(record, app))]
-    state, offsets = snapshot()
+    apps, offsets = snapshot()
     queued = sum(count for partition, offset, count in waiting if offset >= offsets.get(partition, 0))
-    ledger = state.apps.get(app, AppLedger())
+    ledger = apps.get(app, AppLedger()).copy()
     ledger.received += queued
     return ledger, queued
 

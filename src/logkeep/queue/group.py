@@ -1,8 +1,11 @@
 """What a group has committed, in one small file each, replaced as a whole.
 
-bytes 0–3   "LKG1"
+bytes 0–3   "LKG2"
 bytes 4–7   CRC-32 of the rest, little-endian
-then        msgpack of `Commit`
+then        msgpack of its marks: partition → `Mark`
+
+Files that begin with "LKG1" are from before marks: offsets by partition, and the bytes kept with all of them, which
+are the leader's now.
 """
 
 import contextlib
@@ -16,15 +19,21 @@ from isal.isal_zlib import crc32
 
 from logkeep.disk import Disk
 from logkeep.errors import BackendUnavailable, CorruptData, InputError
-from logkeep.queue.port import Commit, Offset, Partition
+from logkeep.queue.port import LEADER, MARK_BYTES_MAX, Mark, Offset, Partition
 
-MAGIC = b"LKG1"
-METADATA_BYTES_MAX = 1 << 20
-_FILE_BYTES_MAX = 4 << 20
+MAGIC, MAGIC_BEFORE_MARKS = b"LKG2", b"LKG1"
+_FILE_BYTES_MAX = 64 << 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
+
+class _CommitBeforeMarks(msgspec.Struct, frozen=True):
+    offsets: dict[Partition, Offset]
+    metadata: bytes
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Commit).decode
+_decode = msgspec.msgpack.Decoder(dict[Partition, Mark]).decode
+_decode_before_marks = msgspec.msgpack.Decoder(_CommitBeforeMarks).decode
 
 
 def checked_name(name: str) -> str:
@@ -32,6 +41,17 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is no name of a partition or group; use 1 to 64 of a-z, 0-9, - and _")
     return name
+
+
+def merged(old: Mapping[Partition, Mark], new: Mapping[Partition, Mark]) -> dict[Partition, Mark]:
+    """`old` with `new` over it; no offset goes back. Raises InputError."""
+    marks = dict(old)
+    for partition, mark in new.items():
+        if len(mark.data) > MARK_BYTES_MAX:
+            raise InputError(f"{len(mark.data):,} bytes to keep with an offset exceed {MARK_BYTES_MAX:,}; keep less")
+        before = marks.get(checked_name(partition), Mark(0)).offset
+        marks[partition] = mark if mark.offset >= before else Mark(before, mark.data)
+    return marks
 
 
 class Groups:
@@ -48,33 +68,33 @@ class Groups:
     def names(self) -> list[str]:
         return [name for name in self._disk.list(self._folder) if _NAME.fullmatch(name)]
 
-    def read(self, group: str) -> Commit:
+    def read(self, group: str) -> dict[Partition, Mark]:
         """What `group` has committed; nothing when it is new. Raises CorruptData."""
         try:
             data = self._disk.read(self._folder / checked_name(group), 0, _FILE_BYTES_MAX)
         except FileNotFoundError:
-            return Commit({}, b"")
+            return {}
         except OSError as error:
             raise BackendUnavailable(f"cannot read the commits of group {group}: {error}") from error
-        if data[:4] != MAGIC or data[4:8] != crc32(data[8:]).to_bytes(4, "little"):
+        magic = data[:4]
+        if magic not in (MAGIC, MAGIC_BEFORE_MARKS) or data[4:8] != crc32(data[8:]).to_bytes(4, "little"):
             raise CorruptData(f"the commits of group {group} are damaged; {self._remedy(group)}")
         try:
-            return _decode(data[8:])
+            return _decode(data[8:]) if magic == MAGIC else _upgraded(data[8:])
         except msgspec.MsgspecError as error:
             raise CorruptData(f"the commits of group {group} cannot be read: {error}; {self._remedy(group)}") from error
+
+    def offset(self, group: str, partition: Partition) -> Offset:
+        """0 when it has no mark there."""
+        return self.read(group).get(partition, Mark(0)).offset
 
     def _remedy(self, group: str) -> str:
         return f"remove {self._folder / group} to process again what the queue still holds"
 
-    def advance(self, group: str, offsets: Mapping[Partition, Offset], metadata: bytes) -> None:
-        """The larger of old and new offsets, and `metadata`, are durable as one."""
-        if len(metadata) > METADATA_BYTES_MAX:
-            raise InputError(f"metadata of {len(metadata):,} bytes exceeds {METADATA_BYTES_MAX:,}; keep less of it")
+    def advance(self, group: str, marks: Mapping[Partition, Mark]) -> None:
+        """`marks` are durable as one, over those there are; see `merged`."""
         with self._lock:
-            merged = dict(self.read(group).offsets)
-            for partition, offset in offsets.items():
-                merged[checked_name(partition)] = max(offset, merged.get(partition, 0))
-            body = _encode(Commit(merged, metadata))
+            body = _encode(merged(self.read(group), marks))
             self._doubtful.add(group)
             try:
                 self._disk.write_atomically(self._folder / group, MAGIC + crc32(body).to_bytes(4, "little") + body)
@@ -87,7 +107,7 @@ class Groups:
         """The offset that every group has durably committed; None when there is no group, or one is in doubt."""
         if self._doubtful:
             return None
-        offsets = [self.read(name).offsets.get(partition, 0) for name in self.names()]
+        offsets = [self.offset(name, partition) for name in self.names()]
         return min(offsets, default=None)
 
     def greatest(self, partition: Partition) -> Offset:
@@ -95,5 +115,11 @@ class Groups:
         largest = 0
         for name in self.names():
             with contextlib.suppress(CorruptData, BackendUnavailable):
-                largest = max(largest, self.read(name).offsets.get(partition, 0))
+                largest = max(largest, self.offset(name, partition))
         return largest
+
+
+def _upgraded(body: bytes) -> dict[Partition, Mark]:
+    before = _decode_before_marks(body)
+    marks = {partition: Mark(offset) for partition, offset in before.offsets.items()}
+    return marks | ({LEADER: Mark(0, before.metadata)} if before.metadata else {})

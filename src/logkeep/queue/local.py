@@ -48,7 +48,7 @@ from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.queue.group import Groups, checked_name
 from logkeep.queue.partition_reader import PartitionReader, Stretch
 from logkeep.queue.partition_writer import LOCK_NAME, SEAL_NAME, PartitionWriter
-from logkeep.queue.port import Commit, Offset, Partition, Record
+from logkeep.queue.port import LEADER, SOLE, Mark, Offset, Ownership, Partition, Record
 from logkeep.queue.room import Room
 from logkeep.queue.segment import READ_BYTES, SEGMENT_HEADER_BYTES, segment_name
 from logkeep.settings import QueueSettings
@@ -105,6 +105,8 @@ class LocalQueue:
             raise
 
     # Writing
+
+    datagrams: Partition = "udp-0"
 
     def append(self, partition: Partition, payloads: Sequence[bytes]) -> Offset:
         """See `Queue.append`. One thread with the payloads of many callers is as fast as many threads.
@@ -219,31 +221,45 @@ class LocalQueue:
         with self._lock:
             self._readings.pop(group, None)
 
-    def uncommitted(self, group: str, *, payload_bytes_max: int | None = None) -> Iterator[Record]:
-        """The durable records that `group` has not committed, up to the end as it was at the first; moves nothing.
+    def owned(self, group: str) -> Ownership:
+        """Everything: the data folder has one processor."""
+        return SOLE
 
-        payload_bytes_max: only so much of each payload, for a look at their heads: the rest is not even read.
-        Damage is left out. Raises BackendUnavailable, CorruptData (the commits).
-        """
+    def positions(self, group: str) -> dict[Partition, Offset]:
+        with self._lock:
+            return dict(self._reading(group).positions)
+
+    def uncommitted(self, group: str, *, payload_bytes_max: int | None = None) -> Iterator[Record]:
+        """See `Queue.uncommitted`; of a payload that is cut the rest is not even read."""
         with self._lock:
             self._find_partitions()
             readers = list(self._readers.values())
-        committed = self._groups.read(group).offsets
+        marks = self._groups.read(group)
         for reader in readers:
-            yield from self._uncommitted(reader.partition, committed.get(reader.partition), payload_bytes_max)
+            mark = marks.get(reader.partition)
+            yield from self._replay(reader.partition, mark.offset if mark else None, None, payload_bytes_max)
 
-    def _uncommitted(
-        self, partition: Partition, position: Offset | None, payload_bytes_max: int | None
+    def replay(
+        self, partition: Partition, start: Offset, end: Offset, *, payload_bytes_max: int | None = None
     ) -> Iterator[Record]:
+        yield from self._replay(partition, start, end, payload_bytes_max)
+
+    def _replay(
+        self, partition: Partition, start: Offset | None, end: Offset | None, payload_bytes_max: int | None
+    ) -> Iterator[Record]:
+        """start: None: of the oldest record there is. end: None: of the last."""
         reader = PartitionReader(self._folder / partition, self._disk)  # its own: this runs beside `read`
         try:
-            at, end = reader.start() if position is None else position, reader.durable_end()
-            while at < end:
+            at = reader.start() if start is None else start
+            until = reader.durable_end() if end is None else min(end, reader.durable_end())
+            while at < until:
                 before = at
                 if payload_bytes_max is None:
                     records, at, _ = reader.read(at, records_max=10_000, bytes_max=READ_BYTES, at_least_one=True)
                 else:
                     records, at = reader.read_prefixes(at, payload_bytes_max)
+                if end is not None and at > end:
+                    records = [record for record in records if record.offset < end]
                 yield from records
                 if at == before:
                     return
@@ -255,7 +271,8 @@ class LocalQueue:
     def _reading(self, group: str) -> _Reading:
         reading = self._readings.get(group)
         if reading is None:
-            reading = self._readings[group] = _Reading(self._groups.read(group).offsets)
+            offsets = {name: mark.offset for name, mark in self._groups.read(group).items() if name != LEADER}
+            reading = self._readings[group] = _Reading(offsets)
         return reading
 
     def _find_partitions(self) -> None:
@@ -296,18 +313,18 @@ class LocalQueue:
 
     # Groups
 
-    def commit(self, group: str, offsets: Mapping[Partition, Offset], metadata: bytes = b"") -> None:
-        self._groups.advance(group, offsets, metadata)
+    def commit(self, group: str, marks: Mapping[Partition, Mark], *, owner: Ownership | None = None) -> None:
+        self._groups.advance(group, marks)
 
-    def committed(self, group: str) -> Commit:
+    def marks(self, group: str) -> dict[Partition, Mark]:
         return self._groups.read(group)
 
     def lag(self, group: str) -> dict[Partition, int]:
-        committed = self._groups.read(group).offsets
+        marks = self._groups.read(group)
         with self._lock:
             self._find_partitions()
             return {
-                name: max(0, reader.durable_end() - max(committed.get(name, 0), reader.start()))
+                name: max(0, reader.durable_end() - max(marks.get(name, Mark(0)).offset, reader.start()))
                 for name, reader in self._readers.items()
             }
 
@@ -404,6 +421,15 @@ class LocalQueue:
         """Segments of this process that someone wants to remove are closed. Costs microseconds when there are none."""
         for writer in self._writers.values():
             writer.seal_if_asked()
+
+    def check(self) -> None:
+        if self.stopped():
+            name, why = next(iter(self.stopped().items()))
+            raise BackendUnavailable(f"partition {name} has stopped: {why}", code="partition_stopped")
+        try:
+            self._disk.free_bytes(self._folder)
+        except OSError as error:
+            raise BackendUnavailable(f"cannot look at {self._folder}: {error}") from error
 
     def close(self) -> None:
         """Waits for the commits under way. The queue is of no use afterwards."""

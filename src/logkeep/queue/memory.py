@@ -4,25 +4,63 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from logkeep.errors import InputError
-from logkeep.queue.group import METADATA_BYTES_MAX, checked_name
+from logkeep.queue.group import checked_name, merged
 from logkeep.queue.partition_writer import PAYLOADS_MAX
-from logkeep.queue.port import Commit, Offset, Partition, Record
+from logkeep.queue.port import LEADER, SOLE, Mark, NotOwner, Offset, Ownership, Partition, Record
 from logkeep.queue.room import queue_full
 from logkeep.settings import QueueSettings
 
 
-class MemoryQueue:
-    """A `Queue` whose offsets count records. Takes any partition; what every group has committed is trimmed."""
+class _Log:
+    """What all processors of a queue share."""
 
-    def __init__(self, settings: QueueSettings | None = None) -> None:
-        self._settings = settings or QueueSettings()
-        self._lock = threading.RLock()
-        self._records: dict[Partition, list[bytes]] = {}
-        self._bases: dict[Partition, Offset] = {}
-        self._commits: dict[str, Commit] = {}
+    def __init__(self, settings: QueueSettings) -> None:
+        self.settings = settings
+        self.lock = threading.RLock()
+        self.records: dict[Partition, list[bytes]] = {}
+        self.bases: dict[Partition, Offset] = {}
+        self.marks: dict[str, dict[Partition, Mark]] = {}
+        self.used_bytes = 0
+
+    def end(self, name: Partition) -> Offset:
+        return self.bases[name] + len(self.records[name])
+
+    def between(self, name: Partition, start: Offset, end: Offset | None = None) -> Iterator[Record]:
+        base, last = self.bases[name], self.end(name)
+        for offset in range(max(start, base), last if end is None else min(end, last)):
+            yield Record(name, offset, offset + 1, self.records[name][offset - base])
+
+    def committed(self, group: str, name: Partition) -> Offset:
+        return self.marks.get(group, {}).get(name, Mark(0)).offset
+
+
+class MemoryQueue:
+    """A `Queue` whose offsets count records. Takes any partition; what every group has committed is trimmed.
+
+    Alone it owns everything. `joined` makes another processor's queue on the same records, and `own` says what this one
+    has from now on.
+    """
+
+    datagrams: Partition = "udp-0"
+
+    def __init__(self, settings: QueueSettings | None = None, *, log: _Log | None = None) -> None:
+        self._log = log or _Log(settings or QueueSettings())
+        self._settings, self._lock = self._log.settings, self._log.lock
         self._positions: dict[str, dict[Partition, Offset]] = {}
-        self._used_bytes = 0
+        self._owned = SOLE
         self._turn = 0
+
+    def joined(self) -> "MemoryQueue":
+        """It owns nothing at first."""
+        other = MemoryQueue(log=self._log)
+        other.own()
+        return other
+
+    def own(self, *partitions: Partition, leads: bool = False) -> None:
+        """These and no others are this processor's. Take them from the one that had them first."""
+        with self._lock:
+            self._owned = Ownership(self._owned.epoch + 1, frozenset(partitions), leads)
+            self._positions.clear()
 
     def append(self, partition: Partition, payloads: Sequence[bytes]) -> Offset:
         if not 1 <= len(payloads) <= PAYLOADS_MAX:
@@ -35,19 +73,20 @@ class MemoryQueue:
                 status=413,
             )
         size = sum(map(len, payloads))
+        log = self._log
         with self._lock:
-            if self._used_bytes + size > self._settings.bytes_max:
-                raise queue_full(f"{self._used_bytes:,} bytes and {size:,} more exceed {self._settings.bytes_max:,}")
-            records = self._records.setdefault(checked_name(partition), [])
-            self._used_bytes += size
-            offset = self._bases.setdefault(partition, 0) + len(records)
+            if log.used_bytes + size > self._settings.bytes_max:
+                raise queue_full(f"{log.used_bytes:,} bytes and {size:,} more exceed {self._settings.bytes_max:,}")
+            records = log.records.setdefault(checked_name(partition), [])
+            log.used_bytes += size
+            offset = log.bases.setdefault(partition, 0) + len(records)
             records.extend(payloads)
             return offset
 
     def read(self, group: str, *, records_max: int, bytes_max: int) -> list[Record]:
         with self._lock:
-            positions = self._positions.setdefault(group, dict(self.committed(group).offsets))
-            waiting = [name for name in self._records if self._end(name) > positions.get(name, 0)]
+            positions = self._positions_of(group)
+            waiting = [n for n in self._log.records if self._owned.has(n) and self._log.end(n) > positions.get(n, 0)]
             self._turn += 1
             start = self._turn % max(1, len(waiting))
             found: list[Record] = []
@@ -61,75 +100,85 @@ class MemoryQueue:
                     found += taken
             return found
 
+    def _positions_of(self, group: str) -> dict[Partition, Offset]:
+        if group not in self._positions:
+            self._positions[group] = {n: m.offset for n, m in self.marks(group).items() if n != LEADER}
+        return self._positions[group]
+
     def _take(self, name: Partition, start: Offset, count: int, size: int, at_least_one: bool) -> list[Record]:
         taken: list[Record] = []
-        for record in self._from(name, start):
+        for record in self._log.between(name, start):
             size -= len(record.payload)
             if len(taken) == count or (size < 0 and (taken or not at_least_one)):
                 break
             taken.append(record)
         return taken
 
-    def _from(self, name: Partition, start: Offset) -> Iterator[Record]:
-        base = self._bases[name]
-        for offset in range(max(start, base), self._end(name)):
-            yield Record(name, offset, offset + 1, self._records[name][offset - base])
+    def owned(self, group: str) -> Ownership:
+        return self._owned
 
-    def _end(self, name: Partition) -> Offset:
-        return self._bases[name] + len(self._records[name])
+    def positions(self, group: str) -> dict[Partition, Offset]:
+        with self._lock:
+            return {n: offset for n, offset in self._positions_of(group).items() if self._owned.has(n)}
 
     def rewind(self, group: str) -> None:
         with self._lock:
             self._positions.pop(group, None)
 
-    def uncommitted(self, group: str, *, payload_bytes_max: int | None = None) -> Iterator[Record]:
-        """As `LocalQueue.uncommitted`."""
+    def replay(
+        self, partition: Partition, start: Offset, end: Offset, *, payload_bytes_max: int | None = None
+    ) -> Iterator[Record]:
         with self._lock:
-            committed = self.committed(group).offsets
-            found = [r for name in self._records for r in self._from(name, committed.get(name, 0))]
+            found = list(self._log.between(partition, start, end)) if partition in self._log.records else []
         for record in found:
             yield Record(record.partition, record.offset, record.next_offset, record.payload[:payload_bytes_max])
 
-    def commit(self, group: str, offsets: Mapping[Partition, Offset], metadata: bytes = b"") -> None:
-        if len(metadata) > METADATA_BYTES_MAX:
-            raise InputError(f"metadata of {len(metadata):,} bytes exceeds {METADATA_BYTES_MAX:,}; keep less of it")
+    def uncommitted(self, group: str, *, payload_bytes_max: int | None = None) -> Iterator[Record]:
         with self._lock:
-            merged = dict(self.committed(checked_name(group)).offsets)
-            for partition, offset in offsets.items():
-                merged[partition] = max(offset, merged.get(partition, 0))
-            self._commits[group] = Commit(merged, metadata)
+            places = [(name, self._log.committed(group, name), self._log.end(name)) for name in self._log.records]
+        for name, start, end in places:
+            yield from self.replay(name, start, end, payload_bytes_max=payload_bytes_max)
 
-    def committed(self, group: str) -> Commit:
-        return self._commits.get(group, Commit({}, b""))
+    def commit(self, group: str, marks: Mapping[Partition, Mark], *, owner: Ownership | None = None) -> None:
+        with self._lock:
+            if owner is not None and owner != self._owned:
+                raise NotOwner(f"{', '.join(marks)} is another processor's now; begin again")
+            self._log.marks[group] = merged(self.marks(checked_name(group)), marks)
+
+    def marks(self, group: str) -> dict[Partition, Mark]:
+        with self._lock:
+            return dict(self._log.marks.get(group, {}))
 
     def lag(self, group: str) -> dict[Partition, int]:
         with self._lock:
-            committed = self.committed(group).offsets
             return {
-                name: sum(len(record.payload) for record in self._from(name, committed.get(name, 0)))
-                for name in self._records
+                name: sum(len(record.payload) for record in self._log.between(name, self._log.committed(group, name)))
+                for name in self._log.records
             }
 
     def trim(self) -> int:
         with self._lock:
-            freed = 0
-            for name, records in self._records.items():
-                least = min((c.offsets.get(name, 0) for c in self._commits.values()), default=0)
-                count = max(0, least - self._bases[name])
+            log, freed = self._log, 0
+            for name, records in log.records.items():
+                least = min((log.committed(group, name) for group in log.marks), default=0)
+                count = max(0, least - log.bases[name])
                 freed += sum(map(len, records[:count]))
                 del records[:count]
-                self._bases[name] += count
-            self._used_bytes -= freed
+                log.bases[name] += count
+            log.used_bytes -= freed
             return freed
 
     def ends(self) -> dict[Partition, Offset]:
         with self._lock:
-            return {name: self._end(name) for name in self._records}
+            return {name: self._log.end(name) for name in self._log.records}
 
     def forget(self, offsets: Mapping[Partition, Offset]) -> bool:
         with self._lock:
             self.trim()
-            return all(self._bases.get(name, end) >= end for name, end in offsets.items())
+            return all(self._log.bases.get(name, end) >= end for name, end in offsets.items())
+
+    def check(self) -> None:
+        pass
 
     def close(self) -> None:
-        pass
+        self.own()

@@ -61,7 +61,7 @@ def test_what_is_queued_when_it_is_confirmed_is_erased_too(bench: Bench) -> None
     assert [found["key"] for found in bench.events()] == ["k1", "k3"]
     job = done(bench, name)
     assert (job.state, job.erased) == ("done", Erased(events=2))
-    assert bench.queue._records == {"http-0": []}
+    assert bench.queue._log.records == {"http-0": []}
     assert 0 < job.confirmed_ns <= job.erased_ns <= min(job.store_ns, job.queue_ns) <= job.done_ns
 
 

@@ -18,12 +18,14 @@ from logkeep.event import Event
 from logkeep.feed.hub import Hub
 from logkeep.metastore.erasures import Erasures
 from logkeep.processor.erasure import Eraser
-from logkeep.processor.ledger import AppLedger
+from logkeep.processor.ledger import AppLedger, State, pack_state
+from logkeep.processor.marks import GROUP
 from logkeep.processor.queued import balance
 from logkeep.processor.samples import Samples
-from logkeep.processor.worker import GROUP, Processor
+from logkeep.processor.worker import Processor
 from logkeep.query.ast import All
 from logkeep.queue.memory import MemoryQueue
+from logkeep.queue.port import LEADER, Mark
 from logkeep.settings import ProcessorSettings, Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import ArrivedRequest, Batch, PatternRequest, SearchRequest
@@ -78,14 +80,16 @@ class Bench:
         self.erasures = Erasures(folder, SystemDisk(), SystemClock())
         self.frames = 0
 
-    def send(self, events: list[Any], **header: Any) -> None:
+    def send(self, events: list[Any], partition: str = "http-0", **header: Any) -> None:
         """One frame; `events` are JSON values, or bytes that are a line as they stand."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
         self.frames += 1
         made = {"app": APP, "received_ns": NOW_NS, "batch_id": f"{self.frames:024x}", "count": len(lines), **header}
-        self.queue.append("http-0", [pack_frame(FrameHeader(**made), b"\n".join(lines))])
+        self.queue.append(partition, [pack_frame(FrameHeader(**made), b"\n".join(lines))])
 
-    def processor(self, queue: Any = None, store: Any = None, feed: Any = None, **settings: Any) -> Processor:
+    def processor(
+        self, queue: Any = None, store: Any = None, feed: Any = None, clock: Any = None, **settings: Any
+    ) -> Processor:
         chosen = ProcessorSettings(**{"linger_s": 0.0, **settings})
         return Processor(
             queue=queue or self.queue,
@@ -93,7 +97,7 @@ class Bench:
             app_of_key={"key": APP}.get,
             samples=self.samples,
             settings=Settings(processor=chosen),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             telemetry=TELEMETRY,
             feed=feed,
             eraser=Eraser(
@@ -257,7 +261,7 @@ class Absent(MemoryStore):
 
 
 def test_a_store_that_is_away_for_a_while_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("logkeep.processor.worker.RETRY_FIRST_S", 0.001)
+    monkeypatch.setattr("logkeep.processor.patience.RETRY_FIRST_S", 0.001)
     bench.store = Absent(4)
     bench.send([event(n) for n in range(3)])
     assert bench.drain() == AppLedger(received=3, stored=3)
@@ -354,9 +358,7 @@ def test_places_in_the_order_of_arrival_grow_when_the_clock_is_set_back(bench: B
     first = bench.processor().last_arrival()
     for clock_ns in (first - NS_PER_DAY, first + NS_PER_DAY):
         bench.send([event(clock_ns)])
-        processor = bench.processor()
-        processor._clock = ManualClock(clock_ns)  # it does not sleep, so a loop spins; the batch ends it
-        bench.drain(processor)
+        bench.drain(bench.processor(clock=ManualClock(clock_ns)))  # it does not sleep: a loop spins, the batch ends it
     found = bench.store.arrived(Reading(), ArrivedRequest(APP, All(), 0, 1 << 62, 10))
     places = [each.arrival for each in found]
     assert places[:3] == [first - 1, first, first + 1] and places[3] >= first + NS_PER_DAY
@@ -367,9 +369,9 @@ def test_days_older_than_the_retention_are_dropped_and_counted_as_expired(bench:
     bench.drain()
     old = Event(APP, "s", "old", "v", "text", None, NOW_NS - 20 * NS_PER_DAY, NOW_NS, "old")
     bench.store.write(Batch("old", [old]))
+    state = State({APP: AppLedger(received=1, stored=1)})
+    bench.queue.commit(GROUP, {LEADER: Mark(0, pack_state(state))})
     processor = bench.processor()
-    processor._state.app(APP).stored += 1
-    processor._state.app(APP).received += 1
     bench.send([event(1)])
     assert bench.drain(processor) == AppLedger(received=3, stored=2, expired=1)
     assert [found["key"] for found in bench.events()] == ["k0", "k1"]

@@ -6,13 +6,15 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
+from isal.isal_zlib import crc32
 
 from logkeep.clock import ManualClock
 from logkeep.disk import DiskFile, SystemDisk
 from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.queue.local import LocalQueue
-from logkeep.queue.port import Commit
+from logkeep.queue.port import LEADER, Mark
 from logkeep.settings import QueueSettings
 
 MIB = 1 << 20
@@ -181,7 +183,7 @@ def test_a_reader_leaves_the_tail_of_a_living_writer_alone(three: Path) -> None:
 def test_a_new_partition_under_old_commits_does_not_use_their_offsets(tmp_path: Path) -> None:
     """An operator removed the partition and kept the groups: what comes next must still be read."""
     queue = open_queue(tmp_path, write=("b",))
-    queue.commit("g", {"a": 5000}, b"m")
+    queue.commit("g", {"a": Mark(5000, b"m")})
     queue.close()
     queue = open_queue(tmp_path)
     assert queue.append("a", [b"one"]) == 5000
@@ -191,12 +193,12 @@ def test_a_new_partition_under_old_commits_does_not_use_their_offsets(tmp_path: 
 
 def test_damaged_commits_are_an_alarm_and_intake_goes_on(three: Path) -> None:
     queue = open_queue(three)
-    queue.commit("g", {"a": 116})
+    queue.commit("g", {"a": Mark(116)})
     flip(three / "groups" / "g", 9)
     queue.close()
     queue = open_queue(three)
     queue.append("a", [b"next"])
-    for ask in (queue.committed, queue.lag, lambda group: queue.read(group, records_max=1, bytes_max=1)):
+    for ask in (queue.marks, queue.lag, lambda group: queue.read(group, records_max=1, bytes_max=1)):
         with pytest.raises(CorruptData, match="the commits of group g are damaged"):
             ask("g")
     queue.close()
@@ -205,10 +207,10 @@ def test_damaged_commits_are_an_alarm_and_intake_goes_on(three: Path) -> None:
 def test_commits_and_records_are_there_after_a_restart(three: Path) -> None:
     queue = open_queue(three)
     first = queue.read("g", records_max=1, bytes_max=MIB)[0]
-    queue.commit("g", {"a": first.next_offset}, b"meta")
+    queue.commit("g", {"a": Mark(first.next_offset, b"meta")})
     queue.close()
     queue = open_queue(three)
-    assert queue.committed("g") == Commit({"a": 116}, b"meta")
+    assert queue.marks("g") == {"a": Mark(116, b"meta")}
     assert payloads(queue) == [B, C]
     queue.close()
 
@@ -219,7 +221,7 @@ def test_processed_segments_are_kept_for_looking_back_by_bytes_and_age(tmp_path:
     queue = LocalQueue(tmp_path, settings, disk=SystemDisk(), clock=clock, write=("a",))
     for number in range(5):
         queue.append("a", [b"%d" % number * 884])
-    queue.commit("g", queue.read("g", records_max=9, bytes_max=MIB)[-1:] and {"a": 4500})
+    queue.commit("g", queue.read("g", records_max=9, bytes_max=MIB)[-1:] and {"a": Mark(4500)})
     assert (queue.trim(), len(segments(tmp_path))) == (2 * (900 + HEADER), 3)
     clock.advance(61)
     assert (queue.trim(), len(segments(tmp_path))) == (2 * (900 + HEADER), 1)
@@ -243,10 +245,10 @@ def test_a_commit_that_may_not_be_durable_trims_nothing_until_the_next(tmp_path:
     queue.append("a", [B * 9])
     disk.fails = True
     with pytest.raises(BackendUnavailable):
-        queue.commit("g", {"a": 916})
+        queue.commit("g", {"a": Mark(916)})
     disk.fails = False
     assert queue.trim() == 0
-    queue.commit("g", {"a": 916})
+    queue.commit("g", {"a": Mark(916)})
     assert queue.trim() == 916 + HEADER
     queue.close()
 
@@ -386,7 +388,7 @@ def test_what_is_forgotten_leaves_no_bytes_although_its_segment_was_being_writte
     writer.append("a", [b"another"])
     ends = reader.ends()
     assert not reader.forget(ends)  # nothing is committed
-    reader.commit("g", ends)
+    reader.commit("g", {name: Mark(end) for name, end in ends.items()})
     assert not reader.forget(ends)  # the writer has not closed the segment yet
     writer.seal_where_asked()
     assert reader.forget(ends)
@@ -402,7 +404,7 @@ def test_what_is_forgotten_leaves_no_bytes_although_its_segment_was_being_writte
 def test_a_segment_whose_writer_is_gone_is_forgotten_too(three: Path) -> None:
     queue = open_queue(three, write=())
     ends = queue.ends()
-    queue.commit("g", ends)
+    queue.commit("g", {name: Mark(end) for name, end in ends.items()})
     assert queue.forget(ends)
     assert [path.stat().st_size for path in segments(three)] == [HEADER]
     again = open_queue(three)
@@ -413,11 +415,21 @@ def test_a_segment_whose_writer_is_gone_is_forgotten_too(three: Path) -> None:
 def test_what_another_group_has_not_read_is_not_forgotten(three: Path) -> None:
     queue = open_queue(three)
     ends = queue.ends()
-    queue.commit("slow", {"a": 0})
-    queue.commit("g", ends)
+    queue.commit("slow", {"a": Mark(0)})
+    queue.commit("g", {name: Mark(end) for name, end in ends.items()})
     queue.forget(ends)
     queue.seal_where_asked()
     assert not queue.forget(ends)
     assert payloads(queue, "slow") == [A, B, C]
-    queue.commit("slow", ends)
+    queue.commit("slow", {name: Mark(end) for name, end in ends.items()})
     assert queue.forget(ends)
+
+
+def test_a_group_from_before_marks_is_read_and_kept_as_marks(tmp_path: Path) -> None:
+    open_queue(tmp_path, write=()).close()
+    body = msgspec.msgpack.encode({"offsets": {"a": 116}, "metadata": b"ledger"})
+    (tmp_path / "groups" / "g").write_bytes(b"LKG1" + crc32(body).to_bytes(4, "little") + body)
+    queue = open_queue(tmp_path, write=())
+    assert queue.marks("g") == {"a": Mark(116), LEADER: Mark(0, b"ledger")}
+    queue.commit("g", {"a": Mark(232, b"own")})
+    assert queue.marks("g") == {"a": Mark(232, b"own"), LEADER: Mark(0, b"ledger")}

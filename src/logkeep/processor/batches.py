@@ -1,0 +1,305 @@
+"""One batch to the store, once. The order that makes it safe to be killed anywhere:
+
+    1. what is about to be written (ranges, duplicates found) is committed with the old offsets  – the intent
+    2. store.write(batch, token)   – the same token again changes nothing
+    3. offsets and ledger are committed as one
+
+After a crash between 1 and 3 the very same batch is written again, and the store drops it if it was there. Each
+partition keeps its own part of the intent. When they come to different owners, each finishes its part alone: it asks
+the store which of the events it has and writes the others, under the ids they had.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+
+from logkeep.clock import NS_PER_S, Clock
+from logkeep.errors import CorruptData, InputError
+from logkeep.event import Event
+from logkeep.feed.port import Feed
+from logkeep.processor.ledger import BatchIntent, State
+from logkeep.processor.marks import Marks
+from logkeep.processor.patience import Patience
+from logkeep.processor.prepare import Prepared, token_of
+from logkeep.processor.samples import DeadLetter, Rejected, Samples
+from logkeep.queue.port import LEADER, Offset, Partition, Queue, Record
+from logkeep.store.port import Batch, Store
+from logkeep.telemetry import Telemetry, get_logger
+
+SAMPLES_A_BATCH_MAX = 100
+
+log = get_logger("processor")
+
+
+class _Plan(msgspec.Struct):
+    """token: of the write. gone: indexes of events that are not to be stored. arrivals: the places of each partition's
+    first event. present: indexes of events that the store has already. upgraded: the intent stood in the leader's mark.
+    """
+
+    token: str
+    gone: set[int]
+    arrivals: dict[Partition, int]
+    present: set[int] = set()
+    upgraded: bool = False
+
+
+class Batches:
+    """For the thread that writes the store."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        store: Store,
+        marks: Marks,
+        samples: Samples,
+        clock: Clock,
+        telemetry: Telemetry,
+        feed: Feed | None,
+        patience: Patience,
+    ) -> None:
+        self._queue, self._store, self._marks, self._samples = queue, store, marks, samples
+        self._clock, self._telemetry, self._feed, self._patience = clock, telemetry, feed, patience
+
+    # ── new ones ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def process(self, prepared: Prepared) -> None:
+        """Stored, accounted for, told. Raises NotOwner, BackendUnavailable (of the queue): begin again at the marks."""
+        started_ns = self._clock.monotonic_ns()
+        intents = self._patience.retried(lambda: self._intents(prepared))
+        self._marks.commit({name: self._intending(name, intent) for name, intent in intents.items()}, {})
+        plan = _Plan(prepared.token, _gone(prepared, intents), {n: i.arrival for n, i in intents.items()})
+        self._carry_out(prepared, plan, started_ns)
+
+    def _intending(self, partition: Partition, intent: BatchIntent) -> State:
+        state = self._marks.state(partition).settled()
+        state.batch = intent
+        return state
+
+    def _intents(self, prepared: Prepared) -> dict[Partition, BatchIntent]:
+        """What of the batch is there already, by partition."""
+        repeated: set[int] = set()
+        keyed = [(i, frame) for i, frame in enumerate(prepared.frames) if frame.header.repeatable]
+        if keyed:
+            seen = self._store.remembered([frame.header.batch_id for _, frame in keyed])
+            for index, frame in keyed:
+                if frame.header.batch_id in seen:
+                    repeated.add(index)
+                seen.add(frame.header.batch_id)
+        duplicates = self._store.known(prepared.events) if any(event.own_id for event in prepared.events) else set()
+        arrival = max(self._clock.now_ns(), self._marks.last_arrival() + 1)  # the wall clock may have been set back
+        intents: dict[Partition, BatchIntent] = {}
+        token, first_frame = prepared.token, 0
+        for name in sorted(prepared.ranges):
+            events, frames = prepared.events_of(name), len(prepared.frames_of(name))
+            own_duplicates = sorted(index - events.start for index in duplicates if index in events)
+            own_repeated = [index for index in range(frames) if first_frame + index in repeated]
+            intents[name] = BatchIntent(prepared.ranges, own_duplicates, own_repeated, arrival, token)
+            arrival += len(events) - len(_gone(prepared, {name: intents[name]}))
+            first_frame += frames
+        return intents
+
+    # ── those that were being written when their owner ended ──────────────────────────────────────────────────────
+
+    def finish(self, prepare: Callable[[list[Record]], Prepared]) -> None:
+        """Everything that is owned and has an intent is done. Raises as `process`, and CorruptData."""
+        self._finish_whole(prepare)
+        by_token: dict[str, dict[Partition, BatchIntent]] = {}
+        for name, state in self._marks.states.items():
+            if state.batch is not None and name != LEADER:
+                by_token.setdefault(state.batch.token, {})[name] = state.batch
+        for token, intents in by_token.items():
+            self._finish_parts(prepare, token, intents)
+
+    def _finish_whole(self, prepare: Callable[[list[Record]], Prepared]) -> None:
+        """The intent of a version that kept it for all partitions together."""
+        intent = self._marks.state(LEADER).batch
+        if intent is None:
+            return
+        prepared = self._replayed(prepare, intent.ranges)
+        gone = set(intent.duplicates)
+        for index in intent.repeated:
+            gone.update(range(prepared.frames[index].start, prepared.frames[index].end))
+        arrivals, arrival = {}, intent.arrival
+        for name in sorted(prepared.ranges):
+            arrivals[name] = arrival
+            arrival += sum(index not in gone for index in prepared.events_of(name))
+        plan = _Plan(token_of(intent.ranges), gone, arrivals, upgraded=True)
+        self._carry_out(prepared, plan, self._clock.monotonic_ns())
+
+    def _finish_parts(
+        self, prepare: Callable[[list[Record]], Prepared], token: str, intents: dict[Partition, BatchIntent]
+    ) -> None:
+        prepared = self._replayed(prepare, {name: intent.ranges[name] for name, intent in intents.items()})
+        plan = _Plan(token, _gone(prepared, intents), {name: intent.arrival for name, intent in intents.items()})
+        whole = next(iter(intents.values())).ranges
+        if set(whole) != set(intents):
+            log.info("finishing a part of another processor's batch", partitions=sorted(intents), of=sorted(whole))
+            plan.token = prepared.token
+            plan.present = self._patience.retried(lambda: self._stored(prepared.events))
+        self._carry_out(prepared, plan, self._clock.monotonic_ns())
+
+    def _stored(self, events: Sequence[Event]) -> set[int]:
+        """Indexes of those that the store has, whoever made their ids."""
+        asked = [msgspec.structs.replace(event, own_id=True) for event in events]
+        return self._store.known(asked) if asked else set()
+
+    def _replayed(
+        self, prepare: Callable[[list[Record]], Prepared], ranges: dict[Partition, tuple[Offset, Offset]]
+    ) -> Prepared:
+        records = [record for name, (start, end) in ranges.items() for record in self._queue.replay(name, start, end)]
+        prepared = prepare(records)
+        if prepared.ranges != ranges:
+            raise CorruptData(
+                f"the queue no longer has what was being written: {ranges}, but {prepared.ranges}; "
+                "see docs/how-to/recover.md"
+            )
+        return prepared
+
+    # ── both ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _carry_out(self, prepared: Prepared, plan: _Plan, started_ns: int) -> None:
+        events = self._placed(prepared, plan)
+        self._keep_patterns(prepared)
+        present = {id(prepared.events[index]) for index in plan.present}
+        fresh = [event for event in events if id(event) not in present] if present else events
+        poisoned = self._write_all(plan.token, fresh)
+        keys = [frame.header.batch_id for frame in prepared.frames if frame.header.repeatable]
+        if keys:
+            self._patience.retried(lambda: self._store.remember(keys, plan.token))
+        self._account(prepared, plan, poisoned)
+        self._tell(events, poisoned)
+        self._observe(prepared, len(events), started_ns)
+
+    def _placed(self, prepared: Prepared, plan: _Plan) -> list[Event]:
+        """What is to be stored, each event with its place in the order of arrival."""
+        placed: list[Event] = []
+        for name, place in plan.arrivals.items():
+            own = prepared.events_of(name)
+            events = prepared.events[own.start : own.stop]
+            if plan.gone:
+                events = [event for index, event in enumerate(events, own.start) if index not in plan.gone]
+            for arrival, event in enumerate(events, place):
+                event.arrival = arrival
+            placed += events
+        return placed
+
+    def _keep_patterns(self, prepared: Prepared) -> None:
+        """Before the events that name them. Should the store refuse them, events are worth more than their patterns."""
+        if not prepared.patterns:
+            return
+        try:
+            self._patience.retried(lambda: self._store.keep_patterns(prepared.patterns))
+        except InputError as error:
+            log.error("patterns were not kept", count=len(prepared.patterns), error=error.message)
+
+    def _write_all(self, token: str, events: list[Event]) -> list[tuple[Event, str]]:
+        """The events the store refuses one by one, all others being durable there."""
+        poisoned: list[tuple[Event, str]] = []
+        pieces = [(token, events)] if events else []
+        while pieces:
+            token, piece = pieces.pop()
+            try:
+                self._patience.retried(partial(self._store.write, Batch(token, piece)))
+            except InputError as error:
+                if len(piece) == 1:
+                    poisoned.append((piece[0], error.message))
+                    continue
+                half = len(piece) // 2  # the same halves and tokens after a crash: the split is a function of the batch
+                pieces += [(token + "/1", piece[half:]), (token + "/0", piece[:half])]
+        return poisoned
+
+    def _account(self, prepared: Prepared, plan: _Plan, poisoned: list[tuple[Event, str]]) -> None:
+        """Samples are kept, then offsets and ledger move as one."""
+        self._keep_samples(prepared, poisoned)
+        refused = {id(event) for event, _ in poisoned}
+        states: dict[Partition, State] = {}
+        for name in prepared.ranges:
+            state = states[name] = self._marks.state(name).settled()
+            own = prepared.events_of(name)
+            stored = self._stored_of(prepared, name, plan.gone, refused) if plan.gone or refused else own
+            for app, count in Counter(prepared.events[index].app for index in stored).items():
+                state.app(app).stored += count
+            state.arrival = max(state.arrival, plan.arrivals[name] + len(own) - sum(i in own for i in plan.gone) - 1)
+        for (name, app), tally in prepared.tallies.items():
+            ledger = states[name].app(app)
+            ledger.received += tally.received
+            for reason, count in tally.rejected.items():
+                ledger.rejected[reason] = ledger.rejected.get(reason, 0) + count
+        if plan.upgraded:
+            states[LEADER] = self._marks.state(LEADER).settled()
+        self._marks.commit(states, {name: end for name, (_, end) in prepared.ranges.items()})
+
+    @staticmethod
+    def _stored_of(prepared: Prepared, partition: Partition, gone: set[int], refused: set[int]) -> list[int]:
+        """Indexes of the partition's events that the store has; the others are tallied."""
+        stored: list[int] = []
+        for index in prepared.events_of(partition):
+            event = prepared.events[index]
+            if index in gone:
+                prepared.tally(partition, event.app).reject("duplicate")
+            elif id(event) in refused:
+                prepared.tally(partition, event.app).reject("poison")
+            else:
+                stored.append(index)
+        return stored
+
+    def _tell(self, events: list[Event], poisoned: list[tuple[Event, str]]) -> None:
+        """Live tails hear of what was stored; after the commit, so that a restart tells nobody twice."""
+        if self._feed is None:
+            return
+        if poisoned:
+            gone = {event.arrival for event, _ in poisoned}
+            events = [event for event in events if event.arrival not in gone]
+        if events:
+            self._feed.publish(events)
+
+    def _keep_samples(self, prepared: Prepared, poisoned: list[tuple[Event, str]]) -> None:
+        now = datetime.fromtimestamp(self._clock.now_ns() / NS_PER_S, UTC).isoformat()
+        for (_, name), tally in prepared.tallies.items():
+            if tally.samples:
+                kept = tally.samples[:SAMPLES_A_BATCH_MAX]
+                self._samples.rejected(name).append(
+                    Rejected(now, sample.reason, sample.message, "intake", sample.text) for sample in kept
+                )
+        letters = [
+            DeadLetter(now, event.app, "", 0, message, msgspec.structs.asdict(event)) for event, message in poisoned
+        ]
+        letters += [
+            DeadLetter(now, "", record.partition, record.offset, message, record.payload)
+            for record, message in prepared.corrupt
+        ]
+        if letters:
+            self._samples.dead_letters.append(letters)
+            log.error("records went to the dead-letter file", count=len(letters), first=letters[0].message)
+
+    def _observe(self, prepared: Prepared, stored: int, started_ns: int) -> None:
+        telemetry = self._telemetry
+        telemetry["processor_events_stored"].inc(stored)
+        telemetry["processor_batch_events"].observe(stored)
+        telemetry["processor_batch_seconds"].observe((self._clock.monotonic_ns() - started_ns) / NS_PER_S)
+        telemetry["processor_oldest_age_seconds"].set(
+            max(0.0, (self._clock.now_ns() - prepared.oldest_received_ns) / NS_PER_S)
+        )
+        for what, count in prepared.corrected.items():
+            telemetry["processor_events_corrected"].labels(what).inc(count)
+        for tally in prepared.tallies.values():
+            for reason, count in tally.rejected.items():
+                telemetry["processor_events_rejected"].labels(reason).inc(count)
+        if prepared.corrupt:
+            telemetry["queue_corrupt_records"].inc(len(prepared.corrupt))
+
+
+def _gone(prepared: Prepared, intents: dict[Partition, BatchIntent]) -> set[int]:
+    """Indexes of the events that are there already, by the intents of their partitions."""
+    gone: set[int] = set()
+    for name, intent in intents.items():
+        start = prepared.events_of(name).start
+        gone.update(start + index for index in intent.duplicates)
+        frames = prepared.frames_of(name) if intent.repeated else []
+        for index in intent.repeated:
+            gone.update(range(frames[index].start, frames[index].end))
+    return gone
