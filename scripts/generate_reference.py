@@ -139,6 +139,11 @@ CODES = {
     "unavailable": ("503", "something behind Logkeep does not answer", WAIT),
     "unknown_parameter": ("400", "the route knows no parameter of this name", "the message lists what it knows"),
     "unsupported_encoding": ("415", "an unknown `Content-Encoding`", "gzip, deflate, zstd, or none"),
+    "weak_durability": (
+        "–",
+        "the Redis of the queue may lose what it acknowledged",
+        "set what the message says, or `redis.weak_durability`",
+    ),
 }
 
 

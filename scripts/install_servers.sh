@@ -10,6 +10,9 @@ PATH="$PATH:/usr/sbin:/usr/local/sbin"
 
 missing_packages() {
   command -v nginx >/dev/null || echo nginx-light
+  command -v redis-server >/dev/null || echo redis-server
+  command -v java >/dev/null || echo default-jre-headless # for Kafka, which Maven brings when a test asks for it
+  command -v mvn >/dev/null || echo maven
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     echo chromium
 }

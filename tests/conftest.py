@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.kafka import Kafka, running_kafka
+from tests.servers.redis import Redis, running_redis
 from tests.service import Service, running
 
 SBIN = "/usr/sbin:/usr/local/sbin"
@@ -32,6 +34,22 @@ def nginx_path() -> str:
 def browser_path() -> str:
     """Chromium, for playwright's `executable_path`."""
     return require_program("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One broker for all tests that do not kill it."""
+    require_program("java")
+    require_program("mvn")
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """One server for all tests that do not kill it."""
+    with running_redis(require_program("redis-server"), tmp_path_factory.mktemp("redis")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

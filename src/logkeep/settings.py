@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -114,8 +114,12 @@ class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The local queue."""
+    """The queue; what says "segment" or "disk" is of the local one alone."""
 
+    kind: Annotated[
+        Literal["local", "kafka", "redis"],
+        _doc("local: files of this machine; kafka, redis: servers that any number of receivers and processors share"),
+    ] = "local"
     bytes_max: Annotated[
         int,
         _doc("bytes of events waiting to be processed, on disk; over it intake answers 503 with Retry-After", ge=MIB),
@@ -129,6 +133,78 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     )
     keep_bytes: Annotated[int, _doc("bytes of processed segments kept a partition, for looking back", ge=0)] = 0
     keep_s: Annotated[float, _doc("seconds a processed segment is kept at most, when keep_bytes allows", ge=0)] = 3600.0
+
+
+class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The queue on Apache Kafka (queue.kind = "kafka")."""
+
+    servers: Annotated[str, _doc("some brokers, HOST:PORT with commas in between")] = "127.0.0.1:9092"
+    topic: Annotated[str, _doc("topic of events; marks are kept in TOPIC-marks, groups are named TOPIC-…")] = "logkeep"
+    partitions: Annotated[
+        int, _doc("partitions of a topic that is made: so many processors can share the work", ge=1, le=1000)
+    ] = 12
+    replication_factor: Annotated[
+        int, _doc("copies of each partition of a topic that is made; 1 on a single broker", ge=1, le=15)
+    ] = 3
+    min_insync_replicas: Annotated[
+        int, _doc("copies that have an event before it is acknowledged; 1 on a single broker", ge=1, le=15)
+    ] = 2
+    compression: Annotated[Literal["none", "lz4", "zstd"], _doc("of what is sent to the brokers and kept there")] = (
+        "lz4"
+    )
+    delivery_timeout_s: Annotated[
+        float, _doc("seconds to wait for the brokers; then intake answers 503 and the sender tries again", ge=1)
+    ] = 10.0
+    buffer_bytes_max: Annotated[
+        int, _doc("bytes a process holds for the brokers at most; above queue.record_bytes_max", ge=MIB)
+    ] = 128 * MIB
+    session_timeout_s: Annotated[
+        float, _doc("seconds after which a processor that is silent loses its partitions to others", ge=1)
+    ] = 10.0
+    instance: Annotated[
+        str,
+        _doc('lasting name of this processor: after a restart it goes on at once; "": it is a new one each time'),
+    ] = ""
+    security: Annotated[
+        Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], _doc("how brokers are spoken to")
+    ] = "plaintext"
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], _doc("how user and password are proved")
+    ] = "SCRAM-SHA-512"
+    user: Annotated[str, _doc("user for SASL")] = ""
+    password: Annotated[str, _doc("password for SASL; better in the environment than in a file")] = ""
+    ca_file: Annotated[str, _doc("file of the authority that signed the brokers' certificates; \"\": the system's")] = (
+        ""
+    )
+    certificate_file: Annotated[str, _doc("file of the certificate this client shows, if brokers ask for one")] = ""
+    key_file: Annotated[str, _doc("file of the private key of certificate_file")] = ""
+
+
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The queue on Redis Streams (queue.kind = "redis"): one server; not Redis Cluster."""
+
+    url: Annotated[str, _doc("redis://HOST:PORT/DB, or rediss:// for TLS")] = "redis://127.0.0.1:6379/0"
+    user: Annotated[str, _doc("user of Redis' access lists")] = ""
+    password: Annotated[str, _doc("its password; better in the environment than in a file")] = ""
+    ca_file: Annotated[str, _doc("file of the authority that signed the server's certificate; \"\": the system's")] = ""
+    prefix: Annotated[str, _doc("all keys begin with it; two installations on one server need two")] = "logkeep"
+    partitions: Annotated[
+        int, _doc("streams; so many processors can share the work; it can grow, not shrink", ge=1, le=1000)
+    ] = 6
+    lease_s: Annotated[
+        float, _doc("seconds after which a processor that is silent loses its partitions to others", ge=0.5)
+    ] = 5.0
+    instance: Annotated[
+        str,
+        _doc('lasting name of this processor: after a restart it goes on at once; "": it is a new one each time'),
+    ] = ""
+    timeout_s: Annotated[
+        float, _doc("seconds to wait for the server; then intake answers 503 and the sender tries again", ge=0.5)
+    ] = 10.0
+    weak_durability: Annotated[
+        bool,
+        _doc("start although Redis may lose what it acknowledged: appendonly off, appendfsync not always, or eviction"),
+    ] = False
 
 
 class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,6 +244,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api: Api = Api()
     tail: TailSettings = TailSettings()
     queue: QueueSettings = QueueSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
 

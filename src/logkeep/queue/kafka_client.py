@@ -1,0 +1,170 @@
+"""Speaking to Kafka: the settings as its client wants them, its errors as ours, topics made when they are missing."""
+
+import threading
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+# The class is there at run time under either name; the stub of some versions has but one of them.
+from confluent_kafka.cimpl import NewTopic
+
+from logkeep.errors import BackendUnavailable, InputError
+from logkeep.queue.port import LEADER, Partition
+from logkeep.settings import KafkaSettings
+from logkeep.telemetry import get_logger
+
+PREFIX = "kafka-"
+REQUEST_TIMEOUT_S = 10.0
+OVERHEAD_BYTES = 1 << 20  # of a message and its batch, on top of the payload
+MARKS_BYTES_MAX = 4 << 20
+QUEUE_SEGMENT_MS = 3_600_000  # what is deleted leaves the brokers' disks when its segment is closed: an hour at most
+MARKS_SEGMENT_BYTES = 16 << 20  # read whole when partitions change hands
+
+log = get_logger("kafka")
+
+
+def name_of(index: int) -> Partition:
+    return f"{PREFIX}{index}"
+
+
+def index_of(partition: Partition) -> int:
+    """The number of the partition of both topics that is meant; the leader's mark stands beside those of the first."""
+    if partition == LEADER:
+        return 0
+    number = partition.removeprefix(PREFIX)
+    if not partition.startswith(PREFIX) or not number.isdecimal():
+        raise InputError(f"{partition!r} is no partition of this queue; they are {PREFIX}0, {PREFIX}1 …")
+    return int(number)
+
+
+def unavailable(what: str, error: object) -> BackendUnavailable:
+    return BackendUnavailable(f"kafka: {what}: {text_of(error)}; try later")
+
+
+def text_of(error: object) -> str:
+    found = error.args[0] if isinstance(error, KafkaException) and error.args else error
+    return f"{found.name()}: {found.str()}" if isinstance(found, KafkaError) else str(found)
+
+
+def configuration(settings: KafkaSettings) -> dict[str, Any]:
+    """What every client of ours begins with. Holds the password."""
+    found: dict[str, Any] = {
+        "bootstrap.servers": settings.servers,
+        "client.id": "logkeep",
+        "security.protocol": settings.security,
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 1_000,
+        "topic.metadata.refresh.interval.ms": 60_000,
+        "log_level": 2,  # what fails is told by the calls that fail
+        "error_cb": _tell,
+    }
+    if settings.security.startswith("sasl"):
+        found |= {
+            "sasl.mechanism": settings.sasl_mechanism,
+            "sasl.username": settings.user,
+            "sasl.password": settings.password,
+        }
+    files = {
+        "ssl.ca.location": settings.ca_file,
+        "ssl.certificate.location": settings.certificate_file,
+        "ssl.key.location": settings.key_file,
+    }
+    return found | {name: path for name, path in files.items() if path}
+
+
+def _tell(error: KafkaError) -> None:
+    log.warning("the brokers are in trouble", error=text_of(error))
+
+
+class Topics:
+    """The two topics of an installation. Safe from many threads; nothing is asked before it is needed."""
+
+    def __init__(self, settings: KafkaSettings, record_bytes_max: int) -> None:
+        self._settings, self._record_bytes_max = settings, record_bytes_max
+        self._lock = threading.Lock()
+        self._count = 0
+        self.events, self.marks = settings.topic, f"{settings.topic}-marks"
+        self.admin = AdminClient(configuration(settings))
+
+    def group_id(self, group: str) -> str:
+        return f"{self._settings.topic}-{group}"
+
+    def count(self) -> int:
+        """Partitions of both topics, which are there on return. Raises BackendUnavailable."""
+        with self._lock:
+            if not self._count:
+                self._count = self._ensure()
+            return self._count
+
+    def check(self) -> None:
+        """Raises BackendUnavailable when no broker answers or a partition has no leader."""
+        self.count()
+        found = self._metadata().topics[self.events]
+        lost = [index for index, partition in found.partitions.items() if partition.leader < 0]
+        if found.error is not None or lost:
+            raise unavailable(f"topic {self.events}", found.error or f"partitions {lost} have no leader")
+
+    def _ensure(self) -> int:
+        there = self._metadata().topics
+        events, marks = there.get(self.events), there.get(self.marks)
+        count = len(events.partitions) if events is not None and events.error is None else self._settings.partitions
+        missing = [self._new_events(count)] if events is None or events.error is not None else []
+        if marks is None or marks.error is not None:
+            missing.append(self._new_marks(count))
+        elif len(marks.partitions) < count:
+            raise BackendUnavailable(
+                f"topic {self.marks} has {len(marks.partitions)} partitions and {self.events} {count}; give it as many"
+            )
+        if missing:
+            self._make(missing)
+        return count
+
+    def _metadata(self) -> Any:
+        try:
+            return self.admin.list_topics(timeout=REQUEST_TIMEOUT_S)
+        except KafkaException as error:
+            raise unavailable("no broker answers", error) from error
+
+    def _make(self, topics: list[Any]) -> None:
+        for name, made in self.admin.create_topics(topics, request_timeout=REQUEST_TIMEOUT_S).items():
+            try:
+                made.result()
+                log.info("a topic was made", topic=name)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise unavailable(
+                        f"cannot make topic {name} with replication factor {self._settings.replication_factor} "
+                        "(kafka.replication_factor)",
+                        error,
+                    ) from error
+
+    def _new_events(self, count: int) -> Any:
+        """Nothing is deleted by age or size: only what every group has committed, by `trim`."""
+        return self._new(
+            self.events, count,
+            {
+                "retention.ms": "-1",
+                "retention.bytes": "-1",
+                "cleanup.policy": "delete",
+                "segment.ms": str(QUEUE_SEGMENT_MS),
+                "max.message.bytes": str(self._record_bytes_max + OVERHEAD_BYTES),
+            },
+        )  # fmt: skip
+
+    def _new_marks(self, count: int) -> Any:
+        return self._new(
+            self.marks, count,
+            {
+                "cleanup.policy": "compact",
+                "segment.bytes": str(MARKS_SEGMENT_BYTES),
+                "segment.ms": "600000",
+                "min.cleanable.dirty.ratio": "0.1",
+                "max.message.bytes": str(MARKS_BYTES_MAX),
+            },
+        )  # fmt: skip
+
+    def _new(self, name: str, count: int, config: dict[str, str]) -> Any:
+        copies = self._settings.replication_factor
+        least = str(min(copies, self._settings.min_insync_replicas))
+        return NewTopic(name, count, copies, config=config | {"min.insync.replicas": least})
