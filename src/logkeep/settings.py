@@ -210,6 +210,8 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From the queue to the store."""
 
+    host: Annotated[str, _doc("address of health and metrics of `logkeep run processor`")] = "127.0.0.1"
+    port: Annotated[int, _doc("TCP port of health and metrics of `logkeep run processor`", ge=0, le=65535)] = 7302
     batch_events_max: Annotated[int, _doc("events written to the store as one", ge=1, le=500_000)] = 100_000
     batch_bytes_max: Annotated[int, _doc("bytes of queue records read for one write; bounds memory", ge=65536)] = (
         48 * MIB

@@ -119,7 +119,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
         self._settings_file.parent.mkdir(parents=True, exist_ok=True)
-        self._settings_file.write_bytes(msgspec.json.encode(self._settings))
+        _write_private(self._settings_file, msgspec.json.encode(self._settings))  # it holds passwords
         if intake.udp:
             self._datagrams = open_udp_socket(intake.host, intake.port, buffer_bytes=intake.udp_buffer_bytes)
         receivers = [("receiver", i) for i in range(intake.processes)]
@@ -193,6 +193,12 @@ class Supervisor:
             for child in children:
                 code = max(code, _ended(child, until))
         return code
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    path.unlink(missing_ok=True)
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(data)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import gc
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -18,11 +19,12 @@ import msgspec
 
 from logkeep.clock import SystemClock
 from logkeep.disk import SystemDisk
-from logkeep.errors import InputError
+from logkeep.errors import BackendUnavailable, InputError
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.file import FileMetastore
 from logkeep.metastore.port import Metastore
 from logkeep.queue.local import LocalQueue
+from logkeep.queue.port import ANY, ErasableQueue, Partition, Queue
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
@@ -30,6 +32,7 @@ from logkeep.telemetry import Telemetry, get_logger
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
 PROCESSOR_JOIN_S = 8.0
 SEAL_EVERY_S = 1.0
+PARTITIONS_WAIT_S, PARTITIONS_LOOK_S = 20.0, 0.02
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ def run_role(role: str, index: int, settings: Settings, *, datagrams: socket.soc
     roles: dict[str, Callable[[int, Settings], None]] = {
         "receiver": _run_receiver,
         "udp": partial(_run_udp, datagrams),
+        "processor": _run_processor,
         "keeper": _run_keeper,
     }
     if role not in roles:
@@ -51,9 +55,27 @@ def run_role(role: str, index: int, settings: Settings, *, datagrams: socket.soc
     roles[role](index, settings)
 
 
-def open_queue(settings: Settings, *, write: tuple[str, ...] = ()) -> LocalQueue:
-    folder = settings.folder / "queue"
-    return LocalQueue(folder, settings.queue, disk=SystemDisk(), clock=SystemClock(), write=write)
+def open_queue(settings: Settings, *, write: tuple[Partition, ...] = (), instance: str = "") -> ErasableQueue:
+    """write: the partitions of this process, where each belongs to one. instance: a lasting name, unless one is set.
+
+    Connects to nothing before it is used. Raises BackendUnavailable (the local one).
+    """
+    if settings.queue.kind == "kafka":
+        from logkeep.queue.kafka import KafkaQueue
+
+        kafka = msgspec.structs.replace(settings.kafka, instance=settings.kafka.instance or instance)
+        return KafkaQueue(kafka, settings.queue, clock=SystemClock())
+    if settings.queue.kind == "redis":
+        from logkeep.queue.redis_streams import RedisQueue
+
+        redis = msgspec.structs.replace(settings.redis, instance=settings.redis.instance or instance)
+        return RedisQueue(redis, settings.queue, clock=SystemClock())
+    return LocalQueue(settings.folder / "queue", settings.queue, disk=SystemDisk(), clock=SystemClock(), write=write)
+
+
+def _own_partition(settings: Settings, name: Partition) -> Partition:
+    """Where a receiver appends: to a partition of its own, or to shared ones in turn."""
+    return name if settings.queue.kind == "local" else ANY
 
 
 def open_metastore(settings: Settings) -> FileMetastore:
@@ -73,7 +95,7 @@ def write_app_of_key(metastore: Metastore) -> Callable[[str], str | None]:
 def _run_receiver(index: int, settings: Settings) -> None:
     from logkeep.receiver.process import run_http_receiver
 
-    partition = f"http-{index}"
+    partition = _own_partition(settings, f"http-{index}")
     queue = open_queue(settings, write=(partition,))
     with closing(queue), _sealing(queue):
         run_http_receiver(
@@ -92,8 +114,11 @@ def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> No
 
 
 @contextmanager
-def _sealing(queue: LocalQueue) -> Iterator[None]:
+def _sealing(queue: Queue) -> Iterator[None]:
     """Inside, segments that an erasure in the keeper wants to remove are closed within SEAL_EVERY_S."""
+    if not isinstance(queue, LocalQueue):
+        yield
+        return
     ended = threading.Event()
 
     def seal() -> None:
@@ -129,6 +154,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.hub import Hub
     from logkeep.processor.erasure import Eraser
+    from logkeep.processor.ledger import read_marks
     from logkeep.processor.marks import GROUP
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
     from logkeep.processor.samples import Samples
@@ -137,7 +163,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
     with closing(opening()) as store:
         _collect_garbage_rarely()
         telemetry, clock = Telemetry(), SystemClock()
-        metastore, queue = open_metastore(settings), open_queue(settings)
+        metastore, queue = open_metastore(settings), open_queue(settings, instance=f"keeper-{index}")
+        _wait_for_partitions(queue, GROUP)
         samples, feed = Samples(settings.folder), Hub()
         erasures = Erasures(settings.folder, SystemDisk(), clock)
         processor = Processor(
@@ -152,11 +179,12 @@ def _run_keeper(index: int, settings: Settings) -> None:
             eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
         )
         feed.begin_at(processor.last_arrival())
+        alone = queue.owned(GROUP).partitions is None
+
+        snapshot = processor.snapshot if alone else lambda: read_marks(queue.marks(GROUP))
 
         def ledger(app: str) -> Ledger:
-            found, queued = balance(
-                app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), processor.snapshot
-            )
+            found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
             return Ledger(
                 found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased
             )
@@ -176,11 +204,72 @@ def _run_keeper(index: int, settings: Settings) -> None:
             ledger=ledger,
             rejected=rejected,
             udp_loss=processor.udp_loss_rows,
-            ready=lambda: [] if store.ready() else ["the store does not answer"],
+            ready=lambda: _problems(queue, store),
         )
         api = create_api(backend, settings=settings, clock=clock, telemetry=telemetry)
         _serve_beside(processor, _api_server(api, settings))
     queue.close()
+
+
+def _wait_for_partitions(queue: Queue, group: str) -> None:
+    """Whoever is alone has everything before it answers; for a while, then it goes on without.
+
+    Raises BackendUnavailable.
+    """
+    deadline = time.monotonic() + PARTITIONS_WAIT_S
+    while queue.owned(group).partitions == frozenset() and time.monotonic() < deadline:
+        time.sleep(PARTITIONS_LOOK_S)
+
+
+def _problems(queue: Queue, store: Store) -> list[str]:
+    """Why this role cannot do its work now."""
+    problems = [] if store.ready() else ["the store does not answer"]
+    try:
+        queue.check()
+    except BackendUnavailable as error:
+        problems.append(error.message)
+    return problems
+
+
+def _run_processor(index: int, settings: Settings) -> None:
+    """Any number of them share a queue and a store."""
+    if settings.queue.kind == "local":
+        raise InputError("processors share a queue: set queue.kind to kafka or redis, or run the keeper")
+    with closing(_opened_shared_store(settings)) as store:
+        from logkeep.processor.erasure import Eraser
+        from logkeep.processor.process import run_processor
+        from logkeep.processor.samples import Samples
+        from logkeep.processor.worker import Processor
+
+        telemetry, clock, samples = Telemetry(), SystemClock(), Samples(settings.folder)
+        with closing(open_queue(settings)) as queue:
+            erasures = Erasures(settings.folder, SystemDisk(), clock)
+            processor = Processor(
+                queue=queue,
+                store=store,
+                app_of_key=write_app_of_key(open_metastore(settings)),
+                samples=samples,
+                settings=settings,
+                clock=clock,
+                telemetry=telemetry,
+                eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
+            )
+            _collect_garbage_rarely()
+            run_processor(
+                processor,
+                host=settings.processor.host,
+                port=settings.processor.port,
+                telemetry=telemetry,
+                problems=lambda: _problems(queue, store),
+            )
+
+
+def _opened_shared_store(settings: Settings) -> Store:
+    """A store that several processes use at once. Raises InputError where there is none."""
+    raise InputError(
+        "processors share a store, and the embedded one belongs to one process: run the keeper, which is processor, "
+        "store and API in one"
+    )
 
 
 def _api_server(api: Any, settings: Settings) -> "_Server":

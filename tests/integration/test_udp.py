@@ -28,6 +28,8 @@ MIB = 1 << 20
 class _KeptQueue:
     """Keeps payloads in memory; `held` lets a test stall the commit like a slow disk."""
 
+    datagrams = "udp-0"
+
     def __init__(self) -> None:
         self.frames: list[tuple[FrameHeader, bytes]] = []
         self.change = threading.Condition()
@@ -184,6 +186,7 @@ from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry
 
 class FileQueue:
+    datagrams = 'udp-0'
     def append(self, partition, payloads):
         with open(sys.argv[1], "ab") as file:
             file.write(b"".join(payloads))

@@ -237,7 +237,9 @@ def _stopped_findings(settings: Settings) -> list[Finding]:
     """Queue and store as they lie on disk."""
     queue, store = settings.folder / "queue", settings.folder / "store"
     found = [
-        _found("queue", lambda: _queue_files(settings)) if queue.exists() else Finding("queue", "note", "not there yet")
+        _found("queue", lambda: _queue_files(settings))
+        if queue.exists() or settings.queue.kind != "local"
+        else Finding("queue", "note", "not there yet")
     ]
     if not store.exists():
         return [*found, Finding("store", "note", "not there yet")]
@@ -251,13 +253,14 @@ def _queue_files(settings: Settings) -> Finding:
 
     queue = wiring.open_queue(settings)
     try:
+        queue.check()
         lag = sum(queue.lag(GROUP).values())
-        left = QUEUE_BYTES_READ
+        left = QUEUE_BYTES_READ if settings.queue.kind == "local" else 0  # elsewhere a look would join the processors
         while left > 0 and (records := queue.read(GROUP, records_max=10_000, bytes_max=4 << 20)):
             left -= sum(len(record.payload) for record in records)
     finally:
         queue.close()
-    return Finding("queue", "ok", f"{_size(lag)} waiting to be processed, readable")
+    return Finding("queue", "ok", f"{settings.queue.kind}: {_size(lag)} waiting to be processed, readable")
 
 
 def _store_opens(settings: Settings) -> Finding:

@@ -16,7 +16,7 @@ from logkeep.settings import Settings
 from logkeep.supervisor import Supervisor, free_port, lock_data_folder
 from logkeep.telemetry import Telemetry, configure_logging, share_metrics_in
 
-ROLES = ("receiver", "udp", "keeper")
+ROLES = ("receiver", "udp", "processor", "keeper")
 
 
 def serve(data: str | None, intake: str | None, api: str | None, config: Path | None) -> int:

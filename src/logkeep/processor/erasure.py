@@ -12,7 +12,7 @@ After a crash between 2 and 4 step 3 is done again and finds less to do; after 4
 """
 
 import base64
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,7 +26,7 @@ from logkeep.query.ast import Query
 from logkeep.query.holds import may_hold
 from logkeep.query.match import matcher
 from logkeep.query.parser import parse
-from logkeep.queue.port import Forgetting, Mark, Offset, Partition, Queue
+from logkeep.queue.port import ErasableQueue, Mark, Offset, Partition
 from logkeep.store.erasing import ErasureRequest
 from logkeep.store.port import Store
 from logkeep.telemetry import get_logger
@@ -36,10 +36,6 @@ T = TypeVar("T")
 log = get_logger("erasure")
 
 
-class ErasedQueue(Queue, Forgetting, Protocol):
-    """A queue as an erasure needs it."""
-
-
 class Eraser:
     """The erasures that are confirmed, oldest first, one at a time.
 
@@ -47,7 +43,7 @@ class Eraser:
     for the one that writes the store.
     """
 
-    def __init__(self, *, jobs: Erasures, store: Store, queue: ErasedQueue, samples: Samples, clock: Clock) -> None:
+    def __init__(self, *, jobs: Erasures, store: Store, queue: ErasableQueue, samples: Samples, clock: Clock) -> None:
         self._jobs, self._store, self._queue, self._samples, self._clock = jobs, store, queue, samples, clock
         self._due: str = ""  # the job that `_before` belongs to
         self._before: dict[Partition, Offset] = {}

@@ -163,3 +163,7 @@ class Forgetting(Protocol):
         BackendUnavailable.
         """
         ...
+
+
+class ErasableQueue(Queue, Forgetting, Protocol):
+    """What every adapter for a service is."""

@@ -403,7 +403,7 @@ class Connection(asyncio.Protocol):
     def _readiness(self) -> bytes:
         if self._intake.draining:
             return self._error(BackendUnavailable("this receiver is stopping", code="stopping"))
-        problem = self._intake.committer.problem()
+        problem = self._intake.committer.problem() or self._intake.queue_problem
         return self._intake.answers.make(200, b'{"status":"ready"}') if problem is None else self._error(problem)
 
     def _send_metrics(self, exchange: Exchange, route: Route, done: "asyncio.Future[bytes]") -> None:

@@ -58,6 +58,7 @@ class Intake:
         self.pending_high = int(settings.pending_bytes_max * PENDING_HIGH)
         self.hot_bytes_max = min(HOT_BYTES_MAX, settings.event_bytes_max, settings.body_bytes_max)
         self.draining = False
+        self.queue_problem: BackendUnavailable | None = None  # as of the last look at the queue
         self.now_s = clock.monotonic_ns() / NS_PER_S  # as of the last sweep: a request does not ask the clock
         self._loop = asyncio.get_running_loop()
         self._requests = telemetry["intake_requests"]

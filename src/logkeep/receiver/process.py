@@ -10,7 +10,7 @@ from collections.abc import Callable
 import uvloop
 
 from logkeep.clock import Clock, SystemClock
-from logkeep.errors import InputError
+from logkeep.errors import BackendUnavailable, InputError
 from logkeep.metastore.port import Metastore
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.admission import Admission
@@ -22,6 +22,7 @@ from logkeep.telemetry import Telemetry, get_logger
 BACKLOG = 1024
 DRAIN_S = 7.0  # for requests in hand after SIGTERM; the contract gives a process 10 s in all
 DRAIN_LOOK_S = 0.02
+WATCH_S = 2.0
 # The processor reads what is accepted here with Python's usual limit of 1,000 and a deeper stack of its own: what is
 # nested almost too deep must fail here, before it is acknowledged, and never there.
 RECURSION_MAX = 700
@@ -94,14 +95,28 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     intake = Intake(settings.intake, queue, partition, Admission(metastore), telemetry, clock)
+    intake.queue_problem = BackendUnavailable("the queue was not reached yet", code="not_ready")
+    watching = asyncio.create_task(_watch_queue(intake, queue))
     server = await loop.create_server(lambda: Connection(intake), sock=listening, backlog=BACKLOG)
     port = listening.getsockname()[1]
     _log.info("taking events over http", host=settings.intake.host, port=port, partition=partition)
     if on_listening is not None:
         on_listening(port)
     await stop.wait()
+    watching.cancel()
     server.close()
     await drain(intake)
+
+
+async def _watch_queue(intake: Intake, queue: Queue) -> None:
+    """What readiness tells is as of WATCH_S ago at most, also while nothing is sent."""
+    while True:
+        try:
+            await asyncio.to_thread(queue.check)
+            intake.queue_problem = None
+        except BackendUnavailable as error:
+            intake.queue_problem = error
+        await asyncio.sleep(WATCH_S)
 
 
 async def drain(intake: Intake, *, timeout_s: float = DRAIN_S) -> None:

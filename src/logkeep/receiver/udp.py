@@ -31,7 +31,6 @@ from logkeep.receiver.udp_socket import (
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry, get_logger
 
-PARTITION = "udp-0"
 PARTITION_STOPPED = "partition_stopped"  # code of the queue's error that only opening the partition anew heals
 FRAME_EVENTS_MAX = 4096
 FRAME_BYTES_MAX = 1 << 20  # of datagrams; their separators come on top
@@ -269,7 +268,7 @@ class Committer:
         frames = list(frames_of(datagrams, self._app, drains[0].received_ns, self._batch_ids))
         started_ns = self._clock.monotonic_ns()
         try:
-            self._queue.append(PARTITION, [pack_frame(header, body) for header, body in frames])
+            self._queue.append(self._queue.datagrams, [pack_frame(header, body) for header, body in frames])
         except BackendUnavailable as error:
             self._refuse(len(datagrams), error)
             return

@@ -105,6 +105,8 @@ def test_a_closed_handover_gives_what_it_has_and_then_nothing() -> None:
 class _RefusingQueue:
     """Refuses the first appends with the given codes, keeps the rest."""
 
+    datagrams = "udp-0"
+
     def __init__(self, *codes: str) -> None:
         self.codes = list(codes)
         self.kept: list[tuple[str, list[bytes]]] = []
