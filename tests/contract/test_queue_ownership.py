@@ -12,6 +12,7 @@ import pytest
 from tests.contract.queues import SERVERS, Installation, joined, names, read_all, read_some, sharing
 from tests.service import wait_for
 
+from logkeep.errors import BackendUnavailable
 from logkeep.queue.port import ANY, LEADER, Mark, NotOwner, Ownership
 
 TAKE_OVER_S = 60.0
@@ -137,3 +138,23 @@ def test_a_commit_under_an_ownership_of_before_is_refused(installation: Installa
         wait_for(lambda: one.owned("g") != before, TAKE_OVER_S, "what one owns to change")
         with pytest.raises(NotOwner):
             one.commit("g", {a: Mark(1)}, owner=before)
+
+
+def test_one_with_a_lasting_name_goes_on_at_once_and_the_run_before_is_refused(installation: Installation) -> None:
+    lasting = msgspec.structs.replace(
+        installation,
+        kafka=msgspec.structs.replace(installation.kafka, instance="keeper"),
+        redis=msgspec.structs.replace(installation.redis, instance="keeper", lease_s=60.0),
+    )
+    with joined(lasting, 1) as (before,):
+        a, b = names(before)
+        before.append(a, [b"one"])
+        read_some(before, 1)
+        owner = owned_marks(before)
+        assert owner.partitions == {a, b}
+        with joined(lasting, 1) as (after,):
+            wait_for(lambda: after.owned("g").partitions == {a, b}, 30.0, "all", lambda: str(after.owned("g")))
+            after.commit("g", {a: Mark(1, b"successor")}, owner=owned_marks(after))
+            with pytest.raises(BackendUnavailable):
+                before.commit("g", {a: Mark(1, b"before")}, owner=owner)
+            assert after.marks("g") == {a: Mark(1, b"successor")}

@@ -23,15 +23,13 @@ class Redis:
 
 
 @contextlib.contextmanager
-def running_redis(
-    program: str, folder: Path, *, appendfsync: str = "always", appendonly: str = "yes"
-) -> Iterator[Redis]:
+def running_redis(program: str, folder: Path, *, appendfsync: str = "always", memory: str = "256mb") -> Iterator[Redis]:
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     options = {
         "--bind": "127.0.0.1", "--port": str(port), "--dir": str(folder), "--save": "",
         "--appendonly": "yes", "--appendfsync": appendfsync,
-        "--maxmemory": "256mb", "--maxmemory-policy": "noeviction",
+        "--maxmemory": memory, "--maxmemory-policy": "noeviction",
     }  # fmt: skip
     process = ServerProcess([program, *(part for pair in options.items() for part in pair)], folder / "redis.log")
     try:

@@ -55,14 +55,19 @@ redis.call('HSET', KEYS[3], ARGV[1], string.format('%.0f', ends - first))
 return string.format('%.0f', before - (ends - first))
 """
 
-# KEYS: members, leases, fences. ARGV: me, ms of a lease, partitions, whether I begin (then what has my name is an older
-# run's), whether I leave, partitions I give away …  Gives my quota, then partition, fence … of what I own.
+# KEYS: members, leases, fences. ARGV: me, ms of a lease, partitions, how the names of my earlier runs begin (they are
+# gone; "": I have none), whether I leave, partitions I give away …  Gives my quota, then partition, fence … of mine.
 LEASE = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local me, term, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 if ARGV[5] == '1' then redis.call('ZREM', KEYS[1], me) else redis.call('ZADD', KEYS[1], now + term, me) end
+if ARGV[4] ~= '' then
+  for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    if name ~= me and string.sub(name, 1, #ARGV[4]) == ARGV[4] then redis.call('ZREM', KEYS[1], name) end
+  end
+end
 local given = {}
 for n = 6, #ARGV do given[ARGV[n]] = true end
 local rank, all = 0, redis.call('ZRANGE', KEYS[1], 0, -1)
@@ -80,7 +85,7 @@ for i = 0, count - 1 do
   local owner, fence = '', ''
   if lease then owner, fence = string.match(lease, '^(.*)|(%d+)$') end
   local alive = owner ~= '' and redis.call('ZSCORE', KEYS[1], owner)
-  if owner == me and ARGV[4] ~= '1' and ARGV[5] ~= '1' and not given[p] then
+  if owner == me and ARGV[5] ~= '1' and not given[p] then
     mine[#mine + 1] = {p, fence}
   elseif owner == me or not alive then
     if owner == me then redis.call('HDEL', KEYS[2], p) end

@@ -61,7 +61,8 @@ class Member:
     def __init__(self, group: str, settings: RedisSettings, client: Client, clock: Clock) -> None:
         self.group, self._settings, self._client, self._clock = group, settings, client, clock
         self._keys = Keys(settings.prefix)
-        self._me = settings.instance or uuid.uuid4().hex
+        self._earlier = f"{settings.instance}:" if settings.instance else ""
+        self._me = self._earlier + uuid.uuid4().hex
         self._change = threading.Condition(threading.RLock())
         self._fences: dict[int, int] = {}
         self._epoch = next(_epochs)
@@ -95,7 +96,14 @@ class Member:
             given = [index for index in self._releasing if self._may_go(index)]
             keys = [self._keys.of(what, self.group) for what in ("members", "leases", "fences")]
             term_ms = int(self._settings.lease_s * 1000)
-            arguments = [self._me, term_ms, self._settings.partitions, int(begins), int(leaves), *given]
+            arguments = [
+                self._me,
+                term_ms,
+                self._settings.partitions,
+                self._earlier if begins else "",
+                int(leaves),
+                *given,
+            ]
             told = [int(text) for text in self._client.run(LEASE, keys, arguments)]
             quota, fences = told[0], dict(zip(told[1::2], told[2::2], strict=True))
             if fences != self._fences:
