@@ -1,5 +1,6 @@
 """Queue records to a batch of events, with an account of everything that does not become one. Pure but for logging."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -68,11 +69,16 @@ class Prepared(msgspec.Struct):
 
     def events_of(self, partition: Partition) -> range:
         """Where the partition's events stand in `events`."""
-        own = [frame for frame in self.frames if frame.partition == partition]
+        own = self.frames_of(partition)
         return range(own[0].start, own[-1].end) if own else range(0)
 
     def frames_of(self, partition: Partition) -> list[Frame]:
-        return [frame for frame in self.frames if frame.partition == partition]
+        start = bisect_left(self.frames, partition, key=_partition_of)
+        return self.frames[start : bisect_right(self.frames, partition, lo=start, key=_partition_of)]
+
+
+def _partition_of(frame: Frame) -> Partition:
+    return frame.partition
 
 
 def token_of(ranges: dict[Partition, tuple[Offset, Offset]]) -> str:

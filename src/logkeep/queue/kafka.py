@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from logkeep.clock import NS_PER_S, Clock
@@ -29,7 +29,14 @@ from logkeep.settings import KafkaSettings, QueueSettings
 from logkeep.telemetry import get_logger
 
 ROOM_EVERY_NS = NS_PER_S
+REPLACE_EVERY_NS = 5 * NS_PER_S
 RETRY_S = 0.1
+_LEADER_MOVED = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+}
 PAYLOAD_BYTES_GUESS = 16 << 10  # of a record, until one was seen
 
 log = get_logger("kafka")
@@ -47,6 +54,7 @@ class KafkaQueue:
         self._intake = KafkaIntake(settings, queue, self._topics, clock)
         self._lock = threading.Lock()
         self._members: dict[str, Member] = {}
+        self._replaced_ns = -REPLACE_EVERY_NS
         self._room_lock = threading.Lock()
         self._used_bytes, self._looked_ns = 0.0, -ROOM_EVERY_NS
 
@@ -110,6 +118,13 @@ class KafkaQueue:
 
     def _member(self, group: str) -> Member:
         with self._lock:
+            member = self._members.get(group)
+            if member is not None and member.is_done_for:
+                now_ns = self._clock.monotonic_ns()
+                if now_ns - self._replaced_ns >= REPLACE_EVERY_NS:  # two of one name would fight: not all the time
+                    self._replaced_ns = now_ns
+                    log.warning("joining the group anew", group=group)
+                    self._members.pop(group).close()
             if group not in self._members:
                 self._topics.count()
                 self._members[checked_name(group)] = Member(
@@ -151,8 +166,10 @@ class KafkaQueue:
                 return self._offsets(first), self._offsets(last)
             except KafkaException as error:
                 # A partition's leader is about to be known, or has just changed.
-                if not error.args[0].retriable() or self._clock.monotonic_ns() > deadline_ns:
+                moved = error.args[0].retriable() or error.args[0].code() in _LEADER_MOVED
+                if not moved or self._clock.monotonic_ns() > deadline_ns:
                     raise unavailable("cannot read the ends of the partitions", error) from error
+            self._topics.look_again()
             self._clock.sleep(RETRY_S)
 
     def _offsets(self, spec: Any) -> dict[Partition, Offset]:

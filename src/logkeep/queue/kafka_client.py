@@ -1,6 +1,7 @@
 """Speaking to Kafka: the settings as its client wants them, its errors as ours, topics made when they are missing."""
 
 import threading
+import time
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -16,6 +17,8 @@ from logkeep.telemetry import get_logger
 
 PREFIX = "kafka-"
 REQUEST_TIMEOUT_S = 10.0
+TELL_EVERY_S = 10.0
+CHECK_TIMEOUT_S = 3.0  # a probe does not wait longer
 OVERHEAD_BYTES = 1 << 20  # of a message and its batch, on top of the payload
 MARKS_BYTES_MAX = 4 << 20
 QUEUE_SEGMENT_MS = 3_600_000  # what is deleted leaves the brokers' disks when its segment is closed: an hour at most
@@ -73,8 +76,20 @@ def configuration(settings: KafkaSettings) -> dict[str, Any]:
     return found | {name: path for name, path in files.items() if path}
 
 
-def _tell(error: KafkaError) -> None:
-    log.warning("the brokers are in trouble", error=text_of(error))
+class _Teller:
+    """One log line in a while about trouble with the brokers, of all clients of this process together."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def __call__(self, error: KafkaError) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._next_s:
+            self._next_s = now_s + TELL_EVERY_S
+            log.warning("the brokers are in trouble", error=text_of(error))
+
+
+_tell = _Teller()
 
 
 class Topics:
@@ -100,10 +115,14 @@ class Topics:
     def check(self) -> None:
         """Raises BackendUnavailable when no broker answers or a partition has no leader."""
         self.count()
-        found = self._metadata().topics[self.events]
+        found = self._metadata(CHECK_TIMEOUT_S).topics[self.events]
         lost = [index for index, partition in found.partitions.items() if partition.leader < 0]
         if found.error is not None or lost:
             raise unavailable(f"topic {self.events}", found.error or f"partitions {lost} have no leader")
+
+    def look_again(self) -> None:
+        """Who leads which partition is asked anew, by a client that has no older belief."""
+        self.admin = AdminClient(configuration(self._settings))
 
     def _ensure(self) -> int:
         there = self._metadata().topics
@@ -120,9 +139,9 @@ class Topics:
             self._make(missing)
         return count
 
-    def _metadata(self) -> Any:
+    def _metadata(self, timeout_s: float = REQUEST_TIMEOUT_S) -> Any:
         try:
-            return self.admin.list_topics(timeout=REQUEST_TIMEOUT_S)
+            return self.admin.list_topics(timeout=timeout_s)
         except KafkaException as error:
             raise unavailable("no broker answers", error) from error
 

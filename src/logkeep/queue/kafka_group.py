@@ -189,7 +189,8 @@ class Member:
             for message in messages:
                 error = message.error()
                 if error is not None:
-                    self._fatal = error if error.fatal() else self._fatal
+                    if error.fatal() or error.code() == KafkaError._FATAL:
+                        self._fatal = error
                     if not error.retriable():
                         log.warning("cannot read the queue", error=text_of(error))
                     continue
@@ -224,6 +225,11 @@ class Member:
             for record in found:
                 self._given[index_of(record.partition)] = record.next_offset
             return found
+
+    @property
+    def is_done_for(self) -> bool:
+        """It can never read again: a coordinator that fails over may take a lasting name's next try for another's."""
+        return self._fatal is not None
 
     def _raise_if_fatal(self) -> None:
         if self._fatal is not None:
