@@ -12,6 +12,8 @@ missing_packages() {
   command -v nginx >/dev/null || echo nginx-light
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     echo chromium
+  command -v mariadbd >/dev/null || echo mariadb-server
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
 }
 
 # Packages of servers start them at once, on ports open to the network; policy-rc.d tells them not to.

@@ -4,9 +4,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.service import Service, running
+
+if TYPE_CHECKING:
+    from tests.servers.mariadb import MariaDb
+    from tests.servers.postgresql import PostgreSql
 
 SBIN = "/usr/sbin:/usr/local/sbin"
 
@@ -32,6 +37,25 @@ def nginx_path() -> str:
 def browser_path() -> str:
     """Chromium, for playwright's `executable_path`."""
     return require_program("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator["MariaDb"]:
+    """A server for the whole session; ask it for a database of your own."""
+    from tests.servers.mariadb import mariadb
+
+    with mariadb(require_program("mariadbd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator["PostgreSql"]:
+    """A server for the whole session; ask it for a database of your own."""
+    from tests.servers.postgresql import postgresql
+
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))  # Debian puts it on nobody's path
+    with postgresql(str(installed[-1]) if installed else require_program("postgres")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

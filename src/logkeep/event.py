@@ -40,7 +40,7 @@ RejectReason = Literal[
     "name_too_long",  # session or key over NAME_BYTES_MAX
     "unknown_app",  # a datagram without a valid key
     "duplicate",  # an event with this id is stored already
-    "poison",  # the store refuses this one record; it is in the dead-letter file
+    "poison",  # the store refuses this one record; it is among the dead letters
 ]
 REJECT_REASONS: tuple[str, ...] = RejectReason.__args__  # type: ignore[attr-defined]
 

@@ -19,9 +19,10 @@ import msgspec
 from logkeep.clock import SystemClock
 from logkeep.disk import SystemDisk
 from logkeep.errors import InputError
-from logkeep.metastore.erasures import Erasures
-from logkeep.metastore.file import FileMetastore
-from logkeep.metastore.port import Metastore
+from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.database import Database
+from logkeep.metastore.sqlite import SqliteDatabase
+from logkeep.metastore.start import FirstRun, prepare
 from logkeep.queue.local import LocalQueue
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -30,6 +31,7 @@ from logkeep.telemetry import Telemetry, get_logger
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
 PROCESSOR_JOIN_S = 8.0
 SEAL_EVERY_S = 1.0
+METASTORE_FILE = "metastore.db"
 
 T = TypeVar("T")
 
@@ -56,15 +58,50 @@ def open_queue(settings: Settings, *, write: tuple[str, ...] = ()) -> LocalQueue
     return LocalQueue(folder, settings.queue, disk=SystemDisk(), clock=SystemClock(), write=write)
 
 
-def open_metastore(settings: Settings) -> FileMetastore:
-    return FileMetastore(settings.folder)
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The metastore's database. Raises InputError: its URL is none."""
+    database = _database(settings)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
-def write_app_of_key(metastore: Metastore) -> Callable[[str], str | None]:
+def _database(settings: Settings) -> Database:
+    chosen = settings.metastore
+    if not chosen.url:
+        return SqliteDatabase(settings.folder / METASTORE_FILE, timeout_s=chosen.timeout_s)
+    from logkeep.metastore.server import ServerDatabase
+
+    return ServerDatabase(chosen.url, timeout_s=chosen.timeout_s)
+
+
+def prepare_metastore(settings: Settings) -> FirstRun | None:
+    """As `prepare` says; the first thing a service does."""
+    with open_database(settings) as database:
+        return prepare(database, settings.folder, SystemDisk(), SystemClock())
+
+
+@contextmanager
+def open_accounts(settings: Settings, database: Database) -> Iterator[Accounts]:
+    """All keys, kept up to date inside; kept in the data folder too where the database is on another machine."""
+    chosen = settings.metastore
+    cache = settings.folder if chosen.url else None
+    accounts = Accounts(
+        database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache
+    ).open()
+    try:
+        yield accounts
+    finally:
+        accounts.close()
+
+
+def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
     """The app a write key stands for, None for every other secret."""
 
     def app_of_key(key: str) -> str | None:
-        credential = metastore.credential(key)
+        credential = accounts.last_known(key)
         return credential.app if credential is not None and credential.scope == "write" else None
 
     return app_of_key
@@ -75,10 +112,13 @@ def _run_receiver(index: int, settings: Settings) -> None:
 
     partition = f"http-{index}"
     queue = open_queue(settings, write=(partition,))
-    with closing(queue), _sealing(queue):
-        run_http_receiver(
-            settings, queue=queue, partition=partition, metastore=open_metastore(settings), telemetry=Telemetry()
-        )
+    with (
+        closing(queue),
+        _sealing(queue),
+        open_database(settings) as database,
+        open_accounts(settings, database) as accounts,
+    ):
+        run_http_receiver(settings, queue=queue, partition=partition, metastore=accounts, telemetry=Telemetry())
 
 
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
@@ -128,17 +168,23 @@ def _run_keeper(index: int, settings: Settings) -> None:
     from logkeep.api.app import create_api
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.hub import Hub
+    from logkeep.metastore.erasures import Erasures
+    from logkeep.metastore.samples import Samples
+    from logkeep.metastore.sign_ins import SignIns
     from logkeep.processor.erasure import Eraser
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
-    from logkeep.processor.samples import Samples
     from logkeep.processor.worker import GROUP, Processor
 
-    with closing(opening()) as store:
+    with (
+        closing(opening()) as store,
+        open_database(settings) as database,
+        open_accounts(settings, database) as metastore,
+    ):
         _collect_garbage_rarely()
         telemetry, clock = Telemetry(), SystemClock()
-        metastore, queue = open_metastore(settings), open_queue(settings)
-        samples, feed = Samples(settings.folder), Hub()
-        erasures = Erasures(settings.folder, SystemDisk(), clock)
+        queue, feed = open_queue(settings), Hub()
+        samples = Samples(database, clock)
+        erasures = Erasures(database, clock, refresh_s=settings.metastore.refresh_s).open()
         processor = Processor(
             queue=queue,
             store=store,
@@ -171,11 +217,13 @@ def _run_keeper(index: int, settings: Settings) -> None:
             store=store,
             feed=feed,
             metastore=metastore,
+            sign_ins=SignIns(database),
             erasures=erasures,
             ledger=ledger,
             rejected=rejected,
             udp_loss=processor.udp_loss_rows,
             ready=lambda: [] if store.ready() else ["the store does not answer"],
+            degraded=lambda: [problem] if (problem := metastore.problem()) else [],
         )
         api = create_api(backend, settings=settings, clock=clock, telemetry=telemetry)
         _serve_beside(processor, _api_server(api, settings))

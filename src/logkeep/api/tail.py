@@ -179,7 +179,7 @@ class _Stream:
             yield data
             if clock.monotonic_ns() >= look_at_ns:
                 look_at_ns = clock.monotonic_ns() + int(self._keep_alive_s * NS_PER_S)
-                self._look_at_credential()
+                await self._look_at_credential()
 
     def _keep_alive(self, buffer: Buffer) -> bytes:
         if not buffer.is_empty or self._place.seen <= self._sent:
@@ -187,9 +187,9 @@ class _Stream:
         self._sent = self._place.seen
         return b": keep-alive\nid: %d\n\n" % self._sent
 
-    def _look_at_credential(self) -> None:
+    async def _look_at_credential(self) -> None:
         """Raises InputError when the reader may not read any more: a token revoked, a sign-in ended."""
         try:
-            still_admitted(self._request)
+            await still_admitted(self._request)
         except SignInNeeded as error:
             raise InputError("the sign-in has ended; sign in again", code="unauthorized", status=401) from error

@@ -27,11 +27,11 @@ from logkeep.errors import BackendUnavailable, CorruptData, InputError, LogkeepE
 from logkeep.event import Event
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import BatchIntent, DropIntent, EraseIntent, State, pack_state, unpack_state
 from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
-from logkeep.processor.samples import DeadLetter, Rejected, Samples
 from logkeep.processor.udp_loss import UdpLoss
 from logkeep.queue.port import Queue, Record
 from logkeep.settings import Settings
@@ -353,9 +353,8 @@ class Processor:
         for name, tally in prepared.tallies.items():
             if tally.samples:
                 kept = tally.samples[:SAMPLES_A_BATCH_MAX]
-                self._samples.rejected(name).append(
-                    Rejected(now, sample.reason, sample.message, "intake", sample.text) for sample in kept
-                )
+                rows = [Rejected(now, sample.reason, sample.message, "intake", sample.text) for sample in kept]
+                self._telemetry["samples_dropped"].inc(len(rows) - self._samples.keep_rejected(name, rows))
         letters = [
             DeadLetter(now, event.app, "", 0, message, msgspec.structs.asdict(event)) for event, message in poisoned
         ]
@@ -364,8 +363,8 @@ class Processor:
             for record, message in prepared.corrupt
         ]
         if letters:
-            self._samples.dead_letters.append(letters)
-            log.error("records went to the dead-letter file", count=len(letters), first=letters[0].message)
+            self._retried(lambda: self._samples.dead_letters.append(letters))  # there is no other copy of them
+            log.error("records went to the dead letters", count=len(letters), first=letters[0].message)
 
     def _observe(self, prepared: Prepared, stored: int, started_ns: int) -> None:
         telemetry = self._telemetry
