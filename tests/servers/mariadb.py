@@ -44,7 +44,7 @@ def mariadb(program: str) -> Iterator[MariaDb]:
         command = [
             program, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
             "--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve", "--performance-schema=OFF",
-            "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M",
+            "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=2",
         ]  # fmt: skip
         server = Server(command, folder / "log", user)
         found = MariaDb(server, port)

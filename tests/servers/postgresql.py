@@ -1,6 +1,5 @@
 """A real PostgreSQL on loopback, empty."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +41,7 @@ def postgresql(program: str) -> Iterator[PostgreSql]:
         port = free_port()
         options = {
             "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "shared_buffers": "16MB",
+            "fsync": "off",
         }  # fmt: skip
         command = [program, "-D", f"{folder}/data", *(f"--{name}={value}" for name, value in options.items())]
         server = Server(command, folder / "log", user)
@@ -51,7 +51,7 @@ def postgresql(program: str) -> Iterator[PostgreSql]:
             _query(port, f"CREATE ROLE lk LOGIN PASSWORD '{PASSWORD}'")
             yield found
         finally:
-            server.stop(signal.SIGINT)  # fast: connections are cut
+            server.stop()
 
 
 def _answers(port: int) -> bool:

@@ -1,5 +1,6 @@
 """A server of the tests' own: on loopback, in a folder that is thrown away, gone when the tests end in any way."""
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -11,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.service import descendants
+
 _PR_SET_PDEATHSIG = 1
-STOP_S = 10.0
 
 
 @contextmanager
@@ -58,26 +60,27 @@ class Server:
     def kill(self) -> None:
         """As a power loss would: nothing is finished."""
         assert self.process is not None
-        self.process.kill()
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(number)
-        try:
-            self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+    def stop(self) -> None:
+        """Nothing of it is left; its data is thrown away, so it need not end in order."""
+        if self.is_alive():
             self.kill()
 
     def freeze(self) -> None:
-        """It holds its connections and answers nothing more, until `thaw`. What it has started freezes too."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        """It holds its connections and answers nothing more, until `thaw`."""
+        self._tell_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        self._tell_all(signal.SIGCONT)
+
+    def _tell_all(self, number: int) -> None:
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGCONT)
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            os.kill(pid, number)
 
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None

@@ -1,5 +1,8 @@
 """The metastore's database on a server: MariaDB or PostgreSQL, through SQLAlchemy."""
 
+import os
+import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -10,6 +13,7 @@ from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.errors import InputError
 from logkeep.metastore.database import HEAD, Again, Value, Work, tried_again, unavailable
 
+GRACE_S = 1.0  # after the server's own limit of a statement, whose error says more
 CONNECTIONS_MAX = 8  # of one process: its threads that ask are fewer
 RECYCLE_S = 600  # a connection's age: what stands between may drop quiet ones without telling
 UPGRADE_WAIT_S = 60.0  # for another instance that brings the tables up to date
@@ -33,7 +37,7 @@ class _Transaction:
         self._connection = connection
 
     def rows(self, sql: str, **values: Value) -> list[Sequence[Any]]:
-        return list(self._connection.execute(sa.text(sql), values).tuples())
+        return list(self._connection.execute(sa.text(sql), values))
 
     def change(self, sql: str, **values: Value) -> int:
         return self._connection.execute(sa.text(sql), values).rowcount
@@ -63,8 +67,25 @@ class ServerDatabase:
         return tried_again(lambda: self._in_transaction(work), self._clock, within_s=self._timeout_s)
 
     def _in_transaction(self, work: Work[T]) -> T:
-        with self._named_errors(), self._engine.begin() as connection:
+        with self._named_errors(), self._engine.begin() as connection, self._bounded(connection):
             return work(_Transaction(connection))
+
+    @contextmanager
+    def _bounded(self, connection: sa.Connection) -> Iterator[None]:
+        """Inside, a server that holds the connection and answers nothing is cut off; psycopg itself waits for ever."""
+        if self._engine.dialect.name != "postgresql":
+            yield
+            return
+        descriptor = os.dup(connection.connection.dbapi_connection.fileno())  # type: ignore[union-attr]
+        opened = socket.socket(fileno=descriptor)
+        timer = threading.Timer(self._timeout_s + GRACE_S, opened.shutdown, (socket.SHUT_RDWR,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            opened.close()
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -75,7 +96,7 @@ class ServerDatabase:
         except sa.exc.DBAPIError as error:
             cause = error.orig or error
             named = unavailable("does not answer", cause)
-            # A server that was restarted is there again at once; one that is away refuses quickly, TRIES_MAX times.
+            # Of a server that was restarted all connections are lost, and new ones are had at once.
             again = error.connection_invalidated or _met_another(cause)
             raise (Again(named) if again else named) from error
 
@@ -141,7 +162,6 @@ def _engine(url: str, timeout_s: float) -> sa.Engine:
         max_overflow=0,
         pool_timeout=timeout_s,
         pool_recycle=RECYCLE_S,
-        pool_pre_ping=True,
         hide_parameters=True,  # hashes and samples have no place in a log
     )
     if engine.dialect.name != "postgresql":
@@ -163,8 +183,8 @@ def _mysql(timeout_s: float) -> dict[str, Any]:
     return {
         "charset": "utf8mb4",
         "connect_timeout": max(1, round(timeout_s)),
-        "read_timeout": timeout_s + 1,
-        "write_timeout": timeout_s + 1,
+        "read_timeout": timeout_s + GRACE_S,
+        "write_timeout": timeout_s + GRACE_S,
         "program_name": "logkeep",
     }
 
