@@ -19,6 +19,7 @@ from logkeep.clock import NS_PER_MS, ManualClock
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
 from logkeep.feed.hub import Hub
+from logkeep.feed.polling import PollingFeed
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Credential
@@ -72,10 +73,14 @@ class Accounts:
 class Reading:
     """An API with its parts within reach. `problems` is what readiness finds wrong; `down` makes the store fail."""
 
-    def __init__(self, settings: Settings | None = None, *, store: Store | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, store: Store | None = None, poll_s: float | None = None
+    ) -> None:
+        """poll_s: tails hear of events by looking into the store, so often; None: `arrive` tells them."""
         self.clock = ManualClock(NOW_NS)
         self.store = store or MemoryStore(clock=self.clock)
         self.feed = Hub(NOW_NS)
+        self._polling = None if poll_s is None else PollingFeed(self.store, self.clock, poll_s=poll_s)
         self.accounts = Accounts()
         self.telemetry = Telemetry()
         self.problems: list[str] = []
@@ -93,7 +98,7 @@ class Reading:
     def _make(self, settings: Settings) -> Litestar:
         backend = Backend(
             store=self.store,
-            feed=self.feed,
+            feed=self._polling or self.feed,
             metastore=self.accounts,
             sign_ins=SignIns(self.database),
             erasures=self.erasures,

@@ -10,6 +10,7 @@ import msgspec
 
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 Level = Literal["trace", "debug", "info", "warn", "error", "fatal"]
+ValueKind = Literal["text", "number", "bool", "null", "object", "array"]
 Scalar = str | int | float | bool | None  # what an attribute holds
 
 LEVEL_ALIASES = {
@@ -83,7 +84,7 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     session: str
     key: str
     value: str
-    kind: Literal["text", "number", "bool", "null", "object", "array"]
+    kind: ValueKind
     number: float | None
     time_ns: int
     received_ns: int

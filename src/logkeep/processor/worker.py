@@ -25,7 +25,7 @@ from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, LogkeepError
 from logkeep.event import Event
-from logkeep.feed.port import Feed
+from logkeep.feed.port import Publisher
 from logkeep.metastore.erasures import Erasure
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.patterns.grouper import Grouper
@@ -71,7 +71,7 @@ class Processor:
         settings: Settings,
         clock: Clock,
         telemetry: Telemetry,
-        feed: Feed | None = None,
+        feed: Publisher | None = None,
         eraser: Eraser | None = None,
     ) -> None:
         """feed: is told of every batch once the store has it. eraser: None: nothing is ever erased."""
