@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -27,6 +27,14 @@ from logkeep.queue.local import LocalQueue
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
+
+if TYPE_CHECKING:
+    from logkeep.api.backend import Backend, Ledger
+    from logkeep.feed.port import Feed
+    from logkeep.metastore.erasures import Erasures
+    from logkeep.processor.ledger import State
+
+    Snapshot = Callable[[], tuple[State, dict[str, int]]]
 
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
 PROCESSOR_JOIN_S = 8.0
@@ -47,6 +55,7 @@ def run_role(role: str, index: int, settings: Settings, *, datagrams: socket.soc
         "receiver": _run_receiver,
         "udp": partial(_run_udp, datagrams),
         "keeper": _run_keeper,
+        "api": _run_api,
     }
     if role not in roles:
         raise InputError(f"no role {role!r}; one of {', '.join(roles)}")
@@ -84,10 +93,10 @@ def prepare_metastore(settings: Settings) -> FirstRun | None:
 
 
 @contextmanager
-def open_accounts(settings: Settings, database: Database) -> Iterator[Accounts]:
+def open_accounts(settings: Settings, database: Database, role: str) -> Iterator[Accounts]:
     """All keys, kept up to date inside; kept in the data folder too where the database is on another machine."""
     chosen = settings.metastore
-    cache = settings.folder if chosen.url else None
+    cache = settings.folder / f"known-keys-{role}.json" if chosen.url else None
     accounts = Accounts(
         database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache
     ).open()
@@ -116,7 +125,7 @@ def _run_receiver(index: int, settings: Settings) -> None:
         closing(queue),
         _sealing(queue),
         open_database(settings) as database,
-        open_accounts(settings, database) as accounts,
+        open_accounts(settings, database, partition) as accounts,
     ):
         run_http_receiver(settings, queue=queue, partition=partition, metastore=accounts, telemetry=Telemetry())
 
@@ -166,29 +175,25 @@ def _run_keeper(index: int, settings: Settings) -> None:
     """Processor, embedded store and API in one process: the engine's folder cannot be shared."""
     opening = _begun(lambda: _opened_store(settings))  # while this thread imports: a third of a start
     from logkeep.api.app import create_api
-    from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.hub import Hub
-    from logkeep.metastore.erasures import Erasures
     from logkeep.metastore.samples import Samples
-    from logkeep.metastore.sign_ins import SignIns
     from logkeep.processor.erasure import Eraser
-    from logkeep.processor.queued import HEAD_BYTES_MAX, balance
-    from logkeep.processor.worker import GROUP, Processor
+    from logkeep.processor.worker import Processor
 
     with (
         closing(opening()) as store,
         open_database(settings) as database,
-        open_accounts(settings, database) as metastore,
+        open_accounts(settings, database, "keeper") as accounts,
+        closing(_erasures(settings, database).open()) as erasures,
     ):
         _collect_garbage_rarely()
         telemetry, clock = Telemetry(), SystemClock()
         queue, feed = open_queue(settings), Hub()
         samples = Samples(database, clock)
-        erasures = Erasures(database, clock, refresh_s=settings.metastore.refresh_s).open()
         processor = Processor(
             queue=queue,
             store=store,
-            app_of_key=write_app_of_key(metastore),
+            app_of_key=write_app_of_key(accounts),
             samples=samples,
             settings=settings,
             clock=clock,
@@ -197,37 +202,127 @@ def _run_keeper(index: int, settings: Settings) -> None:
             eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
         )
         feed.begin_at(processor.last_arrival())
-
-        def ledger(app: str) -> Ledger:
-            found, queued = balance(
-                app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), processor.snapshot
-            )
-            return Ledger(
-                found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased
-            )
-
-        def rejected(app: str, limit: int) -> list[dict[str, Any]]:
-            """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
-            lines = samples.rejected(app).newest(limit)
-            if metastore.app_names() == [app]:
-                lines += samples.rejected("").newest(limit - len(lines))
-            return [msgspec.json.decode(line) for line in lines]
-
-        backend = Backend(
+        backend = _backend(
             store=store,
             feed=feed,
-            metastore=metastore,
-            sign_ins=SignIns(database),
+            database=database,
+            accounts=accounts,
             erasures=erasures,
-            ledger=ledger,
-            rejected=rejected,
+            ledger=partial(_ledger, queue, processor.snapshot),
             udp_loss=processor.udp_loss_rows,
-            ready=lambda: [] if store.ready() else ["the store does not answer"],
-            degraded=lambda: [problem] if (problem := metastore.problem()) else [],
         )
         api = create_api(backend, settings=settings, clock=clock, telemetry=telemetry)
         _serve_beside(processor, _api_server(api, settings))
     queue.close()
+
+
+def _run_api(index: int, settings: Settings) -> None:
+    if not _is_shared(settings):
+        raise InputError(
+            "the folder of the embedded store is one process's alone, so an API beside it cannot read; use "
+            "`logkeep serve`, or a store that can be shared (store.kind)"
+        )
+    with closing(_opened_store(settings)) as store:
+        serve_api(settings, store)
+
+
+def serve_api(settings: Settings, store: Store) -> None:
+    """API and pages over a store that processors elsewhere write. Returns after SIGTERM, with what was asked answered.
+
+    It keeps nothing of its own: any number of these may run.
+    """
+    from logkeep.api.app import create_api
+    from logkeep.feed.polling import PollingFeed
+
+    with (
+        open_database(settings) as database,
+        open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
+        closing(open_queue(settings)) as queue,
+        closing(PollingFeed(store, SystemClock())) as feed,
+    ):
+        _collect_garbage_rarely()
+        snapshot, udp_loss = _marks(queue)
+        backend = _backend(
+            store=store,
+            feed=feed,
+            database=database,
+            accounts=accounts,
+            erasures=_erasures(settings, database),
+            ledger=partial(_ledger, queue, snapshot),
+            udp_loss=udp_loss,
+        )
+        api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=Telemetry())
+        _serve(_api_server(api, settings))
+
+
+def _is_shared(settings: Settings) -> bool:
+    """Whether several processes may have the store open."""
+    return bool(getattr(settings.store, "kind", "embedded") != "embedded")
+
+
+def _marks(queue: LocalQueue) -> tuple["Snapshot", Callable[[str], list[dict[str, object]]]]:
+    """Ledger and loss of datagrams as the marks in the queue tell them: for a process that does not process."""
+    from logkeep.processor.ledger import unpack_state
+    from logkeep.processor.udp_loss import UdpLoss
+    from logkeep.processor.worker import GROUP, LOSS_GROUP
+
+    def snapshot() -> "tuple[State, dict[str, int]]":
+        committed = queue.committed(GROUP)
+        return unpack_state(committed.metadata), dict(committed.offsets)
+
+    return snapshot, lambda app: UdpLoss.from_bytes(queue.committed(LOSS_GROUP).metadata).rows(app)
+
+
+def _ledger(queue: LocalQueue, snapshot: "Snapshot", app: str) -> "Ledger":
+    from logkeep.api.backend import Ledger
+    from logkeep.processor.queued import HEAD_BYTES_MAX, balance
+    from logkeep.processor.worker import GROUP
+
+    found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
+    return Ledger(found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased)
+
+
+def _erasures(settings: Settings, database: Database) -> "Erasures":
+    from logkeep.metastore.erasures import Erasures
+
+    return Erasures(database, SystemClock(), refresh_s=settings.metastore.refresh_s)
+
+
+def _backend(
+    *,
+    store: Store,
+    feed: "Feed",
+    database: Database,
+    accounts: Accounts,
+    erasures: "Erasures",
+    ledger: Callable[[str], "Ledger"],
+    udp_loss: Callable[[str], list[dict[str, object]]],
+) -> "Backend":
+    from logkeep.api.backend import Backend
+    from logkeep.metastore.samples import Samples
+    from logkeep.metastore.sign_ins import SignIns
+
+    samples = Samples(database, SystemClock())
+
+    def rejected(app: str, limit: int) -> list[dict[str, Any]]:
+        """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
+        lines = samples.rejected(app).newest(limit)
+        if accounts.app_names() == [app]:
+            lines += samples.rejected("").newest(limit - len(lines))
+        return [msgspec.json.decode(line) for line in lines]
+
+    return Backend(
+        store=store,
+        feed=feed,
+        metastore=accounts,
+        sign_ins=SignIns(database),
+        erasures=erasures,
+        ledger=ledger,
+        rejected=rejected,
+        udp_loss=udp_loss,
+        ready=lambda: [] if store.ready() else ["the store does not answer"],
+        degraded=lambda: [problem] if (problem := accounts.problem()) else [],
+    )
 
 
 def _api_server(api: Any, settings: Settings) -> "_Server":
@@ -277,6 +372,13 @@ def _begun(work: Callable[[], T]) -> Callable[[], T]:
     return future.result
 
 
+def _serve(server: _Server) -> None:
+    """Returns after SIGTERM. uvicorn takes the signal, ends in order, then raises it again to kill."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: None)
+    asyncio.run(server.serve())
+
+
 def _serve_beside(processor: Any, server: _Server) -> None:
     """The API answers while the processor works; either of them ending ends both. Raises what ended the processor."""
     failure: list[BaseException] = []
@@ -291,7 +393,7 @@ def _serve_beside(processor: Any, server: _Server) -> None:
 
     thread = threading.Thread(target=process, name="processor", daemon=True)
     thread.start()
-    asyncio.run(server.serve())  # returns after SIGTERM: uvicorn takes the signal
+    _serve(server)
     processor.stop()
     thread.join(PROCESSOR_JOIN_S)
     if failure:

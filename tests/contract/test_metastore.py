@@ -237,7 +237,7 @@ def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refu
     first = it.prepare()
     assert first is not None
     clock = ManualClock()
-    here = it.accounts(clock, cache=tmp_path, timeout_s=1).open()
+    here = it.accounts(clock, cache=tmp_path / "known-keys.json", timeout_s=1).open()
     assert here.problem() is None and here.credential("lkw_unknown") is None
     server.server.kill()
     try:
@@ -249,7 +249,7 @@ def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refu
         with pytest.raises(BackendUnavailable):
             here.sign_in("admin@localhost", first.admin_password)
         # A process that starts now knows what this one knew, as old as it is; one without that cannot start.
-        started = it.accounts(clock, cache=tmp_path, timeout_s=1).open()
+        started = it.accounts(clock, cache=tmp_path / "known-keys.json", timeout_s=1).open()
         assert started.credential(first.app_key) is not None and "100 s" in (started.problem() or "")
         with pytest.raises(BackendUnavailable):
             it.accounts(clock, timeout_s=1).open()

@@ -19,7 +19,7 @@ from logkeep.telemetry import Telemetry, configure_logging, get_logger, share_me
 
 log = get_logger("start")
 
-ROLES = ("receiver", "udp", "keeper")
+ROLES = ("receiver", "udp", "keeper", "api")
 
 
 def serve(data: str | None, intake: str | None, api: str | None, config: Path | None) -> int:
@@ -44,7 +44,8 @@ def run(role: str, data: str | None, intake: str | None, api: str | None, config
     if role not in ROLES:
         print(
             f"logkeep run: no role {role!r}; one of {', '.join(ROLES)} "
-            "(keeper is processor, embedded store and API: the embedded engine lives in one process)",
+            "(keeper is processor, embedded store and API: the embedded engine lives in one process; api needs a store "
+            "that can be shared)",
             file=sys.stderr,
         )
         return 2

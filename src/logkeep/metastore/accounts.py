@@ -24,7 +24,6 @@ from logkeep.telemetry import get_logger
 
 TOPIC = "accounts"
 EMAIL_CHARS_MAX = 254  # RFC 5321
-CACHE_FILE = "known-keys.json"
 _CACHE_BYTES_MAX = 256 << 20
 # scrypt n=2**14, r=8, p=1: 16 MiB and about 50 ms a try, the interactive setting of RFC 7914's authors.
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
@@ -55,10 +54,10 @@ class Accounts:
     def __init__(
         self, database: Database, clock: Clock, *, refresh_s: float, valid_s: float, cache: Path | None = None
     ) -> None:
-        """cache: a folder to keep what is known in, for a start while the database is away; None: nowhere."""
+        """cache: a file of this process alone, to keep what is known for a start while the database is away."""
         self._database, self._clock, self._valid_s = database, clock, valid_s
         self._disk: Disk = SystemDisk()
-        self._cache = cache and cache / CACHE_FILE
+        self._cache = cache
         self._cached_ns = 0
         self._fresh_s = 2 * refresh_s + 1.0  # a look may be late by one; older than that, unknown is not yet refused
         self._watched = Watched("keys", self._look, clock, refresh_s=refresh_s)

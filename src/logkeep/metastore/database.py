@@ -40,8 +40,6 @@ class Database(Protocol):
     Raises BackendUnavailable (it does not answer, or others were in the way too often: try later), CorruptData.
     """
 
-    for_update: str  # ends a SELECT whose rows are changed next: nobody else changes them before this transaction ends
-
     def read(self, work: Work[T]) -> T:
         """What `work` returns, in a transaction that changes nothing."""
         ...
@@ -49,6 +47,10 @@ class Database(Protocol):
     def write(self, work: Work[T]) -> T:
         """What `work` returns; what it changed is durable. It may be called several times, also after it was done:
         a connection that is lost during the commit leaves that open."""
+        ...
+
+    def revision(self) -> str | None:
+        """Of its tables, None when there are none yet."""
         ...
 
     def upgrade(self) -> None:

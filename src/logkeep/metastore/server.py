@@ -50,8 +50,6 @@ class _Transaction:
 class ServerDatabase:
     """The Database port. Statements, waits for locks and for connections end after `timeout_s`."""
 
-    for_update = " FOR UPDATE"
-
     def __init__(self, url: str, *, timeout_s: float, clock: Clock | None = None) -> None:
         """url: `mariadb://…` or `postgresql://…`. Raises InputError, which does not tell it: it holds a password."""
         self._clock, self._timeout_s = clock or SystemClock(), timeout_s
@@ -108,12 +106,19 @@ class ServerDatabase:
             return _revision(connection)
 
     def upgrade(self) -> None:
-        with self._named_errors(), self._engine.connect() as holder:
-            if _revision(holder) == HEAD:
-                return
-            with self._alone(holder), self._engine.begin() as connection:
-                from logkeep.metastore.migrate import migrate
+        if self.revision() != HEAD:
+            tried_again(self._upgrade, self._clock, within_s=UPGRADE_WAIT_S)
 
+    def _upgrade(self) -> None:
+        from logkeep.metastore.migrate import migrate  # 0.7 s: before anything is locked
+
+        # Each statement of the holder by itself: a server ends a connection that does nothing within a transaction.
+        with self._named_errors(), self._engine.connect() as holder:
+            holder = holder.execution_options(isolation_level="AUTOCOMMIT")
+            with self._alone(holder), self._engine.begin() as connection:
+                if self._engine.dialect.name == "postgresql":  # large tables take their time
+                    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                    connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 migrate(connection)
 
     @contextmanager
@@ -135,7 +140,6 @@ class ServerDatabase:
             yield
         finally:
             holder.execute(sa.text(release))
-            holder.rollback()
 
     def scrub(self) -> None:
         """Files of a server are its own: it reuses them when it cleans up."""

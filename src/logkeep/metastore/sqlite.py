@@ -40,8 +40,6 @@ class SqliteDatabase:
     overwritten with zeros.
     """
 
-    for_update = ""  # a transaction that writes is alone from its beginning
-
     def __init__(self, path: Path, *, timeout_s: float, clock: Clock | None = None) -> None:
         self._path, self._timeout_s, self._clock = path, timeout_s, clock or SystemClock()
         self._lock = threading.Lock()

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.errors import LogkeepError
 from logkeep.telemetry import get_logger
 
 T = TypeVar("T")
@@ -16,7 +15,7 @@ log = get_logger("metastore")
 class Watched(Generic[T]):
     """A value and when it was last known to be true, looked at again every `refresh_s` by a thread of its own.
 
-    look(value): the value as it is now, or the same object when nothing has changed. Raises LogkeepError.
+    look(value): the value as it is now, or the same object when nothing has changed.
     """
 
     def __init__(self, name: str, look: Callable[[T | None], T], clock: Clock, *, refresh_s: float) -> None:
@@ -58,9 +57,9 @@ class Watched(Generic[T]):
         while not self._ended.wait(self._refresh_s):
             try:
                 self.look()
-            except LogkeepError as error:
+            except Exception as error:  # whatever it is: without this thread every key would be too old one day
                 if not self._failing:
-                    log.warning("the metastore does not answer; what is known goes on", error=error.message)
+                    log.warning("the metastore does not answer; what is known goes on", error=repr(error))
                 self._failing = True
             else:
                 if self._failing:
