@@ -20,7 +20,7 @@ from logkeep.metastore import erasures as erasures_module
 from logkeep.metastore import samples as samples_module
 from logkeep.metastore.database import HEAD, Transaction, bump
 from logkeep.metastore.erasures import CONFIRM_S, WAITING_MAX, Erased, Erasures
-from logkeep.metastore.migrate import VERSIONS, migrate_sqlite
+from logkeep.metastore.migrate import VERSIONS, migrate, migrate_sqlite
 from logkeep.metastore.port import Credential, SignIn
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.metastore.server import ServerDatabase
@@ -115,6 +115,19 @@ def test_tables_of_a_newer_logkeep_are_refused(it: Shared) -> None:
     with pytest.raises(InputError) as refused:
         it.prepare()
     assert refused.value.code == "metastore_too_new" and "9999" in refused.value.message
+
+
+@pytest.mark.parametrize("revision", sorted(path.name[:4] for path in (VERSIONS / "versions").glob("*.py")))
+def test_tables_of_every_revision_are_brought_up_to_date(it: Shared, revision: str) -> None:
+    database = it.open()
+    if isinstance(database, ServerDatabase):
+        with database._engine.begin() as connection:
+            migrate(connection, revision)
+    else:
+        migrate_sqlite(it.folder / "metastore.db", timeout_s=5, to=revision)
+    assert database.revision() == revision
+    assert it.prepare() is not None
+    assert database.revision() == HEAD
 
 
 def test_the_head_is_the_last_of_the_migrations() -> None:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.servers.processes import Server, folder_of, run, unprivileged
+from tests.servers.database_process import Server, folder_of, run, unprivileged
 from tests.service import free_port, wait_for
 
 START_S = 60.0
