@@ -21,8 +21,9 @@ from logkeep.disk import SystemDisk
 from logkeep.errors import InputError
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.database import Database
+from logkeep.metastore.moving import forget_samples
 from logkeep.metastore.sqlite import SqliteDatabase
-from logkeep.metastore.start import FirstRun, prepare
+from logkeep.metastore.start import FirstRun, has_moved, prepare
 from logkeep.queue.local import LocalQueue
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -87,9 +88,22 @@ def _database(settings: Settings) -> Database:
 
 
 def prepare_metastore(settings: Settings) -> FirstRun | None:
-    """As `prepare` says; the first thing a service does."""
+    """As `prepare` says, with what is in the folder's own metastore where another one is set."""
+    file, disk, clock = settings.folder / METASTORE_FILE, SystemDisk(), SystemClock()
     with open_database(settings) as database:
-        return prepare(database, settings.folder, SystemDisk(), SystemClock())
+        if not settings.metastore.url or not file.exists():
+            return prepare(database, settings.folder, disk, clock)
+        with closing(SqliteDatabase(file, timeout_s=settings.metastore.timeout_s)) as before:
+            before.upgrade()
+            first_run = prepare(database, settings.folder, disk, clock, before=before)
+            moved = has_moved(before, database)
+            if moved:
+                forget_samples(before)
+    if moved:
+        file.rename(file.with_name(f"{METASTORE_FILE}.moved"))
+    else:
+        log.warning("the metastore has other accounts than the data folder; the folder's are not used", file=str(file))
+    return first_run
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from tests.contract.metastores import KINDS, Shared, shared
 from tests.service import wait_for
 
+from logkeep import wiring
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, QuotaExceeded
 from logkeep.metastore import erasures as erasures_module
@@ -25,6 +26,7 @@ from logkeep.metastore.port import Credential, SignIn
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.metastore.server import ServerDatabase
 from logkeep.metastore.sign_ins import SignIns
+from logkeep.settings import MetastoreSettings, Settings
 
 SERVERS = [kind for kind in KINDS if kind != "sqlite"]
 
@@ -190,6 +192,31 @@ def test_the_files_of_an_older_logkeep_are_taken_over_once(it: Shared) -> None:
     assert samples.rejected("").newest(10) == [b'{"n":4}'] and samples.dead_letters.newest(10) == [b'{"n":5}']
     left = {path.name for path in it.folder.rglob("*") if path.is_file()}
     assert {name for name in left if not name.startswith("metastore.db")} == {"accounts.json.taken-over"}
+
+
+def test_the_metastore_of_the_data_folder_moves_to_an_empty_server(on_server: tuple[Shared, Any]) -> None:
+    it, _ = on_server
+    settings = Settings(data=str(it.folder))
+    first = wiring.prepare_metastore(settings)
+    assert first is not None
+    with wiring.open_database(settings) as database:
+        ask(Erasures(database, SystemClock(), refresh_s=1))
+        Samples(database, SystemClock()).rejected("shop").append([sample("änna 1"), sample("änna 2")])
+        row = SignIn("a" * 64, Credential("default", "admin", "anna"), "", 1, 2)
+        SignIns(database).put(row, made_after_ns=0, used_after_ns=0, rows_max=10)
+    shared_settings = Settings(data=str(it.folder), metastore=MetastoreSettings(url=it.url))
+    for _ in range(2):  # what was moved is found the second time
+        assert wiring.prepare_metastore(shared_settings) is None
+    accounts = it.accounts()
+    accounts._watched.look()
+    assert accounts.credential(first.app_key) is not None and accounts.app_names() == ["default"]
+    assert accounts.sign_in(first.admin_email, first.admin_password) is not None
+    assert [job.query for job in Erasures(it.open(), SystemClock(), refresh_s=1).jobs("shop")] == ["user=änna"]
+    texts = [msgspec.json.decode(line)["text"] for line in Samples(it.open(), SystemClock()).rejected("shop").newest(9)]
+    assert texts == ["änna 2", "änna 1"] and SignIns(it.open()).find(row.sha256) == row
+    left = [path for path in it.folder.iterdir() if path.name.startswith("metastore")]
+    assert [path.name for path in left] == ["metastore.db.moved"] and "änna 1".encode() not in left[0].read_bytes()
+    assert (it.folder / "first-run.json").exists()
 
 
 def test_a_start_that_was_killed_before_the_files_were_put_away_is_finished(it: Shared) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from logkeep.clock import Clock
 from logkeep.disk import Disk
-from logkeep.metastore import files
+from logkeep.metastore import files, moving
 from logkeep.metastore.accounts import (
     TOPIC,
     hashed_password,
@@ -40,10 +40,12 @@ class FirstRun(msgspec.Struct, frozen=True):
     admin_password: str
 
 
-def prepare(database: Database, folder: Path, disk: Disk, clock: Clock, *, app: str = FIRST_APP) -> FirstRun | None:
+def prepare(
+    database: Database, folder: Path, disk: Disk, clock: Clock, *, app: str = FIRST_APP, before: Database | None = None
+) -> FirstRun | None:
     """Tables and accounts are there, durable; the secrets when this call made them, None when they were there before.
 
-    Where the database is empty and `folder` holds the files of an older Logkeep, their content is taken over. Many
+    An empty database takes over what is in `before`, else in the files that an older Logkeep has left in `folder`. Many
     instances at once: one of them makes what is missing. Raises InputError (a newer Logkeep has made the tables),
     CorruptData (a file that is taken over cannot be read), BackendUnavailable.
     """
@@ -53,6 +55,9 @@ def prepare(database: Database, folder: Path, disk: Disk, clock: Clock, *, app: 
     def fill(transaction: Transaction) -> FirstRun | None:
         bump(transaction, TOPIC)  # first: whoever starts at the same time waits here, and then finds an app
         if transaction.rows("SELECT 1 FROM apps"):
+            return None
+        if before is not None and before.read(_hashes):
+            moving.copy(before, transaction)
             return None
         if found is not None:
             files.insert(transaction, found, clock.now_ns())
@@ -78,6 +83,11 @@ def _put_away(database: Database, found: files.Kept, folder: Path, disk: Disk) -
             "the metastore has other accounts than the data folder; the folder's are not used",
             file=str(folder / files.ACCOUNTS_FILE),
         )
+
+
+def has_moved(before: Database, database: Database) -> bool:
+    """Whether all keys of `before` are in `database`."""
+    return before.read(_hashes) <= database.read(_hashes)
 
 
 def _hashes(transaction: Transaction) -> set[str]:
