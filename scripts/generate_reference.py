@@ -28,7 +28,7 @@ REASONS = {
     "name_too_long": ("`session` or `key` is longer than 512 bytes", "shorten it; long text belongs into `value`"),
     "unknown_app": ("a datagram names no valid key in `app`", "send the app key, or set `intake.udp_default_app`"),
     "duplicate": ("an event with this id is stored already", "nothing: this is a retry that had arrived"),
-    "poison": ("the store refuses this one record", "look into the dead-letter file; then report it"),
+    "poison": ("the store refuses this one record", "look into the dead letters; then report it"),
 }  # fmt: skip
 
 WAIT = "wait for `Retry-After` seconds, then send again"
@@ -91,6 +91,8 @@ CODES = {
     "key_unknown": ("403", "nobody has this key", "look for it in the data folder, in `first-run.json`"),
     "locked": ("–", "another process writes this partition of the queue", "stop that one first"),
     "method_not_allowed": ("405", "the route knows no such method", "`Allow` lists what it knows"),
+    "metastore_too_new": ("–", "a newer Logkeep made the tables of the metastore", "start that one, or a newer"),
+    "metastore_unavailable": ("503", "the database of apps and keys does not answer", WAIT),
     "name_conflict": ("400", "a name in the body differs from the address", "leave it out of the body"),
     "not_found": ("404", "there is nothing of that name", "look at the path; another app may have it"),
     "not_ready": ("503", "the service is starting or stopping", WAIT),

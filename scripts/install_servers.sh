@@ -15,6 +15,8 @@ missing_packages() {
   command -v mvn >/dev/null || echo maven
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     echo chromium
+  command -v mariadbd >/dev/null || echo mariadb-server
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
 }
 
 # Packages of servers start them at once, on ports open to the network; policy-rc.d tells them not to.

@@ -4,11 +4,16 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.servers.kafka import Kafka, running_kafka
 from tests.servers.redis import Redis, running_redis
 from tests.service import Service, running
+
+if TYPE_CHECKING:
+    from tests.servers.mariadb import MariaDb
+    from tests.servers.postgresql import PostgreSql
 
 SBIN = "/usr/sbin:/usr/local/sbin"
 
@@ -50,6 +55,25 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """One server for all tests that do not kill it."""
     with running_redis(require_program("redis-server"), tmp_path_factory.mktemp("redis")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator["MariaDb"]:
+    """A server for the whole session; ask it for a database of your own."""
+    from tests.servers.mariadb import mariadb
+
+    with mariadb(require_program("mariadbd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator["PostgreSql"]:
+    """A server for the whole session; ask it for a database of your own."""
+    from tests.servers.postgresql import postgresql
+
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))  # Debian puts it on nobody's path
+    with postgresql(str(installed[-1]) if installed else require_program("postgres")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

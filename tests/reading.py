@@ -10,17 +10,20 @@ from typing import Any
 import msgspec
 import uvicorn
 from litestar import Litestar
+from tests.metastore import new_metastore
 
 from logkeep.api.app import create_api
 from logkeep.api.backend import Backend, Ledger
 from logkeep.api.serving import Server
 from logkeep.clock import NS_PER_MS, ManualClock
-from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
 from logkeep.feed.hub import Hub
+from logkeep.feed.polling import PollingFeed
+from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Credential
+from logkeep.metastore.sign_ins import SignIns
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Store
@@ -51,6 +54,9 @@ class Accounts:
     def credential(self, secret: str) -> Credential | None:
         return self._credentials.get(secret)
 
+    def credential_of(self, sha256: str) -> Credential | None:
+        return next((found for secret, found in self._credentials.items() if sha256_of(secret) == sha256), None)
+
     def revoke(self, secret: str) -> None:
         del self._credentials[secret]
 
@@ -67,10 +73,14 @@ class Accounts:
 class Reading:
     """An API with its parts within reach. `problems` is what readiness finds wrong; `down` makes the store fail."""
 
-    def __init__(self, settings: Settings | None = None, *, store: Store | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, store: Store | None = None, poll_s: float | None = None
+    ) -> None:
+        """poll_s: tails hear of events by looking into the store, so often; None: `arrive` tells them."""
         self.clock = ManualClock(NOW_NS)
         self.store = store or MemoryStore(clock=self.clock)
         self.feed = Hub(NOW_NS)
+        self._polling = None if poll_s is None else PollingFeed(self.store, self.clock, poll_s=poll_s)
         self.accounts = Accounts()
         self.telemetry = Telemetry()
         self.problems: list[str] = []
@@ -78,20 +88,25 @@ class Reading:
         self.udp_loss: list[dict[str, Any]] = []
         self.ledger = Ledger(received=12, stored=9, rejected={"missing_key": 2}, over_quota=0, expired=0, queued=1)
         self._folder = TemporaryDirectory()
-        self.erasures = Erasures(Path(self._folder.name), SystemDisk(), self.clock)
+        self.database = new_metastore(Path(self._folder.name))
+        self.database_file = Path(self._folder.name, "metastore.db-wal")
+        self.erasures = Erasures(self.database, self.clock, refresh_s=3600)
+        self.degraded: list[str] = []
         self._batches = 0
         self.app = self._make(settings or Settings())
 
     def _make(self, settings: Settings) -> Litestar:
         backend = Backend(
             store=self.store,
-            feed=self.feed,
+            feed=self._polling or self.feed,
             metastore=self.accounts,
+            sign_ins=SignIns(self.database),
             erasures=self.erasures,
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,
             ready=lambda: self.problems,
+            degraded=lambda: self.degraded,
         )
         return create_api(backend, settings=settings, clock=self.clock, telemetry=self.telemetry)
 

@@ -10,6 +10,7 @@ import msgspec
 
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 Level = Literal["trace", "debug", "info", "warn", "error", "fatal"]
+ValueKind = Literal["text", "number", "bool", "null", "object", "array"]
 Scalar = str | int | float | bool | None  # what an attribute holds
 
 LEVEL_ALIASES = {
@@ -40,7 +41,7 @@ RejectReason = Literal[
     "name_too_long",  # session or key over NAME_BYTES_MAX
     "unknown_app",  # a datagram without a valid key
     "duplicate",  # an event with this id is stored already
-    "poison",  # the store refuses this one record; it is in the dead-letter file
+    "poison",  # the store refuses this one record; it is among the dead letters
 ]
 REJECT_REASONS: tuple[str, ...] = RejectReason.__args__  # type: ignore[attr-defined]
 
@@ -83,7 +84,7 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     session: str
     key: str
     value: str
-    kind: Literal["text", "number", "bool", "null", "object", "array"]
+    kind: ValueKind
     number: float | None
     time_ns: int
     received_ns: int

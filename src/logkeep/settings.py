@@ -237,6 +237,27 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     merge_threads: Annotated[int, _doc("threads that merge parts in the background", ge=1, le=64)] = 2
 
 
+class MetastoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Apps, keys, people, sign-ins, erasures, and samples of what was rejected."""
+
+    url: Annotated[
+        str,
+        _doc(
+            '"": SQLite, `metastore.db` in the data folder; else `mariadb://…` or `postgresql://…`, which instances on '
+            "several machines share. It holds a password: better set in the environment than in a file"
+        ),
+    ] = ""
+    refresh_s: Annotated[
+        float, _doc("seconds until a change made by another instance counts here, such as a key revoked", ge=0.1)
+    ] = 2.0
+    keys_valid_s: Annotated[
+        float, _doc("seconds for which keys and sign-ins known before go on while the metastore does not answer", ge=0)
+    ] = 86_400.0
+    timeout_s: Annotated[
+        float, _doc("seconds a statement, a lock or a connection to the metastore is waited for", ge=1)
+    ] = 5.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of it."""
 
@@ -250,6 +271,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     redis: RedisSettings = RedisSettings()
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
+    metastore: MetastoreSettings = MetastoreSettings()
 
     @property
     def folder(self) -> Path:

@@ -75,6 +75,7 @@ METRICS = (
     _histogram("processor_batch_events", "events in one batch", _EVENTS),
     _counter("processor_retries", "writes to the store that failed and were tried again"),
     _newest("processor_oldest_age_seconds", "age of the oldest event of the last batch when it became searchable"),
+    _counter("samples_dropped", "samples of rejected events not kept because the metastore did not answer"),
     _counter("store_days_dropped", "days removed because of their age"),
     _counter("api_requests", "API requests answered, by route and status", "route", "status"),
     _counter("api_reads_ended_early", "reads ended before they were whole: cancelled, or by which limit", "why"),

@@ -11,28 +11,40 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
 from logkeep.clock import SystemClock
 from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable, InputError
-from logkeep.metastore.erasures import Erasures
-from logkeep.metastore.file import FileMetastore
-from logkeep.metastore.port import Metastore
+from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.database import Database
+from logkeep.metastore.moving import forget_samples
+from logkeep.metastore.sqlite import SqliteDatabase
+from logkeep.metastore.start import FirstRun, has_moved, prepare
 from logkeep.queue.local import LocalQueue
-from logkeep.queue.port import ANY, ErasableQueue, Partition, Queue
+from logkeep.queue.port import ANY, LEADER, ErasableQueue, Offset, Partition, Queue
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
+
+if TYPE_CHECKING:
+    from logkeep.api.backend import Backend, Ledger
+    from logkeep.feed.port import Feed, Publisher
+    from logkeep.metastore.erasures import Erasures
+    from logkeep.processor.ledger import AppLedger
+    from logkeep.processor.worker import Processor
+
+    Snapshot = Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]]
 
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
 PROCESSOR_JOIN_S = 8.0
 SEAL_EVERY_S = 1.0
 PARTITIONS_WAIT_S, PARTITIONS_LOOK_S = 20.0, 0.02
+METASTORE_FILE = "metastore.db"
 
 T = TypeVar("T")
 
@@ -49,6 +61,7 @@ def run_role(role: str, index: int, settings: Settings, *, datagrams: socket.soc
         "udp": partial(_run_udp, datagrams),
         "processor": _run_processor,
         "keeper": _run_keeper,
+        "api": _run_api,
     }
     if role not in roles:
         raise InputError(f"no role {role!r}; one of {', '.join(roles)}")
@@ -78,15 +91,63 @@ def _own_partition(settings: Settings, name: Partition) -> Partition:
     return name if settings.queue.kind == "local" else ANY
 
 
-def open_metastore(settings: Settings) -> FileMetastore:
-    return FileMetastore(settings.folder)
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The metastore's database. Raises InputError: its URL is none."""
+    database = _database(settings)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
-def write_app_of_key(metastore: Metastore) -> Callable[[str], str | None]:
+def _database(settings: Settings) -> Database:
+    chosen = settings.metastore
+    if not chosen.url:
+        return SqliteDatabase(settings.folder / METASTORE_FILE, timeout_s=chosen.timeout_s)
+    from logkeep.metastore.server import ServerDatabase
+
+    return ServerDatabase(chosen.url, timeout_s=chosen.timeout_s)
+
+
+def prepare_metastore(settings: Settings) -> FirstRun | None:
+    """As `prepare` says, with what is in the folder's own metastore where another one is set."""
+    file, disk, clock = settings.folder / METASTORE_FILE, SystemDisk(), SystemClock()
+    with open_database(settings) as database:
+        if not settings.metastore.url or not file.exists():
+            return prepare(database, settings.folder, disk, clock)
+        with closing(SqliteDatabase(file, timeout_s=settings.metastore.timeout_s)) as before:
+            before.upgrade()
+            first_run = prepare(database, settings.folder, disk, clock, before=before)
+            moved = has_moved(before, database)
+            if moved:
+                forget_samples(before)
+    if moved:
+        file.rename(file.with_name(f"{METASTORE_FILE}.moved"))
+    else:
+        log.warning("the metastore has other accounts than the data folder; the folder's are not used", file=str(file))
+    return first_run
+
+
+@contextmanager
+def open_accounts(settings: Settings, database: Database, role: str) -> Iterator[Accounts]:
+    """All keys, kept up to date inside; kept in the data folder too where the database is on another machine."""
+    chosen = settings.metastore
+    cache = settings.folder / f"known-keys-{role}.json" if chosen.url else None
+    accounts = Accounts(
+        database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache
+    ).open()
+    try:
+        yield accounts
+    finally:
+        accounts.close()
+
+
+def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
     """The app a write key stands for, None for every other secret."""
 
     def app_of_key(key: str) -> str | None:
-        credential = metastore.credential(key)
+        credential = accounts.last_known(key)
         return credential.app if credential is not None and credential.scope == "write" else None
 
     return app_of_key
@@ -97,10 +158,13 @@ def _run_receiver(index: int, settings: Settings) -> None:
 
     partition = _own_partition(settings, f"http-{index}")
     queue = open_queue(settings, write=(partition,))
-    with closing(queue), _sealing(queue):
-        run_http_receiver(
-            settings, queue=queue, partition=partition, metastore=open_metastore(settings), telemetry=Telemetry()
-        )
+    with (
+        closing(queue),
+        _sealing(queue),
+        open_database(settings) as database,
+        open_accounts(settings, database, partition) as accounts,
+    ):
+        run_http_receiver(settings, queue=queue, partition=partition, metastore=accounts, telemetry=Telemetry())
 
 
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
@@ -148,67 +212,72 @@ class _Server(Protocol):
 
 
 def _run_keeper(index: int, settings: Settings) -> None:
-    """Processor, embedded store and API in one process: the engine's folder cannot be shared."""
+    """Processor, store and API in one process: where the store is embedded, its folder cannot be shared."""
     opening = _begun(lambda: _opened_store(settings))  # while this thread imports: a third of a start
     from logkeep.api.app import create_api
-    from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.hub import Hub
-    from logkeep.processor.erasure import Eraser
-    from logkeep.processor.ledger import read_marks
+    from logkeep.feed.polling import PollingFeed
     from logkeep.processor.marks import GROUP
-    from logkeep.processor.queued import HEAD_BYTES_MAX, balance
-    from logkeep.processor.samples import Samples
+
+    with (
+        closing(opening()) as store,
+        open_database(settings) as database,
+        open_accounts(settings, database, "keeper") as accounts,
+        closing(_erasures(settings, database).open()) as erasures,
+        closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
+        ExitStack() as stack,
+    ):
+        _collect_garbage_rarely()
+        telemetry = Telemetry()
+        _wait_for_partitions(queue, GROUP)
+        # Others may write a shared store too, and a hub hears only of what this process stores.
+        hub = None if _is_shared(settings) else Hub()
+        feed = hub or stack.enter_context(closing(PollingFeed(store, SystemClock())))
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, hub)
+        if hub is not None:
+            hub.begin_at(processor.last_arrival())
+        alone = queue.owned(GROUP).partitions is None
+        backend = _backend(
+            store=store,
+            feed=feed,
+            database=database,
+            accounts=accounts,
+            erasures=erasures,
+            ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
+            udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
+            problems=partial(_problems, queue, store),
+        )
+        api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=telemetry)
+        _serve_beside(processor, _api_server(api, settings))
+
+
+def _processor(
+    settings: Settings,
+    telemetry: Telemetry,
+    queue: ErasableQueue,
+    store: Store,
+    database: Database,
+    accounts: Accounts,
+    erasures: "Erasures",
+    hub: "Publisher | None",
+) -> "Processor":
+    from logkeep.metastore.samples import Samples
+    from logkeep.processor.erasure import Eraser
     from logkeep.processor.worker import Processor
 
-    with closing(opening()) as store:
-        _collect_garbage_rarely()
-        telemetry, clock = Telemetry(), SystemClock()
-        metastore, queue = open_metastore(settings), open_queue(settings, instance=f"keeper-{index}")
-        _wait_for_partitions(queue, GROUP)
-        samples, feed = Samples(settings.folder), Hub()
-        erasures = Erasures(settings.folder, SystemDisk(), clock)
-        processor = Processor(
-            queue=queue,
-            store=store,
-            app_of_key=write_app_of_key(metastore),
-            samples=samples,
-            settings=settings,
-            clock=clock,
-            telemetry=telemetry,
-            feed=feed,
-            eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
-        )
-        feed.begin_at(processor.last_arrival())
-        alone = queue.owned(GROUP).partitions is None
-
-        snapshot = processor.snapshot if alone else lambda: read_marks(queue.marks(GROUP))
-
-        def ledger(app: str) -> Ledger:
-            found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
-            return Ledger(
-                found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased
-            )
-
-        def rejected(app: str, limit: int) -> list[dict[str, Any]]:
-            """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
-            lines = samples.rejected(app).newest(limit)
-            if metastore.app_names() == [app]:
-                lines += samples.rejected("").newest(limit - len(lines))
-            return [msgspec.json.decode(line) for line in lines]
-
-        backend = Backend(
-            store=store,
-            feed=feed,
-            metastore=metastore,
-            erasures=erasures,
-            ledger=ledger,
-            rejected=rejected,
-            udp_loss=processor.udp_loss_rows,
-            ready=lambda: _problems(queue, store),
-        )
-        api = create_api(backend, settings=settings, clock=clock, telemetry=telemetry)
-        _serve_beside(processor, _api_server(api, settings))
-    queue.close()
+    clock = SystemClock()
+    samples = Samples(database, clock)
+    return Processor(
+        queue=queue,
+        store=store,
+        app_of_key=write_app_of_key(accounts),
+        samples=samples,
+        settings=settings,
+        clock=clock,
+        telemetry=telemetry,
+        feed=hub,
+        eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
+    )
 
 
 def _wait_for_partitions(queue: Queue, group: str) -> None:
@@ -235,40 +304,143 @@ def _run_processor(index: int, settings: Settings) -> None:
     """Any number of them share a queue and a store."""
     if settings.queue.kind == "local":
         raise InputError("processors share a queue: set queue.kind to kafka or redis, or run the keeper")
-    with closing(_opened_shared_store(settings)) as store:
-        from logkeep.processor.erasure import Eraser
-        from logkeep.processor.process import run_processor
-        from logkeep.processor.samples import Samples
-        from logkeep.processor.worker import Processor
+    if not _is_shared(settings):
+        raise InputError(
+            "processors share a store, and the embedded one belongs to one process: run the keeper, which is "
+            "processor, store and API in one, or set store.kind"
+        )
+    from logkeep.processor.process import run_processor
 
-        telemetry, clock, samples = Telemetry(), SystemClock(), Samples(settings.folder)
-        with closing(open_queue(settings)) as queue:
-            erasures = Erasures(settings.folder, SystemDisk(), clock)
-            processor = Processor(
-                queue=queue,
-                store=store,
-                app_of_key=write_app_of_key(open_metastore(settings)),
-                samples=samples,
-                settings=settings,
-                clock=clock,
-                telemetry=telemetry,
-                eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
-            )
-            _collect_garbage_rarely()
-            run_processor(
-                processor,
-                host=settings.processor.host,
-                port=settings.processor.port,
-                telemetry=telemetry,
-                problems=lambda: _problems(queue, store),
-            )
+    with (
+        closing(_opened_store(settings)) as store,
+        open_database(settings) as database,
+        open_accounts(settings, database, f"processor-{settings.processor.port}") as accounts,
+        closing(_erasures(settings, database).open()) as erasures,
+        closing(open_queue(settings)) as queue,
+    ):
+        telemetry = Telemetry()
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, None)
+        _collect_garbage_rarely()
+        run_processor(
+            processor,
+            host=settings.processor.host,
+            port=settings.processor.port,
+            telemetry=telemetry,
+            problems=partial(_problems, queue, store),
+        )
 
 
-def _opened_shared_store(settings: Settings) -> Store:
-    """A store that several processes use at once. Raises InputError where there is none."""
-    raise InputError(
-        "processors share a store, and the embedded one belongs to one process: run the keeper, which is processor, "
-        "store and API in one"
+def _run_api(index: int, settings: Settings) -> None:
+    if not _is_shared(settings):
+        raise InputError(
+            "the folder of the embedded store is one process's alone, so an API beside it cannot read; use "
+            "`logkeep serve`, or a store that can be shared (store.kind)"
+        )
+    with closing(_opened_store(settings)) as store:
+        serve_api(settings, store)
+
+
+def serve_api(settings: Settings, store: Store) -> None:
+    """API and pages over a store that processors elsewhere write. Returns after SIGTERM, with what was asked answered.
+
+    It keeps nothing of its own: any number of these may run.
+    """
+    from logkeep.api.app import create_api
+    from logkeep.feed.polling import PollingFeed
+
+    with (
+        open_database(settings) as database,
+        open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
+        closing(open_queue(settings)) as queue,
+        closing(PollingFeed(store, SystemClock())) as feed,
+    ):
+        _collect_garbage_rarely()
+        backend = _backend(
+            store=store,
+            feed=feed,
+            database=database,
+            accounts=accounts,
+            erasures=_erasures(settings, database),
+            ledger=partial(_ledger, queue, partial(_snapshot, queue)),
+            udp_loss=partial(_udp_loss, queue),
+            problems=lambda: [] if store.ready() else ["the store does not answer"],
+        )
+        api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=Telemetry())
+        _serve(_api_server(api, settings))
+
+
+def _is_shared(settings: Settings) -> bool:
+    """Whether several processes may have the store open."""
+    return bool(getattr(settings.store, "kind", "embedded") != "embedded")
+
+
+def _snapshot(queue: Queue) -> "tuple[dict[str, AppLedger], dict[Partition, Offset]]":
+    """The ledger as the marks in the queue tell it: for a process that is not the only one to process."""
+    from logkeep.processor.ledger import read_marks
+    from logkeep.processor.marks import GROUP
+
+    return read_marks(queue.marks(GROUP))
+
+
+def _udp_loss(queue: Queue, app: str) -> list[dict[str, object]]:
+    """As the leader last kept it."""
+    from logkeep.processor.numbers import LOSS_GROUP
+    from logkeep.processor.udp_loss import UdpLoss
+
+    mark = queue.marks(LOSS_GROUP).get(LEADER)
+    return UdpLoss.from_bytes(mark.data if mark is not None else b"").rows(app)
+
+
+def _ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
+    from logkeep.api.backend import Ledger
+    from logkeep.processor.marks import GROUP
+    from logkeep.processor.queued import HEAD_BYTES_MAX, balance
+
+    found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
+    return Ledger(found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased)
+
+
+def _erasures(settings: Settings, database: Database) -> "Erasures":
+    from logkeep.metastore.erasures import Erasures
+
+    return Erasures(database, SystemClock(), refresh_s=settings.metastore.refresh_s)
+
+
+def _backend(
+    *,
+    store: Store,
+    feed: "Feed",
+    database: Database,
+    accounts: Accounts,
+    erasures: "Erasures",
+    ledger: Callable[[str], "Ledger"],
+    udp_loss: Callable[[str], list[dict[str, object]]],
+    problems: Callable[[], list[str]],
+) -> "Backend":
+    from logkeep.api.backend import Backend
+    from logkeep.metastore.samples import Samples
+    from logkeep.metastore.sign_ins import SignIns
+
+    samples = Samples(database, SystemClock())
+
+    def rejected(app: str, limit: int) -> list[dict[str, Any]]:
+        """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
+        lines = samples.rejected(app).newest(limit)
+        if accounts.app_names() == [app]:
+            lines += samples.rejected("").newest(limit - len(lines))
+        return [msgspec.json.decode(line) for line in lines]
+
+    return Backend(
+        store=store,
+        feed=feed,
+        metastore=accounts,
+        sign_ins=SignIns(database),
+        erasures=erasures,
+        ledger=ledger,
+        rejected=rejected,
+        udp_loss=udp_loss,
+        ready=problems,
+        degraded=lambda: [problem] if (problem := accounts.problem()) else [],
     )
 
 
@@ -319,6 +491,13 @@ def _begun(work: Callable[[], T]) -> Callable[[], T]:
     return future.result
 
 
+def _serve(server: _Server) -> None:
+    """Returns after SIGTERM. uvicorn takes the signal, ends in order, then raises it again to kill."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: None)
+    asyncio.run(server.serve())
+
+
 def _serve_beside(processor: Any, server: _Server) -> None:
     """The API answers while the processor works; either of them ending ends both. Raises what ended the processor."""
     failure: list[BaseException] = []
@@ -333,7 +512,7 @@ def _serve_beside(processor: Any, server: _Server) -> None:
 
     thread = threading.Thread(target=process, name="processor", daemon=True)
     thread.start()
-    asyncio.run(server.serve())  # returns after SIGTERM: uvicorn takes the signal
+    _serve(server)
     processor.stop()
     thread.join(PROCESSOR_JOIN_S)
     if failure:

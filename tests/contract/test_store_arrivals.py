@@ -34,8 +34,9 @@ def test_events_come_in_the_order_of_arrival_whatever_their_times(it: Opened) ->
 
 
 def test_the_event_is_as_a_search_gives_it(it: Opened) -> None:
-    it.write(it.event("odd", value="a\tb\n\\c", arrival=7, attributes={"a\tb": "c\td"}))
+    it.write(it.event("odd", value="a\tb\n\\c", arrival=7, attributes={"a\tb": "c\td"}, pattern="0123abcd"))
     (found,) = it.store.arrived(Reading(), ArrivedRequest(it.app, All(), 0, 10, 10))
+    assert found.pattern == "0123abcd"
     assert msgspec.json.decode(found.event) == msgspec.json.decode(it.page().events)[0]
 
 

@@ -132,9 +132,9 @@ def test_a_person_may_erase_but_a_page_of_another_site_may_not(client: TestClien
     assert own.status_code == 202
 
 
-def test_the_file_of_jobs_holds_no_secret(reading: Reading, client: TestClient[Any]) -> None:
+def test_the_metastore_holds_no_secret_of_a_job(reading: Reading, client: TestClient[Any]) -> None:
     asked = ask(client, query="a").json()
-    kept = reading.erasures._path.read_text()
+    kept = reading.database_file.read_bytes().decode("latin-1")
     assert asked["job"] in kept
     assert asked["confirm"] not in kept and ADMIN["Authorization"].split()[1] not in kept
 

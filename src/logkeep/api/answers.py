@@ -268,8 +268,11 @@ class UdpLossAnswer(msgspec.Struct):
     senders: list[dict[str, Any]]
 
 
-class HealthAnswer(msgspec.Struct):
+class HealthAnswer(msgspec.Struct, omit_defaults=True):
+    """degraded: what is wrong and yet hinders no read, in words."""
+
     status: str
+    degraded: list[str] = []
 
 
 class Neighbours(msgspec.Struct):

@@ -81,7 +81,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         checks=Readers("check", threads=CHECK_THREADS, waiting_max=WAITING_MAX),
         tails=Tails(backend.feed, settings.tail, telemetry),
         exports=Places(settings.api.exports, "exports"),
-        sign_ins=SignIns(backend.metastore, clock),
+        sign_ins=SignIns(backend.sign_ins, backend.metastore, clock, valid_s=settings.metastore.keys_valid_s),
         attempts=SignInAttempts(clock),
         pages=Pages(),
         completions=Remembered(),

@@ -34,14 +34,14 @@ async def admit(connection: Connection, _: BaseRouteHandler) -> None:
         return
     route = BY_PLACE[(cast(Any, method), connection.scope["path_template"])]
     if route.scope != "open":
-        connection.state.credential = _reader(connection, route)
+        connection.state.credential = await _reader(connection, route)
     if route.parameters is not None:
         _refuse_odd_parameters(connection, route.parameters)
 
 
-def still_admitted(connection: Connection) -> None:
+async def still_admitted(connection: Connection) -> None:
     """For answers that last: raises as `admit` when the credential of this request holds no more."""
-    _reader(connection, BY_PLACE[("GET", connection.scope["path_template"])])  # all of them are reads
+    await _reader(connection, BY_PLACE[("GET", connection.scope["path_template"])])  # all of them are reads
 
 
 def provide_credential(
@@ -117,13 +117,13 @@ def path_of(connection: Connection) -> str:
     return quote(raw, safe="/%:@!$&'()*+,;=~-._") + (f"?{query}" if query else "")
 
 
-def _reader(connection: Connection, route: Route) -> Credential:
+async def _reader(connection: Connection, route: Route) -> Credential:
     context = cast(Context, connection.app.state.context)
     authorization = connection.headers.get("authorization")
     if authorization is not None:
         credential = _by_token(context, authorization)
     else:
-        credential = context.sign_ins.credential(connection.cookies.get(COOKIE, ""))
+        credential = await _by_cookie(context, connection.cookies.get(COOKIE, ""))
         if credential is None and route.for_people and wants_page(connection):
             raise SignInNeeded(path_of(connection))
     if credential is None:
@@ -148,6 +148,13 @@ def _reader(connection: Connection, route: Route) -> Credential:
 def _by_token(context: Context, authorization: str) -> Credential | None:
     kind, _, token = authorization.partition(" ")
     return context.backend.metastore.credential(token.strip()) if kind.lower() == "bearer" and token.strip() else None
+
+
+async def _by_cookie(context: Context, secret: str) -> Credential | None:
+    """From memory nearly always; else by a thread, for the metastore is asked then."""
+    if not secret or context.sign_ins.is_fresh(secret):
+        return context.sign_ins.credential(secret)
+    return await context.checks.run(lambda: context.sign_ins.credential(secret))
 
 
 def _refuse_odd_parameters(connection: Connection, known: tuple[str, ...]) -> None:

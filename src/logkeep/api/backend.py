@@ -16,7 +16,7 @@ from logkeep.api.tails import Tails
 from logkeep.clock import Clock
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
-from logkeep.metastore.port import Metastore
+from logkeep.metastore.port import Metastore, SignInRows
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -42,17 +42,20 @@ class Backend:
     """All callables may block and are called from threads.
 
     ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. ready(): what is wrong
-    now, in words for the operator; [] when all is well. feed: what is stored from now on.
+    now, in words for the operator; [] when all is well.
+    degraded(): what is wrong and hinders no read. feed: what is stored from now on.
     """
 
     store: Store
     feed: Feed
     metastore: Metastore
+    sign_ins: SignInRows
     erasures: Erasures
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]
     ready: Callable[[], list[str]]
+    degraded: Callable[[], list[str]] = list
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,15 @@ async def live() -> Response[bytes]:
     },
 )
 async def ready(context: GivenContext) -> Response[bytes]:
-    """200 when requests can be answered; 503 with the reasons when not: send no traffic here then."""
+    """200 when requests can be answered; 503 with the reasons when not: send no traffic here then.
+
+    `degraded` tells what is wrong and hinders no request.
+    """
     problems = await context.checks.run(context.backend.ready)
     if problems:
         raise BackendUnavailable("; ".join(problems), code="not_ready")
-    return json_answer(msgspec.json.encode(HealthAnswer("ready")))
+    degraded = await context.checks.run(context.backend.degraded)
+    return json_answer(msgspec.json.encode(HealthAnswer("ready", degraded)))
 
 
 @get(

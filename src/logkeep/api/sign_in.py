@@ -52,7 +52,7 @@ async def sign_in(request: Request[Any, Any, Any], context: GivenContext) -> Res
         )
         return html_answer(page, 403 if credential else 401)
     context.attempts.succeeded(address)
-    secret = context.sign_ins.open(credential, token or None)
+    secret = await context.checks.run(lambda: context.sign_ins.open(credential, token or None))
     return Redirect(_next(form.get("next", "/")), status_code=303, cookies=[_cookie(request, secret, LIFETIME_S)])
 
 
@@ -60,7 +60,8 @@ async def sign_in(request: Request[Any, Any, Any], context: GivenContext) -> Res
 async def sign_out(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
     """The cookie is worth nothing any more, here and in the browser."""
     refuse_foreign_posts(request)
-    context.sign_ins.close(request.cookies.get(COOKIE, ""))
+    secret = request.cookies.get(COOKIE, "")
+    await context.checks.run(lambda: context.sign_ins.close(secret))
     return Redirect("/sign-in", status_code=303, cookies=[_cookie(request, "", 0)])
 
 

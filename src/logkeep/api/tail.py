@@ -8,6 +8,7 @@ moves the reader's place on, so that coming back does not mean looking through w
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -24,7 +25,7 @@ from logkeep.api.streams import Parts, StreamAnswer
 from logkeep.api.tail_buffers import Buffer, Reason, notice
 from logkeep.api.tails import Tail, event_frame
 from logkeep.clock import NS_PER_DAY, NS_PER_S
-from logkeep.errors import InputError, LogkeepError
+from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.query.ast import Equals, Query
 from logkeep.query.parser import parse
 from logkeep.store.port import Arrived, ArrivedRequest
@@ -34,6 +35,7 @@ PAGE_EVENTS = 250  # of a replay: as many events of the largest size are 64 MB
 RETRY_MS = 1000  # how soon a browser comes back
 ARRIVAL_MAX = (1 << 63) - 1
 LAST_ID_CHARS_MAX = 1024
+FOLLOW_S = 5.0  # for the first look into the store at an app that nobody tailed
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second keeps nginx from holding events back
 
@@ -79,22 +81,32 @@ async def tail(
     )
 
 
+class _Id(msgspec.Struct):
+    id: str
+
+
+_decode_id = msgspec.json.Decoder(_Id).decode
+
+
 class _Stream:
     """What one reader is sent."""
 
     def __init__(self, request: Request[Any, Any, Any], context: Context, app: str, query: Query, place: Tail) -> None:
         self._request, self._context, self._app, self._query, self._place = request, context, app, query, place
+        self._feed = context.backend.feed
         self._keep_alive_s = context.settings.tail.keep_alive_s
         self._sent = 0  # the place of which the reader knows
 
     async def parts(self, last_id: str) -> Parts:
         try:
+            await self._follow()
             if last_id:
                 yield b": logkeep tail\nretry: %d\n\n" % RETRY_MS
                 async for part in self._missed(last_id):
                     yield part
                 buffer = self._place.attach()
-                async for part in self._replayed(self._sent, buffer.after):  # what came during the replay
+                # What was told during the replay; none of it has an arrival that the overlap does not reach.
+                async for part in self._replayed(self._sent, buffer.after, self._sent):
                     yield part
             else:
                 buffer = self._place.attach()
@@ -107,12 +119,21 @@ class _Stream:
 
     # ── while the reader was away ─────────────────────────────────────────────────────────────────────────────────
 
+    async def _follow(self) -> None:
+        """Everything from here on is told to this process. Raises BackendUnavailable."""
+        if not self._feed.is_followed(self._app):
+            look = partial(self._feed.is_followed, self._app, FOLLOW_S)
+            if not await self._context.checks.run(look):
+                raise BackendUnavailable("the store does not answer; try again")
+
     async def _missed(self, last_id: str) -> Parts:
-        until = self._context.tails.position()
+        until = self._context.tails.position(self._app)
         after, reason = await self._place_of(last_id, until)
         if reason is not None:
             yield notice(reason, None)
-        async for part in self._replayed(after, until):
+        # What was not visible yet when the reader was told its place lies up to the overlap before that.
+        told = until if reason == "unknown_position" else 0
+        async for part in self._replayed(after, until, told):
             yield part
 
     async def _place_of(self, last_id: str, until: int) -> tuple[int, Reason | None]:
@@ -122,23 +143,28 @@ class _Stream:
         else:
             found = await self._read(ArrivedRequest(self._app, Equals("id", last_id), -1, ARRIVAL_MAX, 1))
             after = found[0].arrival if found else ARRIVAL_MAX
-        if after > until:
+        if after > until + self._feed.overlap_ns:  # another instance may have looked a moment later
             return until, "unknown_position"
+        after = min(after, until)
         days = self._context.settings.store.retention_days
         oldest = self._context.clock.now_ns() // NS_PER_DAY * NS_PER_DAY - (days - 1) * NS_PER_DAY
         return (oldest, "expired") if after < oldest else (after, None)
 
-    async def _replayed(self, after: int, until: int) -> Parts:
-        """What was stored in after < arrival <= until, the newest `tail.replay_events_max` of it."""
+    async def _replayed(self, after: int, until: int, told: int) -> Parts:
+        """What has its place in told < place <= until and was stored in after < arrival, or the overlap before.
+
+        The newest `tail.replay_events_max` of it.
+        """
         limit = self._context.settings.tail.replay_events_max
-        if after < until:
+        begin = max(0, after - self._feed.overlap_ns)
+        if begin < until and told < until:
             try:
                 async with self._context.tails.replays:
-                    skipped, after = await self._newest(ArrivedRequest(self._app, self._query, after, until, limit))
+                    skipped, begin = await self._newest(ArrivedRequest(self._app, self._query, begin, until, limit))
                 if skipped:
                     self._context.telemetry["tail_dropped"].labels("replay_limit").inc(skipped)
                     yield notice("replay_limit", skipped)
-                async for part in self._pages(after, until):
+                async for part in self._pages(begin, until, told, after):
                     yield part
             except LimitReached:  # coming back again would cost as much again
                 yield notice("replay_limit", None)
@@ -146,16 +172,23 @@ class _Stream:
             self._sent = until
             yield b"id: %d\n\n" % until
 
-    async def _pages(self, after: int, until: int) -> AsyncIterator[bytes]:
+    async def _pages(self, after: int, until: int, told: int, known: int) -> AsyncIterator[bytes]:
+        """known: the place the reader has; frames of what lies before it do not take it back."""
         while after < until:
             async with self._context.tails.replays:
                 page = await self._read(ArrivedRequest(self._app, self._query, after, until, PAGE_EVENTS))
             if page:
                 after = page[-1].arrival
-                self._context.telemetry["tail_events"].inc(len(page))
-                yield b"".join(event_frame(each.arrival, each.event) for each in page)
+            if wanted := [each for each in page if told < self._place_in_feed(each) <= until]:
+                self._context.telemetry["tail_events"].inc(len(wanted))
+                yield b"".join(event_frame(max(each.arrival, known), each.event) for each in wanted)
             if len(page) < PAGE_EVENTS:
                 return
+
+    def _place_in_feed(self, found: Arrived) -> int:
+        if not self._feed.overlap_ns:
+            return found.arrival
+        return self._feed.place(self._app, found.arrival, _decode_id(found.event).id)
 
     async def _newest(self, request: ArrivedRequest) -> tuple[int, int]:
         return await self._context.read(lambda reading: self._context.backend.store.newest_arrived(reading, request))
@@ -179,7 +212,7 @@ class _Stream:
             yield data
             if clock.monotonic_ns() >= look_at_ns:
                 look_at_ns = clock.monotonic_ns() + int(self._keep_alive_s * NS_PER_S)
-                self._look_at_credential()
+                await self._look_at_credential()
 
     def _keep_alive(self, buffer: Buffer) -> bytes:
         if not buffer.is_empty or self._place.seen <= self._sent:
@@ -187,9 +220,9 @@ class _Stream:
         self._sent = self._place.seen
         return b": keep-alive\nid: %d\n\n" % self._sent
 
-    def _look_at_credential(self) -> None:
+    async def _look_at_credential(self) -> None:
         """Raises InputError when the reader may not read any more: a token revoked, a sign-in ended."""
         try:
-            still_admitted(self._request)
+            await still_admitted(self._request)
         except SignInNeeded as error:
             raise InputError("the sign-in has ended; sign in again", code="unauthorized", status=401) from error

@@ -134,9 +134,9 @@ class Tails:
         self._thread = threading.Thread(target=self._run, name="tails", daemon=True)
         self._thread.start()
 
-    def position(self) -> int:
-        """Everything up to here is in the store."""
-        return self._feed.position()
+    def position(self, app: str) -> int:
+        """Everything of `app` up to here is in the store."""
+        return self._feed.position(app)
 
     def attach(self, group: Group) -> Buffer:
         settings = self._settings
@@ -144,7 +144,7 @@ class Tails:
             self._memory,
             bytes_max=settings.reader_bytes_max,
             events_max=settings.reader_events_max,
-            after=self._feed.position(),
+            after=self._feed.position(group.app),
         )
         group.buffers.append(buffer)
         return buffer

@@ -58,6 +58,7 @@ def all_findings(config: Path | None, data: Path | None) -> list[Finding]:
     except InputError as error:
         return [Finding("configuration", "wrong", error.message)]
     found = [_configuration(settings, config), _data_folder(settings), _disk_space(settings)]
+    found.append(_found("metastore", lambda: _metastore(settings)))
     running = _lock_holder(settings.folder)
     found.append(Finding("service", "note", f"running, process {running}" if running else "not running"))
     if running:
@@ -102,6 +103,24 @@ def _disk_space(settings: Settings) -> Finding:
         return Finding("disk space", "wrong", detail)
     low = free < least + settings.queue.bytes_max // 10
     return Finding("disk space", "note" if low else "ok", detail + ("; getting low" if low else ""))
+
+
+def _metastore(settings: Settings) -> Finding:
+    """Never tells its address, which holds a password."""
+    from logkeep import wiring
+    from logkeep.metastore.database import HEAD
+
+    file, shared = settings.folder / wiring.METASTORE_FILE, bool(settings.metastore.url)
+    if not shared and not file.exists():
+        return Finding("metastore", "note", f"{file} is not there yet; the first start makes it")
+    with wiring.open_database(settings) as database:
+        revision = database.revision()
+        if revision is None:
+            return Finding("metastore", "note", "reachable, without tables yet; the first start makes them")
+        apps = database.read(lambda transaction: transaction.rows("SELECT COUNT(*) FROM apps"))[0][0]
+        where = "reachable" if shared else str(file)
+    state: State = "ok" if revision == HEAD else "note"
+    return Finding("metastore", state, f"{where}; {apps} apps, tables of revision {revision} (this one's: {HEAD})")
 
 
 def _size(number: int) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ import msgspec
 
 from logkeep import settings as settings_module
 from logkeep.disk import SystemDisk
-from logkeep.errors import InputError, LogkeepError
-from logkeep.metastore.file import FIRST_RUN_FILE, FirstRun, first_start
+from logkeep.errors import BackendUnavailable, InputError, LogkeepError
+from logkeep.metastore.start import FIRST_RUN_FILE, FirstRun
 from logkeep.settings import Settings
 from logkeep.supervisor import Supervisor, free_port, lock_data_folder
-from logkeep.telemetry import Telemetry, configure_logging, share_metrics_in
+from logkeep.telemetry import Telemetry, configure_logging, get_logger, share_metrics_in
 
-ROLES = ("receiver", "udp", "processor", "keeper")
+log = get_logger("start")
+
+ROLES = ("receiver", "udp", "processor", "keeper", "api")
 
 
 def serve(data: str | None, intake: str | None, api: str | None, config: Path | None) -> int:
@@ -41,7 +44,8 @@ def run(role: str, data: str | None, intake: str | None, api: str | None, config
     if role not in ROLES:
         print(
             f"logkeep run: no role {role!r}; one of {', '.join(ROLES)} "
-            "(keeper is processor, embedded store and API: the embedded engine lives in one process)",
+            "(keeper is processor, embedded store and API: the embedded engine lives in one process; api needs a store "
+            "that can be shared)",
             file=sys.stderr,
         )
         return 2
@@ -52,11 +56,11 @@ def run(role: str, data: str | None, intake: str | None, api: str | None, config
         return 2
     configure_logging(settings.log_level)
     SystemDisk().make_folder(settings.folder)
-    first_start(settings.folder, SystemDisk())
     share_metrics_in(settings.folder / "run" / "metrics")
     from logkeep import wiring
 
     try:
+        _say_first_run(settings, wiring.prepare_metastore(settings))
         wiring.run_role(role, index, settings)
     except LogkeepError as error:
         print(f"logkeep run {role}: {error.message}", file=sys.stderr)
@@ -90,10 +94,28 @@ def _serve(settings: Settings) -> int:
     )
     api = msgspec.structs.replace(settings.api, port=free_port(settings.api.host, settings.api.port, udp=False))
     settings = msgspec.structs.replace(settings, intake=intake, api=api)
-    first_start(folder, SystemDisk())
+    _prepare_metastore(settings)
     shutil.rmtree(folder / "run", ignore_errors=True)
     share_metrics_in(folder / "run" / "metrics")
     return Supervisor(settings, Telemetry()).run(lambda: _greet(settings))
+
+
+def _prepare_metastore(settings: Settings) -> None:
+    """In a process of its own where that needs what would stay in this one's memory as long as it runs: 25 MB."""
+    if not settings.metastore.url:
+        from logkeep import wiring
+
+        wiring.prepare_metastore(settings)
+        return
+    command = [sys.executable, "-m", "logkeep.cli.prepare"]
+    done = subprocess.run(command, input=msgspec.json.encode(settings), stdout=subprocess.DEVNULL)
+    if done.returncode:
+        raise BackendUnavailable("the metastore cannot be used; see above", code="metastore_unavailable")
+
+
+def _say_first_run(settings: Settings, first_run: FirstRun | None) -> None:
+    if first_run is not None:
+        log.info("the first start; its key, token and sign-in are in", file=str(settings.folder / FIRST_RUN_FILE))
 
 
 def _greet(settings: Settings) -> None:

@@ -28,7 +28,7 @@ def serve(data: Data = None, intake: Intake = None, api: Api = None, config: Con
 
 
 def run(
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="receiver, udp, processor or keeper.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="receiver, udp, processor, keeper or api.")],
     data: Data = None,
     intake: Intake = None,
     api: Api = None,

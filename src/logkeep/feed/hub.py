@@ -15,7 +15,9 @@ EVENT_OVERHEAD_BYTES = 1000  # the object, its names and its times, beside the v
 
 
 class Hub:
-    """The Feed port. position: of the last event stored before this process began."""
+    """The ports Feed and Publisher. position: of the last event stored before this process began."""
+
+    overlap_ns = 0  # one processor, one order
 
     def __init__(self, position: int = 0, *, events_max: int = 20_000, bytes_max: int = 64 << 20) -> None:
         self._position, self._events_max, self._bytes_max = position, events_max, bytes_max
@@ -29,8 +31,20 @@ class Hub:
                 listener.offer(events, last)
             self._position = max(self._position, last)
 
-    def position(self) -> int:
+    def position(self, app: str = "") -> int:
         return self._position
+
+    def is_followed(self, app: str, wait_s: float = 0.0) -> bool:
+        return True
+
+    def place(self, app: str, arrival: int, event_id: str) -> int:
+        return arrival
+
+    def miss(self, app: str, count: int, last: int) -> None:
+        """Whoever follows `app` is told that `count` events up to position `last` are not told."""
+        with self._lock:
+            for listener in self._listeners:
+                listener.miss(app, count, last)
 
     def begin_at(self, position: int) -> None:
         """Positions up to this one were stored by an earlier process."""
@@ -94,6 +108,13 @@ class _Ear:
             for app, mine in _by_app(events, apps):
                 self._add(app, mine, last)
             self._changed.notify()
+
+    def miss(self, app: str, count: int, last: int) -> None:
+        """Called by the hub, under its lock."""
+        if app in self._apps:
+            with self._changed:
+                self._missed[app] = (self._missed.get(app, (0, 0))[0] + count, last)
+                self._changed.notify()
 
     def _add(self, app: str, events: Sequence[Event], last: int) -> None:
         """What there is room for waits; the rest, and what follows it while there is none, is counted as missed."""

@@ -4,9 +4,8 @@ A position is an event's place in the order of arrival (`Event.arrival`): a numb
 processor stores, across restarts, and that the store keeps. So a listener that was away asks the store for what came
 after the last position it saw, and the feed itself keeps nothing: losing it loses no event.
 
-In one process this is `hub.py`. Between machines it is a topic: `publish` appends the batch under its app, `listen`
-begins at the end, and `position` is the one of the last batch seen. Positions of several processors come from their
-clocks; a listener that resumes there asks for some seconds more and leaves out ids it has.
+In one process this is `hub.py`. A process without a processor looks into the store: `polling.py`. Positions of several
+processors come from their clocks, so an event may become visible after one with a later arrival, up to `overlap_ns`.
 """
 
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from typing import Protocol
 import msgspec
 
 from logkeep.event import Event
+
+NOT_YET = 1 << 63  # beyond every position
 
 
 class Arrivals(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +49,7 @@ class Listener(Protocol):
     def close(self) -> None: ...
 
 
-class Feed(Protocol):
+class Publisher(Protocol):
     """Safe from many threads."""
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -58,8 +59,22 @@ class Feed(Protocol):
         """
         ...
 
-    def position(self) -> int:
-        """The position of the last event published; everything up to it is in the store."""
+
+class Feed(Protocol):
+    """Safe from many threads."""
+
+    overlap_ns: int  # between two arrivals of which the later one may become visible first
+
+    def position(self, app: str) -> int:
+        """The position of the last event of `app` that was told; everything up to it is in the store."""
+        ...
+
+    def is_followed(self, app: str, wait_s: float = 0.0) -> bool:
+        """Whether all of `app` beyond `position` is told from now on; waits up to `wait_s` for that."""
+        ...
+
+    def place(self, app: str, arrival: int, event_id: str) -> int:
+        """The position of an event found in the store: its arrival, a later one where it was told late, or NOT_YET."""
         ...
 
     def listen(self) -> Listener: ...

@@ -1,30 +1,31 @@
-"""Erasures: what is to be erased, how far it is, and the receipts; in one small file beside the accounts.
+"""Erasures: what is to be erased, how far it is, and the receipts.
 
     waiting_for_confirmation → confirmed → removing_files → done
                                          ↘ failed
 
-The file is replaced as a whole with each step, durably: after a crash a job goes on from the last one. It holds the
-text of each query, and of what was erased nothing but numbers. Of confirmations it holds hashes.
+Each step is durable: after a crash a job goes on from the last one. Of a job the text of its query is kept, of what
+was erased nothing but numbers, of the confirmation a hash.
 """
 
-import hashlib
 import hmac
+import re
 import secrets
-import threading
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.disk import Disk
-from logkeep.errors import BackendUnavailable, CorruptData, InputError, QuotaExceeded
+from logkeep.errors import InputError, QuotaExceeded
+from logkeep.metastore.accounts import sha256_of
+from logkeep.metastore.database import Database, Transaction, bump, change_of
+from logkeep.metastore.watched import Watched
 
-ERASURES_FILE = "erasures.json"
+TOPIC = "erasures"
 CONFIRM_S = 600  # between count and confirmation: time to look at what would go
 WAITING_MAX = 20  # for confirmation, of one app
 JOBS_MAX = 1000  # kept; beyond that the oldest receipt goes
-_FILE_BYTES_MAX = 64 << 20
+_NAME = re.compile(r"era_[0-9a-f]{16}")
 
 State = Literal["waiting_for_confirmation", "confirmed", "removing_files", "done", "failed"]
 
@@ -74,39 +75,45 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
 
 
-class Erasures:
-    """The jobs of all apps. Safe from many threads of the one process that has the file.
+class _Open(msgspec.Struct, frozen=True):
+    """The jobs somebody has to do something for, oldest first. change: of the topic, as these were read."""
 
-    Raises CorruptData when the file cannot be read.
+    change: int
+    jobs: list[Erasure]
+
+
+class Erasures:
+    """The jobs of all apps, shared by all instances. Raises BackendUnavailable, CorruptData where it asks the database.
+
+    `first` and nothing else is answered from memory: a processor asks it all the time. What is confirmed elsewhere is
+    seen there `refresh_s` later at most, once the database answers.
     """
 
-    def __init__(self, folder: Path, disk: Disk, clock: Clock) -> None:
-        self._path, self._disk, self._clock = folder / ERASURES_FILE, disk, clock
-        self._lock = threading.Lock()
-        self._jobs: dict[str, Erasure] = {}  # oldest first
-        try:
-            data = disk.read(self._path, 0, _FILE_BYTES_MAX)
-            self._jobs = {job.job: job for job in msgspec.json.decode(data, type=list[Erasure])}
-        except FileNotFoundError:
-            pass
-        except msgspec.MsgspecError as error:
-            raise CorruptData(f"{self._path} cannot be read: {error}; restore it from a backup") from error
+    def __init__(self, database: Database, clock: Clock, *, refresh_s: float) -> None:
+        """`open` before `first` is asked."""
+        self._database, self._clock = database, clock
+        self._watched = Watched("erasures", self._look, clock, refresh_s=refresh_s)
+
+    def open(self) -> "Erasures":
+        """What is open is known, and looked at from now on. Raises BackendUnavailable."""
+        self._watched.look()
+        self._watched.start()
+        return self
+
+    def close(self) -> None:
+        self._watched.close()
 
     def jobs(self, app: str) -> list[Erasure]:
         """Newest first, without those that were not confirmed in time."""
-        with self._lock:
-            self._drop_expired()
-            return [job for job in reversed(self._jobs.values()) if job.app == app]
+        now_ns = self._clock.now_ns()
+        found = self._database.read(lambda transaction: _of_app(transaction, app))
+        return [job for job in reversed(found) if not _has_expired(job, now_ns)]
 
     def job(self, app: str, name: str) -> Erasure:
         """Raises InputError (404)."""
-        found = next((job for job in self.jobs(app) if job.job == name), None)
-        if found is None:
-            raise InputError(
-                f"there is no erasure {name[:40]!r}; without confirmation one is forgotten after {CONFIRM_S // 60} min",
-                code="not_found",
-                status=404,
-            )
+        found = self.named(name)
+        if found is None or found.app != app or _has_expired(found, self._clock.now_ns()):
+            raise _unknown(name)
         return found
 
     def ask(self, *, app: str, query: str, from_ns: int, to_ns: int, matches: int, by: str) -> tuple[Erasure, str]:
@@ -123,70 +130,143 @@ class Erasures:
             asked_by=by,
             asked_ns=now_ns,
             expires_ns=now_ns + CONFIRM_S * NS_PER_S,
-            confirm_sha256=_sha256(token),
+            confirm_sha256=sha256_of(token),
         )
-        with self._lock:
-            self._drop_expired()
-            waiting = sum(j.app == app and j.state == "waiting_for_confirmation" for j in self._jobs.values())
-            if waiting >= WAITING_MAX:
-                raise QuotaExceeded(
-                    f"{waiting} erasures wait for their confirmation, which is the limit; confirm them, or wait until "
-                    f"they are forgotten after {CONFIRM_S // 60} min",
-                    retry_after_s=60,
-                )
-            self._keep(job)
+
+        def insert(transaction: Transaction) -> None:
+            bump(transaction, TOPIC)  # first: from here on nobody else asks
+            _drop_expired(transaction, now_ns)
+            if _named(transaction, job.job) is None:
+                _refuse_too_many(transaction, app)
+                insert_job(transaction, job)
+
+        self._database.write(insert)
         return job, token
 
     def confirm(self, app: str, name: str, token: str, by: str) -> Erasure:
         """The job is to be done, durably; what was confirmed before stays as it is. Raises InputError (403, 404)."""
         job = self.job(app, name)
-        if not hmac.compare_digest(_sha256(token), job.confirm_sha256):
+        if not hmac.compare_digest(sha256_of(token), job.confirm_sha256):
             raise InputError(
                 "this is not the confirmation of this erasure; send `confirm` as the DELETE answered it",
                 code="wrong_confirmation",
                 status=403,
             )
-        with self._lock:
-            job = self._jobs.get(name, job)
+        now_ns = self._clock.now_ns()
+
+        def set_confirmed(transaction: Transaction) -> Erasure:
+            bump(transaction, TOPIC)
+            job = _named(transaction, name)
+            if job is None:
+                raise _unknown(name)
             if job.state != "waiting_for_confirmation":
                 return job
-            changed = {"state": "confirmed", "confirmed_by": by, "confirmed_ns": self._clock.now_ns()}
-            return self._keep(msgspec.structs.replace(job, **changed))
+            return _keep(
+                transaction,
+                msgspec.structs.replace(job, state="confirmed", confirmed_by=by, confirmed_ns=now_ns),
+            )
+
+        changed = self._database.write(set_confirmed)
+        self._watched.look()
+        return changed
 
     def change(self, name: str, **changes: Any) -> None:
         """The job has these members, durably. One that is not known is passed over."""
-        with self._lock:
-            if (job := self._jobs.get(name)) is not None:
-                self._keep(msgspec.structs.replace(job, **changes))
 
-    def first(self, state: State, *, name: str | None = None) -> Erasure | None:
-        """The oldest job in this state (of this name)."""
-        with self._lock:
-            return next((j for j in self._jobs.values() if j.state == state and name in (None, j.job)), None)
+        def replace(transaction: Transaction) -> None:
+            bump(transaction, TOPIC)
+            if (job := _named(transaction, name)) is not None:
+                _keep(transaction, msgspec.structs.replace(job, **changes))
+
+        self._database.write(replace)
+        self._watched.look()
+
+    def first(self, state: State) -> Erasure | None:
+        """The oldest job in this state: confirmed or removing_files. From memory; never raises."""
+        known = self._watched.value
+        return next((job for job in known.jobs if job.state == state), None) if known is not None else None
 
     def named(self, name: str) -> Erasure | None:
-        with self._lock:
-            return self._jobs.get(name)
+        if not _NAME.fullmatch(name):
+            return None
+        return self._database.read(lambda transaction: _named(transaction, name))
 
-    def _drop_expired(self) -> None:
-        """From memory; from the file with the next change."""
-        now_ns = self._clock.now_ns()
-        for job in list(self._jobs.values()):
-            if job.state == "waiting_for_confirmation" and job.expires_ns <= now_ns:
-                del self._jobs[job.job]
-
-    def _keep(self, job: Erasure) -> Erasure:
-        jobs = {**self._jobs, job.job: job}
-        ended = [name for name, each in jobs.items() if each.state in ("done", "failed")]
-        for name in ended[: max(0, len(jobs) - JOBS_MAX)]:
-            del jobs[name]
-        try:
-            self._disk.write_atomically(self._path, msgspec.json.encode(list(jobs.values())))
-        except OSError as error:
-            raise BackendUnavailable(f"cannot write {self._path}: {error}; try later") from error
-        self._jobs = jobs
-        return job
+    def _look(self, known: _Open | None) -> _Open:
+        return self._database.read(lambda transaction: _open(transaction, known))
 
 
-def _sha256(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+def insert_job(transaction: Transaction, job: Erasure) -> None:
+    transaction.change(
+        "INSERT INTO erasures (job, app, state, expires_ns, body) VALUES (:job, :app, :state, :expires, :body)",
+        job=job.job, app=job.app, state=job.state, expires=job.expires_ns, body=msgspec.json.encode(job),
+    )  # fmt: skip
+
+
+def _keep(transaction: Transaction, job: Erasure) -> Erasure:
+    """The job as it is now; of those that have ended the newest JOBS_MAX stay."""
+    transaction.change(
+        "UPDATE erasures SET state = :state, body = :body WHERE job = :job",
+        job=job.job, state=job.state, body=msgspec.json.encode(job),
+    )  # fmt: skip
+    if job.state in ("done", "failed"):
+        _forget_oldest(transaction)
+    return job
+
+
+def _forget_oldest(transaction: Transaction) -> None:
+    ended = transaction.rows("SELECT number FROM erasures WHERE state IN ('done', 'failed') ORDER BY number DESC")
+    if len(ended) > JOBS_MAX:
+        transaction.change(
+            "DELETE FROM erasures WHERE state IN ('done', 'failed') AND number <= :oldest", oldest=ended[JOBS_MAX][0]
+        )
+
+
+def _drop_expired(transaction: Transaction, now_ns: int) -> None:
+    transaction.change(
+        "DELETE FROM erasures WHERE state = 'waiting_for_confirmation' AND expires_ns <= :now", now=now_ns
+    )
+
+
+def _refuse_too_many(transaction: Transaction, app: str) -> None:
+    waiting = transaction.rows(
+        "SELECT COUNT(*) FROM erasures WHERE app = :app AND state = 'waiting_for_confirmation'", app=app
+    )[0][0]
+    if waiting >= WAITING_MAX:
+        raise QuotaExceeded(
+            f"{waiting} erasures wait for their confirmation, which is the limit; confirm them, or wait until "
+            f"they are forgotten after {CONFIRM_S // 60} min",
+            retry_after_s=60,
+        )
+
+
+def _of_app(transaction: Transaction, app: str) -> list[Erasure]:
+    return _jobs(transaction.rows("SELECT body FROM erasures WHERE app = :app ORDER BY number", app=app))
+
+
+def _named(transaction: Transaction, name: str) -> Erasure | None:
+    found = _jobs(transaction.rows("SELECT body FROM erasures WHERE job = :job", job=name))
+    return found[0] if found else None
+
+
+def _open(transaction: Transaction, known: _Open | None) -> _Open:
+    change = change_of(transaction, TOPIC)
+    if known is not None and known.change == change:
+        return known
+    sql = "SELECT body FROM erasures WHERE state IN ('confirmed', 'removing_files') ORDER BY number"
+    return _Open(change, _jobs(transaction.rows(sql)))
+
+
+def _jobs(rows: Sequence[Sequence[Any]]) -> list[Erasure]:
+    return [msgspec.json.decode(bytes(body), type=Erasure) for (body,) in rows]
+
+
+def _has_expired(job: Erasure, now_ns: int) -> bool:
+    return job.state == "waiting_for_confirmation" and job.expires_ns <= now_ns
+
+
+def _unknown(name: str) -> InputError:
+    return InputError(
+        f"there is no erasure {name[:40]!r}; without confirmation one is forgotten after {CONFIRM_S // 60} min",
+        code="not_found",
+        status=404,
+    )

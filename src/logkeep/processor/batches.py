@@ -19,12 +19,12 @@ import msgspec
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event
-from logkeep.feed.port import Feed
+from logkeep.feed.port import Publisher
+from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.processor.ledger import BatchIntent, State
 from logkeep.processor.marks import Marks
 from logkeep.processor.patience import Patience
 from logkeep.processor.prepare import Prepared, token_of
-from logkeep.processor.samples import DeadLetter, Rejected, Samples
 from logkeep.queue.port import LEADER, Offset, Partition, Queue, Record
 from logkeep.store.port import Batch, Store
 from logkeep.telemetry import Telemetry, get_logger
@@ -58,7 +58,7 @@ class Batches:
         samples: Samples,
         clock: Clock,
         telemetry: Telemetry,
-        feed: Feed | None,
+        feed: Publisher | None,
         patience: Patience,
     ) -> None:
         self._queue, self._store, self._marks, self._samples = queue, store, marks, samples
@@ -262,9 +262,8 @@ class Batches:
         for (_, name), tally in prepared.tallies.items():
             if tally.samples:
                 kept = tally.samples[:SAMPLES_A_BATCH_MAX]
-                self._samples.rejected(name).append(
-                    Rejected(now, sample.reason, sample.message, "intake", sample.text) for sample in kept
-                )
+                rows = [Rejected(now, sample.reason, sample.message, "intake", sample.text) for sample in kept]
+                self._telemetry["samples_dropped"].inc(len(rows) - self._samples.keep_rejected(name, rows))
         letters = [
             DeadLetter(now, event.app, "", 0, message, msgspec.structs.asdict(event)) for event, message in poisoned
         ]
@@ -273,8 +272,8 @@ class Batches:
             for record, message in prepared.corrupt
         ]
         if letters:
-            self._samples.dead_letters.append(letters)
-            log.error("records went to the dead-letter file", count=len(letters), first=letters[0].message)
+            self._patience.retried(lambda: self._samples.dead_letters.append(letters))  # there is no other copy of them
+            log.error("records went to the dead letters", count=len(letters), first=letters[0].message)
 
     def _observe(self, prepared: Prepared, stored: int, started_ns: int) -> None:
         telemetry = self._telemetry

@@ -20,8 +20,8 @@ from logkeep.clock import Clock
 from logkeep.errors import BackendUnavailable, LogkeepError
 from logkeep.event import Event
 from logkeep.metastore.erasures import Erased, Erasure, Erasures
+from logkeep.metastore.samples import Samples
 from logkeep.processor.ledger import EraseIntent
-from logkeep.processor.samples import Samples
 from logkeep.query.ast import Query
 from logkeep.query.holds import may_hold
 from logkeep.query.match import matcher

@@ -14,8 +14,9 @@ import msgspec
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData
-from logkeep.feed.port import Feed
+from logkeep.feed.port import Publisher
 from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.samples import Samples
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.batches import Batches
 from logkeep.processor.chores import Chores, set_missing
@@ -25,7 +26,6 @@ from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.numbers import Numbers
 from logkeep.processor.patience import Patience, Stopped
 from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
-from logkeep.processor.samples import Samples
 from logkeep.queue.port import NotOwner, Offset, Partition, Queue, Record
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -56,7 +56,7 @@ class Processor:
         settings: Settings,
         clock: Clock,
         telemetry: Telemetry,
-        feed: Feed | None = None,
+        feed: Publisher | None = None,
         eraser: Eraser | None = None,
     ) -> None:
         """feed: is told of every batch once the store has it. eraser: None: nothing is ever erased."""

@@ -3,7 +3,7 @@
 from urllib.parse import unquote_plus
 
 from logkeep.errors import InputError
-from logkeep.metastore.port import Metastore
+from logkeep.metastore.port import Credentials
 
 CACHE_KEYS_MAX = 10_000
 SECRET_BYTES_MAX = 1024  # of a header that is looked at as a key
@@ -12,7 +12,7 @@ SECRET_BYTES_MAX = 1024  # of a header that is looked at as a key
 class Admission:
     """Apps by key. The raw header is what is remembered, so the usual request costs one look into a dict."""
 
-    def __init__(self, metastore: Metastore) -> None:
+    def __init__(self, metastore: Credentials) -> None:
         self._metastore = metastore
         self._apps: dict[bytes, str] = {}
 

@@ -11,7 +11,7 @@ import uvloop
 
 from logkeep.clock import Clock, SystemClock
 from logkeep.errors import BackendUnavailable, InputError
-from logkeep.metastore.port import Metastore
+from logkeep.metastore.port import Credentials
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.admission import Admission
 from logkeep.receiver.http import Connection
@@ -37,7 +37,7 @@ def run_http_receiver(
     *,
     queue: Queue,
     partition: Partition,
-    metastore: Metastore,
+    metastore: Credentials,
     telemetry: Telemetry,
     clock: Clock | None = None,
     on_listening: Callable[[int], None] | None = None,
@@ -84,7 +84,7 @@ async def _serve(
     settings: Settings,
     partition: Partition,
     queue: Queue,
-    metastore: Metastore,
+    metastore: Credentials,
     telemetry: Telemetry,
     clock: Clock,
     listening: socket.socket,

@@ -11,15 +11,13 @@ import msgspec
 from logkeep.store.clickhouse_sql import EVENT_COLUMNS, EVENT_JSON, Condition, compile_query, text_parameter
 from logkeep.store.port import Arrived, ArrivedRequest
 
-_JSON_STARTS_AT = b"\t"
-
 
 def arrived(request: ArrivedRequest) -> Condition:
-    """SELECT of lines `arrival TAB event`, the first `limit` in order of arrival."""
+    """SELECT of lines `arrival TAB pattern TAB event`, the first `limit` in order of arrival."""
     where = _where(request)
-    sql = f"""SELECT concat(toString(arrival), '\\t', {EVENT_JSON})
-        FROM (SELECT {EVENT_COLUMNS}, arrival FROM events WHERE {where.sql} ORDER BY arrival LIMIT {request.limit})
-        ORDER BY arrival"""
+    sql = f"""SELECT concat(toString(arrival), '\\t', pattern, '\\t', {EVENT_JSON})
+        FROM (SELECT {EVENT_COLUMNS}, arrival, pattern FROM events WHERE {where.sql}
+        ORDER BY arrival LIMIT {request.limit}) ORDER BY arrival"""
     return Condition(sql, where.parameters)
 
 
@@ -29,8 +27,8 @@ def read_arrived(lines: bytes) -> list[Arrived]:
 
 
 def _row(line: bytes) -> Arrived:
-    arrival, _, event = line.partition(_JSON_STARTS_AT)
-    return Arrived(int(arrival), event)
+    arrival, pattern, event = line.split(b"\t", 2)
+    return Arrived(int(arrival), event, pattern.decode())
 
 
 def newest_arrived(request: ArrivedRequest) -> Condition:

@@ -193,7 +193,7 @@ class MemoryStore:
 
     def arrived(self, reading: Reading, request: ArrivedRequest) -> list[Arrived]:
         found = self._arrived(reading, request)[: request.limit]
-        return [Arrived(event.arrival, event_json(event)) for event in found]
+        return [Arrived(event.arrival, event_json(event), event.pattern) for event in found]
 
     def newest_arrived(self, reading: Reading, request: ArrivedRequest) -> tuple[int, int]:
         found = self._arrived(reading, request)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,7 +12,7 @@ import msgspec
 
 from logkeep.clock import NS_PER_S
 from logkeep.errors import InputError
-from logkeep.event import LEVELS, Event
+from logkeep.event import LEVELS, Event, Scalar, ValueKind
 from logkeep.query.printer import column_name
 from logkeep.query.stages import ROWS_DEFAULT, Aggregate, Bin, Function, Statement, Top, columns_of
 from logkeep.query.table import Column, ColumnKind, Table, chosen
@@ -59,6 +60,46 @@ def event_json(event: Event) -> bytes:
     if event.update:
         fields["update"] = True
     return _encode(fields)
+
+
+class _EventJson(msgspec.Struct):
+    id: str
+    app: str
+    time: str
+    received: str
+    session: str
+    key: str
+    value: msgspec.Raw
+    level: str = ""
+    user: str = ""
+    device: str = ""
+    component: str = ""
+    attributes: dict[str, Scalar] = {}
+    update: bool = False
+
+
+_decode_event = msgspec.json.Decoder(_EventJson).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_VALUE_KINDS: dict[int, ValueKind] = {
+    ord("{"): "object", ord("["): "array", ord("t"): "bool", ord("f"): "bool", ord("n"): "null",
+}  # fmt: skip
+
+
+def event_of_json(data: bytes) -> Event:
+    """The event that `event_json` made this of, but for what it leaves out: own_id, pattern, arrival."""
+    found = _decode_event(data)
+    raw = bytes(found.value)
+    text = raw[:1] == b'"'
+    kind: ValueKind = "text" if text else _VALUE_KINDS.get(raw[0], "number")
+    number = float(raw) if kind == "number" else None
+    return Event(
+        found.app, found.session, found.key,
+        _decode_text(raw) if text else raw.decode(),
+        kind,
+        number if number is not None and math.isfinite(number) else None,
+        time_ns_of(found.time), time_ns_of(found.received), found.id, found.level, found.user, found.device,
+        found.component, found.attributes, found.update,
+    )  # fmt: skip
 
 
 def rows_wanted(statement: Statement) -> int:

@@ -80,10 +80,11 @@ class ArrivedRequest(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """event: JSON, as the API sends it."""
+    """event: JSON, as the API sends it. pattern: id of its message's template, "" without."""
 
     arrival: int
     event: bytes
+    pattern: str = ""
 
 
 class DayCount(msgspec.Struct, frozen=True):

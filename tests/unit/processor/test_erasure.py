@@ -3,20 +3,23 @@
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from tests.unit.processor.test_worker import APP, NOW_NS, Bench, Crash, Dying, Fuse, _recorded, event, templates
 
 from logkeep.clock import SystemClock
 from logkeep.decode.frame import RejectedSample
-from logkeep.disk import SystemDisk
 from logkeep.event import Event
+from logkeep.metastore.database import Work
 from logkeep.metastore.erasures import Erased, Erasure, Erasures
+from logkeep.metastore.samples import DeadLetter
+from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.processor.ledger import AppLedger
-from logkeep.processor.samples import DeadLetter
 from logkeep.processor.worker import Processor
 from logkeep.store.memory import MemoryStore
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -155,16 +158,18 @@ class DyingErasing:
         return call
 
 
-class DyingDisk(SystemDisk):
-    """Ends the process before or after a job's step is written."""
+class DyingDatabase(SqliteDatabase):
+    """Ends the process before or after a step is written."""
 
-    def __init__(self, fuse: Fuse) -> None:
+    def __init__(self, path: Path, fuse: Fuse) -> None:
+        super().__init__(path, timeout_s=5)
         self._fuse = fuse
 
-    def write_atomically(self, path: Path, data: bytes) -> None:
+    def write(self, work: Work[T]) -> T:
         self._fuse.burn()
-        super().write_atomically(path, data)
+        result = super().write(work)
         self._fuse.burn()
+        return result
 
 
 def test_killed_at_any_step_it_is_finished_by_the_next_run(tmp_path: Path) -> None:
@@ -176,12 +181,12 @@ def test_killed_at_any_step_it_is_finished_by_the_next_run(tmp_path: Path) -> No
         bench.send([event(2, user="anna", value="a"), event(3)])
         name = confirm(bench, "user=anna")
         fuse = Fuse(step)
-        bench.erasures = Erasures(folder, DyingDisk(fuse), SystemClock())
+        bench.erasures = Erasures(DyingDatabase(folder / "metastore.db", fuse), SystemClock(), refresh_s=3600).open()
         try:
             run_until_done(bench, bench.processor(Dying(bench.queue, fuse), DyingStore(bench.store, fuse)))
         except Crash:
             died += 1
-        bench.erasures = Erasures(folder, SystemDisk(), SystemClock())
+        bench.erasures = Erasures(bench.database, SystemClock(), refresh_s=3600).open()
         ledger = run_until_done(bench)
         assert (step, ledger) == (step, AppLedger(received=5, stored=2, rejected={"bad": 1}, erased=2))
         assert (step, [found["key"] for found in bench.events()]) == (step, ["k1", "k3"])

@@ -9,19 +9,19 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.metastore import new_metastore
 
 from logkeep.clock import NS_PER_DAY, ManualClock, SystemClock
 from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
-from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.event import Event
 from logkeep.feed.hub import Hub
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.samples import Samples
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import AppLedger, State, pack_state
 from logkeep.processor.marks import GROUP
 from logkeep.processor.queued import balance
-from logkeep.processor.samples import Samples
 from logkeep.processor.worker import Processor
 from logkeep.query.ast import All
 from logkeep.queue.memory import MemoryQueue
@@ -76,8 +76,9 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.queue, self.store = MemoryQueue(), MemoryStore()
-        self.samples = Samples(folder)
-        self.erasures = Erasures(folder, SystemDisk(), SystemClock())
+        self.database = new_metastore(folder)
+        self.samples = Samples(self.database, SystemClock())
+        self.erasures = Erasures(self.database, SystemClock(), refresh_s=3600)
         self.frames = 0
 
     def send(self, events: list[Any], partition: str = "http-0", **header: Any) -> None:

@@ -1,0 +1,30 @@
+"""The metastore made ready for `logkeep serve`, by a process that ends then. Not for people.
+
+    python -m logkeep.cli.prepare < SETTINGS.json
+
+The settings come on standard input: they hold the password of the database.
+"""
+
+import sys
+
+import msgspec
+
+from logkeep import wiring
+from logkeep.errors import LogkeepError
+from logkeep.settings import Settings
+from logkeep.telemetry import configure_logging
+
+
+def main() -> int:
+    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
+    configure_logging(settings.log_level)
+    try:
+        wiring.prepare_metastore(settings)
+    except LogkeepError as error:
+        print(f"logkeep: {error.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The database under the metastore: plain SQL that SQLite, MariaDB and PostgreSQL all understand, in transactions.
+
+Statements name their values `:name`. Two adapters: sqlite.py, on the standard library (a process that needs no more
+starts 0.3 s sooner and is 15 MB smaller than with SQLAlchemy), and server.py, on SQLAlchemy.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from logkeep.clock import NS_PER_S, Clock
+from logkeep.errors import BackendUnavailable, LogkeepError
+
+TRIES_MAX = 5  # of a transaction that met another one, or whose connection was lost
+RETRY_FIRST_S = 0.02  # doubled each time, and shortened by chance so that two do not meet again
+HEAD = "0001"  # the revision this Logkeep works with; a test compares it with migrations/versions/
+
+T = TypeVar("T")
+Value = str | int | bytes | None
+
+
+class Transaction(Protocol):
+    """Raises only inside its adapter; whoever uses it sees what `Database` raises."""
+
+    def rows(self, sql: str, **values: Value) -> list[Sequence[Any]]: ...
+
+    def change(self, sql: str, **values: Value) -> int:
+        """How many rows were inserted, changed or deleted."""
+        ...
+
+    def change_many(self, sql: str, values: Sequence[Mapping[str, Value]]) -> None: ...
+
+
+Work = Callable[[Transaction], T]
+
+
+class Database(Protocol):
+    """Safe from many threads; every call blocks, for about `metastore.timeout_s` at most where nobody answers.
+
+    Raises BackendUnavailable (it does not answer, or others were in the way too often: try later), CorruptData.
+    """
+
+    def read(self, work: Work[T]) -> T:
+        """What `work` returns, in a transaction that changes nothing."""
+        ...
+
+    def write(self, work: Work[T]) -> T:
+        """What `work` returns; what it changed is durable. It may be called several times, also after it was done:
+        a connection that is lost during the commit leaves that open."""
+        ...
+
+    def revision(self) -> str | None:
+        """Of its tables, None when there are none yet."""
+        ...
+
+    def upgrade(self) -> None:
+        """The tables are those of HEAD; many instances that do this at once do it once.
+
+        Raises InputError when a newer Logkeep has made them.
+        """
+        ...
+
+    def scrub(self) -> None:
+        """What was deleted is in no file any more, where that is in our hands: a server's files are its own."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Again(Exception):
+    """The transaction had no effect, or nobody knows whether it had: it may be done again. cause: else raised."""
+
+    def __init__(self, cause: LogkeepError) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+
+
+def tried_again(attempt: Callable[[], T], clock: Clock, *, within_s: float) -> T:
+    """What `attempt` returns, tried again where it raises Again: TRIES_MAX times, and not once `within_s` have passed.
+
+    Raises the cause of the last Again.
+    """
+    wait_s, until_ns = RETRY_FIRST_S, clock.monotonic_ns() + int(within_s * NS_PER_S)
+    for tries_left in reversed(range(TRIES_MAX)):
+        try:
+            return attempt()
+        except Again as again:
+            if not tries_left or clock.monotonic_ns() >= until_ns:
+                raise again.cause from again
+        clock.sleep(wait_s * random.uniform(0.5, 1.0))
+        wait_s *= 2
+    raise AssertionError("the last try returns or raises")
+
+
+def unavailable(what: str, error: BaseException) -> BackendUnavailable:
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return BackendUnavailable(f"the metastore {what}: {first_line}; try again", code="metastore_unavailable")
+
+
+def bump(transaction: Transaction, topic: str) -> None:
+    """Who watches `topic` looks again. Others who change it wait from here until this transaction ends."""
+    transaction.change("UPDATE changes SET number = number + 1 WHERE topic = :topic", topic=topic)
+
+
+def change_of(transaction: Transaction, topic: str) -> int:
+    """A number that is another one after each change of `topic`."""
+    return int(transaction.rows("SELECT number FROM changes WHERE topic = :topic", topic=topic)[0][0])

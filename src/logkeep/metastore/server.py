@@ -1,0 +1,211 @@
+"""The metastore's database on a server: MariaDB or PostgreSQL, through SQLAlchemy."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from logkeep.clock import NS_PER_S, Clock, SystemClock
+from logkeep.errors import InputError
+from logkeep.metastore.database import HEAD, Again, Value, Work, tried_again, unavailable
+
+GRACE_S = 1.0  # after the server's own limit of a statement, whose error says more
+CONNECTIONS_MAX = 8  # of one process: its threads that ask are fewer
+RECYCLE_S = 600  # a connection's age: what stands between may drop quiet ones without telling
+UPGRADE_WAIT_S = 60.0  # for another instance that brings the tables up to date
+UPGRADE_LOOK_S = 0.1
+UPGRADE_LOCK = 0x6C6F676B65657000  # "logkeep": of PostgreSQL's advisory locks, which are numbers
+DRIVERS = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+# Of the server's errors: another transaction was in the way, and this one had no effect.
+_MYSQL_AGAIN = {1205, 1213, 1020, 1062}  # lock wait timeout, deadlock, row changed, duplicate key
+_POSTGRESQL_AGAIN = {"40001", "40P01", "55P03", "23505"}  # serialization, deadlock, lock timeout, duplicate key
+
+T = TypeVar("T")
+
+
+class _Transaction:
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, **values: Value) -> list[Sequence[Any]]:
+        return list(self._connection.execute(sa.text(sql), values))
+
+    def change(self, sql: str, **values: Value) -> int:
+        return self._connection.execute(sa.text(sql), values).rowcount
+
+    def change_many(self, sql: str, values: Sequence[Mapping[str, Value]]) -> None:
+        if values:
+            self._connection.execute(sa.text(sql), values)
+
+
+class ServerDatabase:
+    """The Database port. Statements, waits for locks and for connections end after `timeout_s`."""
+
+    def __init__(self, url: str, *, timeout_s: float, clock: Clock | None = None) -> None:
+        """url: `mariadb://…` or `postgresql://…`. Raises InputError, which does not tell it: it holds a password."""
+        self._clock, self._timeout_s = clock or SystemClock(), timeout_s
+        self._engine = _engine(url, timeout_s)
+
+    def read(self, work: Work[T]) -> T:
+        return self._tried(work)
+
+    def write(self, work: Work[T]) -> T:
+        return self._tried(work)
+
+    def _tried(self, work: Work[T]) -> T:
+        return tried_again(lambda: self._in_transaction(work), self._clock, within_s=self._timeout_s)
+
+    def _in_transaction(self, work: Work[T]) -> T:
+        with self._named_errors(), self._engine.begin() as connection, self._bounded(connection):
+            return work(_Transaction(connection))
+
+    @contextmanager
+    def _bounded(self, connection: sa.Connection) -> Iterator[None]:
+        """Inside, a server that holds the connection and answers nothing is cut off; psycopg itself waits for ever."""
+        if self._engine.dialect.name != "postgresql":
+            yield
+            return
+        descriptor = os.dup(connection.connection.dbapi_connection.fileno())  # type: ignore[union-attr]
+        opened = socket.socket(fileno=descriptor)
+        timer = threading.Timer(self._timeout_s + GRACE_S, opened.shutdown, (socket.SHUT_RDWR,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            opened.close()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.TimeoutError as error:  # of the pool
+            raise unavailable("has no connection free", error) from error
+        except sa.exc.DBAPIError as error:
+            cause = error.orig or error
+            named = unavailable("does not answer", cause)
+            # Of a server that was restarted all connections are lost, and new ones are had at once.
+            again = error.connection_invalidated or _met_another(cause)
+            raise (Again(named) if again else named) from error
+
+    # ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def revision(self) -> str | None:
+        """Of its tables, None when there are none yet."""
+        with self._named_errors(), self._engine.connect() as connection:
+            return _revision(connection)
+
+    def upgrade(self) -> None:
+        if self.revision() != HEAD:
+            tried_again(self._upgrade, self._clock, within_s=UPGRADE_WAIT_S)
+
+    def _upgrade(self) -> None:
+        from logkeep.metastore.migrate import migrate  # 0.7 s: before anything is locked
+
+        # Each statement of the holder by itself: a server ends a connection that does nothing within a transaction.
+        with self._named_errors(), self._engine.connect() as holder:
+            holder = holder.execution_options(isolation_level="AUTOCOMMIT")
+            with self._alone(holder), self._engine.begin() as connection:
+                if self._engine.dialect.name == "postgresql":  # large tables take their time
+                    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                    connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+                migrate(connection)
+
+    @contextmanager
+    def _alone(self, holder: sa.Connection) -> Iterator[None]:
+        """Inside, no other instance is here. The lock belongs to the connection: it ends with this process."""
+        until_ns = self._clock.monotonic_ns() + int(UPGRADE_WAIT_S * NS_PER_S)
+        take, release = (
+            (f"SELECT pg_try_advisory_lock({UPGRADE_LOCK})", f"SELECT pg_advisory_unlock({UPGRADE_LOCK})")
+            if self._engine.dialect.name == "postgresql"
+            else ("SELECT GET_LOCK('logkeep', 0)", "SELECT RELEASE_LOCK('logkeep')")
+        )
+        while not holder.execute(sa.text(take)).scalar():
+            if self._clock.monotonic_ns() > until_ns:
+                raise unavailable(
+                    "is being upgraded by another instance", InputError(f"still after {UPGRADE_WAIT_S:g} s")
+                )
+            self._clock.sleep(UPGRADE_LOOK_S)
+        try:
+            yield
+        finally:
+            holder.execute(sa.text(release))
+
+    def scrub(self) -> None:
+        """Files of a server are its own: it reuses them when it cleans up."""
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _engine(url: str, timeout_s: float) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+        driver = DRIVERS[parsed.get_backend_name()]
+    except (sa.exc.ArgumentError, KeyError, ValueError):
+        # Not `from error`: a traceback would show the URL.
+        raise InputError(
+            "metastore.url is no URL of a database; it looks like mariadb://USER:PASSWORD@HOST/NAME or "
+            "postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    engine = sa.create_engine(
+        parsed.set(drivername=driver),
+        connect_args=_postgresql(timeout_s) if driver.startswith("postgresql") else _mysql(timeout_s),
+        isolation_level="READ COMMITTED",  # every change locks the rows it builds on first
+        pool_size=CONNECTIONS_MAX,
+        max_overflow=0,
+        pool_timeout=timeout_s,
+        pool_recycle=RECYCLE_S,
+        hide_parameters=True,  # hashes and samples have no place in a log
+    )
+    if engine.dialect.name != "postgresql":
+        sa.event.listen(engine, "connect", lambda opened, _: _bound_statements(opened, timeout_s))
+    return engine
+
+
+def _postgresql(timeout_s: float) -> dict[str, Any]:
+    ms = int(timeout_s * 1000)
+    return {
+        "connect_timeout": max(2, round(timeout_s)),  # libpq takes 1 for 2
+        "options": f"-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={4 * ms}",
+        "tcp_user_timeout": ms,
+        "application_name": "logkeep",
+    }
+
+
+def _mysql(timeout_s: float) -> dict[str, Any]:
+    return {
+        "charset": "utf8mb4",
+        "connect_timeout": max(1, round(timeout_s)),
+        "read_timeout": timeout_s + GRACE_S,
+        "write_timeout": timeout_s + GRACE_S,
+        "program_name": "logkeep",
+    }
+
+
+def _bound_statements(opened: Any, timeout_s: float) -> None:
+    with opened.cursor() as cursor:
+        cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {max(1, round(timeout_s))}")
+        cursor.execute(f"SET SESSION max_statement_time = {timeout_s}")
+
+
+def _met_another(error: BaseException) -> bool:
+    code = error.args[0] if error.args else None
+    return code in _MYSQL_AGAIN or getattr(error, "sqlstate", None) in _POSTGRESQL_AGAIN
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """Without Alembic, which takes 0.3 s to load."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one())

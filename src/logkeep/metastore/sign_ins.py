@@ -1,0 +1,60 @@
+"""Browsers that have signed in, as rows that every instance sees."""
+
+from logkeep.metastore.database import Database, Transaction
+from logkeep.metastore.port import Credential, SignIn
+
+
+class SignIns:
+    """The SignInRows port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, row: SignIn, *, made_after_ns: int, used_after_ns: int, rows_max: int) -> None:
+        def insert(transaction: Transaction) -> None:
+            transaction.change(
+                "DELETE FROM sign_ins WHERE made_ns < :made OR used_ns < :used", made=made_after_ns, used=used_after_ns
+            )
+            _make_room(transaction, rows_max - 1)
+            if _found(transaction, row.sha256) is None:
+                _insert(transaction, row)
+
+        self._database.write(insert)
+
+    def find(self, sha256: str) -> SignIn | None:
+        return self._database.read(lambda transaction: _found(transaction, sha256))
+
+    def touch(self, sha256: str, used_ns: int) -> None:
+        sql = "UPDATE sign_ins SET used_ns = :used WHERE sha256 = :sha256"
+        self._database.write(lambda transaction: transaction.change(sql, used=used_ns, sha256=sha256))
+
+    def remove(self, sha256: str) -> None:
+        sql = "DELETE FROM sign_ins WHERE sha256 = :sha256"
+        self._database.write(lambda transaction: transaction.change(sql, sha256=sha256))
+
+
+def _make_room(transaction: Transaction, rows_max: int) -> None:
+    """The `rows_max` used last stay."""
+    count = transaction.rows("SELECT COUNT(*) FROM sign_ins")[0][0]
+    if count > rows_max:
+        sql = "SELECT sha256 FROM sign_ins ORDER BY used_ns LIMIT :surplus"
+        surplus = [{"sha256": sha256} for (sha256,) in transaction.rows(sql, surplus=count - rows_max)]
+        transaction.change_many("DELETE FROM sign_ins WHERE sha256 = :sha256", surplus)
+
+
+def _found(transaction: Transaction, sha256: str) -> SignIn | None:
+    sql = "SELECT app, scope, name, token_sha256, made_ns, used_ns FROM sign_ins WHERE sha256 = :sha256"
+    found = transaction.rows(sql, sha256=sha256)
+    if not found:
+        return None
+    app, scope, name, token_sha256, made_ns, used_ns = found[0]
+    return SignIn(sha256, Credential(app, scope, name), token_sha256, made_ns, used_ns)
+
+
+def _insert(transaction: Transaction, row: SignIn) -> None:
+    transaction.change(
+        "INSERT INTO sign_ins (sha256, app, scope, name, token_sha256, made_ns, used_ns) "
+        "VALUES (:sha256, :app, :scope, :name, :token, :made, :used)",
+        sha256=row.sha256, app=row.credential.app, scope=row.credential.scope, name=row.credential.name,
+        token=row.token_sha256, made=row.made_ns, used=row.used_ns,
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""A metastore ready for use: its tables, the first app with its keys, and what an older Logkeep kept in files.
+
+`first-run.json` (mode 0600) in the data folder of the instance that started first holds the secrets themselves, once,
+for the person who started the service; the database holds hashes.
+"""
+
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from logkeep.clock import Clock
+from logkeep.disk import Disk
+from logkeep.metastore import files, moving
+from logkeep.metastore.accounts import (
+    TOPIC,
+    hashed_password,
+    insert_app,
+    insert_key,
+    insert_person,
+    new_secret,
+    sha256_of,
+)
+from logkeep.metastore.database import Database, Transaction, bump
+from logkeep.telemetry import get_logger
+
+FIRST_RUN_FILE = "first-run.json"
+FIRST_APP = "default"
+
+log = get_logger("metastore")
+
+
+class FirstRun(msgspec.Struct, frozen=True):
+    """What the first start made; `app_key` can only write, `api_token` is the owner's: it reads, and can erase."""
+
+    app: str
+    app_key: str
+    api_token: str
+    admin_email: str
+    admin_password: str
+
+
+def prepare(
+    database: Database, folder: Path, disk: Disk, clock: Clock, *, app: str = FIRST_APP, before: Database | None = None
+) -> FirstRun | None:
+    """Tables and accounts are there, durable; the secrets when this call made them, None when they were there before.
+
+    An empty database takes over what is in `before`, else in the files that an older Logkeep has left in `folder`. Many
+    instances at once: one of them makes what is missing. Raises InputError (a newer Logkeep has made the tables),
+    CorruptData (a file that is taken over cannot be read), BackendUnavailable.
+    """
+    database.upgrade()
+    found = files.read(folder)
+
+    def fill(transaction: Transaction) -> FirstRun | None:
+        bump(transaction, TOPIC)  # first: whoever starts at the same time waits here, and then finds an app
+        if transaction.rows("SELECT 1 FROM apps"):
+            return None
+        if before is not None and before.read(_hashes):
+            moving.copy(before, transaction)
+            return None
+        if found is not None:
+            files.insert(transaction, found, clock.now_ns())
+            return None
+        return _first_start(transaction, folder, disk, clock.now_ns(), app)
+
+    first_run = database.write(fill)
+    if first_run is None and found is None:
+        _remove_lost_first_run(database, folder, disk)
+    if found is not None:
+        _put_away(database, found, folder, disk)
+    return first_run
+
+
+def _put_away(database: Database, found: files.Kept, folder: Path, disk: Disk) -> None:
+    """Unless the database was another one's before: then the files are all there is of these accounts."""
+    hashes = {key.sha256 for key in found.accounts.keys}
+    known = database.read(_hashes)
+    if hashes <= known:
+        files.put_away(folder, disk)
+    else:
+        log.warning(
+            "the metastore has other accounts than the data folder; the folder's are not used",
+            file=str(folder / files.ACCOUNTS_FILE),
+        )
+
+
+def has_moved(before: Database, database: Database) -> bool:
+    """Whether all keys of `before` are in `database`."""
+    return before.read(_hashes) <= database.read(_hashes)
+
+
+def _hashes(transaction: Transaction) -> set[str]:
+    return {str(key) for (key,) in transaction.rows("SELECT sha256 FROM credentials")}
+
+
+def _first_start(transaction: Transaction, folder: Path, disk: Disk, now_ns: int, app: str) -> FirstRun:
+    first_run = FirstRun(
+        app=app,
+        app_key=new_secret("write"),
+        api_token=new_secret("admin"),
+        admin_email="admin@localhost",
+        admin_password=secrets.token_urlsafe(12),
+    )
+    insert_app(transaction, app, now_ns)
+    insert_key(transaction, first_run.app_key, app, "write", now_ns)
+    insert_key(transaction, first_run.api_token, app, "admin", now_ns)
+    insert_person(transaction, first_run.admin_email, hashed_password(first_run.admin_password), app, now_ns)
+    # The secrets first, then the commit: a crash in between makes new ones, never accounts nobody has the key to.
+    disk.write_atomically(folder / FIRST_RUN_FILE, msgspec.json.format(msgspec.json.encode(first_run)) + b"\n")
+    return first_run
+
+
+def _remove_lost_first_run(database: Database, folder: Path, disk: Disk) -> None:
+    """Secrets of a first start that was not committed, another instance having been first, are worth nothing."""
+    try:
+        kept = msgspec.json.decode((folder / FIRST_RUN_FILE).read_bytes(), type=FirstRun)
+    except (OSError, msgspec.MsgspecError):
+        return
+    if not {sha256_of(kept.app_key), sha256_of(kept.api_token)} & database.read(_hashes):
+        disk.remove(folder / FIRST_RUN_FILE)

@@ -1,0 +1,59 @@
+"""Every database under the metastore, on real servers: the one list that its contract suite runs over."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from logkeep.clock import Clock, SystemClock
+from logkeep.disk import SystemDisk
+from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.database import Database
+from logkeep.metastore.server import ServerDatabase
+from logkeep.metastore.sqlite import SqliteDatabase
+from logkeep.metastore.start import FirstRun, prepare
+
+KINDS = ("sqlite", "mariadb", "postgresql")
+
+
+class Shared:
+    """One empty database and any number of instances on it. `open` gives a connection pool of its own to each."""
+
+    def __init__(self, kind: str, folder: Path, url: str) -> None:
+        self.kind, self.folder, self.url = kind, folder, url
+        self._opened: list[Database] = []
+
+    def open(self, *, timeout_s: float = 5.0) -> Database:
+        database: Database
+        if self.kind == "sqlite":
+            database = SqliteDatabase(self.folder / "metastore.db", timeout_s=timeout_s)
+        else:
+            database = ServerDatabase(self.url, timeout_s=timeout_s)
+        self._opened.append(database)
+        return database
+
+    def prepare(self, folder: Path | None = None) -> FirstRun | None:
+        folder = folder or self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        return prepare(self.open(), folder, SystemDisk(), SystemClock())
+
+    def accounts(self, clock: Clock | None = None, *, cache: Path | None = None, timeout_s: float = 5.0) -> Accounts:
+        """Not looking by itself: `_watched.look()` makes it look."""
+        return Accounts(
+            self.open(timeout_s=timeout_s), clock or SystemClock(), refresh_s=1.0, valid_s=3600.0, cache=cache
+        )
+
+    def close(self) -> None:
+        for database in self._opened:
+            database.close()
+
+
+@contextmanager
+def shared(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[Shared]:
+    url = "" if kind == "sqlite" else request.getfixturevalue(kind).new_database()
+    found = Shared(kind, folder, url)
+    try:
+        yield found
+    finally:
+        found.close()

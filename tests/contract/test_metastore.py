@@ -1,0 +1,566 @@
+"""What the metastore promises, on SQLite and on real MariaDB and PostgreSQL servers."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.contract.metastores import KINDS, Shared, shared
+from tests.service import wait_for
+
+from logkeep import wiring
+from logkeep.clock import ManualClock, SystemClock
+from logkeep.errors import BackendUnavailable, CorruptData, InputError, QuotaExceeded
+from logkeep.metastore import erasures as erasures_module
+from logkeep.metastore import samples as samples_module
+from logkeep.metastore.database import HEAD, Transaction, bump
+from logkeep.metastore.erasures import CONFIRM_S, WAITING_MAX, Erased, Erasures
+from logkeep.metastore.migrate import VERSIONS, migrate, migrate_sqlite
+from logkeep.metastore.port import Credential, SignIn
+from logkeep.metastore.samples import DeadLetter, Rejected, Samples
+from logkeep.metastore.server import ServerDatabase
+from logkeep.metastore.sign_ins import SignIns
+from logkeep.settings import MetastoreSettings, Settings
+
+SERVERS = [kind for kind in KINDS if kind != "sqlite"]
+
+
+@pytest.fixture(params=KINDS)
+def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
+    """An empty database."""
+    with shared(request.param, tmp_path / "data", request) as found:
+        found.folder.mkdir()
+        yield found
+
+
+@pytest.fixture(params=SERVERS)
+def on_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Shared, Any]]:
+    """An empty database, and the server that has it."""
+    with shared(request.param, tmp_path / "data", request) as found:
+        found.folder.mkdir()
+        yield found, request.getfixturevalue(request.param)
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each call returned, all of them begun at the same moment. Raises what one of them raised."""
+    gate, results, failures = threading.Barrier(len(calls)), [None] * len(calls), []
+
+    def run(index: int, call: Callable[[], Any]) -> None:
+        gate.wait(30)
+        try:
+            results[index] = call()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    if failures:
+        raise failures[0]
+    return results
+
+
+# ── the first start, and the ones after it ────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_first_start_makes_an_app_its_keys_and_a_sign_in(it: Shared) -> None:
+    first = it.prepare()
+    assert first is not None and first.app == "default"
+    kept = it.folder / "first-run.json"
+    assert msgspec.json.decode(kept.read_bytes()) == msgspec.structs.asdict(first)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    accounts = it.accounts().open()
+    assert (accounts.app_names(), accounts.default_app()) == (["default"], "default")
+    assert accounts.credential(first.app_key) == Credential(
+        "default", "write", f"token {hashlib.sha256(first.app_key.encode()).hexdigest()[:8]}"
+    )
+    owner = accounts.credential(first.api_token)
+    assert owner is not None and (owner.app, owner.scope) == ("default", "admin")
+    assert accounts.credential(first.app_key + "x") is None
+    person = accounts.sign_in(" Admin@localhost ", first.admin_password)
+    assert person == Credential("default", "admin", "admin@localhost")
+    assert accounts.sign_in("admin@localhost", first.admin_password + "x") is None
+    accounts.close()
+    assert it.prepare() is None
+
+
+@pytest.mark.parametrize("email", ["", "nobody@localhost", "a\0b", "\ud800", "x" * 5000, "' OR '1'='1", "ärger@☃.de"])
+def test_nobody_signs_in_with_an_odd_name(it: Shared, email: str) -> None:
+    it.prepare()
+    assert it.accounts().sign_in(email, "password") is None
+
+
+def test_many_instances_that_start_at_once_make_one_app(it: Shared) -> None:
+    folders = [it.folder if it.kind == "sqlite" else it.folder / str(number) for number in range(4)]
+    made = at_once(*(lambda folder=folder: it.prepare(folder) for folder in folders))
+    assert len([first for first in made if first is not None]) == 1
+    assert [folder for folder, first in zip(folders, made, strict=True) if (folder / "first-run.json").exists()] == (
+        folders if it.kind == "sqlite" else [folders[index] for index, first in enumerate(made) if first]
+    )
+    accounts = it.accounts()
+    accounts._watched.look()
+    (first,) = (first for first in made if first is not None)
+    assert accounts.app_names() == ["default"] and accounts.credential(first.app_key) is not None
+
+
+def test_tables_of_a_newer_logkeep_are_refused(it: Shared) -> None:
+    it.prepare()
+    it.open().write(lambda transaction: transaction.change("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(InputError) as refused:
+        it.prepare()
+    assert refused.value.code == "metastore_too_new" and "9999" in refused.value.message
+
+
+@pytest.mark.parametrize("revision", sorted(path.name[:4] for path in (VERSIONS / "versions").glob("*.py")))
+def test_tables_of_every_revision_are_brought_up_to_date(it: Shared, revision: str) -> None:
+    database = it.open()
+    if isinstance(database, ServerDatabase):
+        with database._engine.begin() as connection:
+            migrate(connection, revision)
+    else:
+        migrate_sqlite(it.folder / "metastore.db", timeout_s=5, to=revision)
+    assert database.revision() == revision
+    assert it.prepare() is not None
+    assert database.revision() == HEAD
+
+
+def test_the_head_is_the_last_of_the_migrations() -> None:
+    names = sorted(path.name for path in (VERSIONS / "versions").glob("*.py"))
+    assert names[-1].startswith(HEAD + "_")
+
+
+def test_a_new_file_is_what_all_migrations_make(tmp_path: Path) -> None:
+    migrate_sqlite(tmp_path / "migrated.db", timeout_s=5)
+    with shared("sqlite", tmp_path, None) as made:  # type: ignore[arg-type]
+        made.open().upgrade()
+    dumps = []
+    for name in ("migrated.db", "metastore.db"):
+        connection = sqlite3.connect(tmp_path / name)
+        dumps.append([" ".join(line.split()) for line in connection.iterdump()])
+        connection.close()
+    assert dumps[0] == dumps[1]
+
+
+# ── what an older Logkeep kept in files ───────────────────────────────────────────────────────────────────────────────
+
+
+def write_old_files(folder: Path) -> None:
+    """As the version before the database wrote them."""
+    salt = bytes(range(16))
+    scrypt = hashlib.scrypt(b"correct horse", salt=salt, n=2**14, r=8, p=1).hex()
+    keys = [("lkw_old", "write"), ("lkr_old", "admin")]
+    accounts = {
+        "apps": ["shop", "other"],
+        "keys": [{"sha256": hashlib.sha256(k.encode()).hexdigest(), "app": "shop", "scope": s} for k, s in keys],
+        "people": [{"email": "admin@localhost", "salt": salt.hex(), "scrypt": scrypt, "app": "shop"}],
+    }
+    (folder / "accounts.json").write_text(json.dumps(accounts))
+    job = {
+        "job": "era_0123456789abcdef", "app": "shop", "state": "done", "query": "user=anna", "from_ns": 0,
+        "to_ns": 10, "matches": 3, "asked_by": "admin", "asked_ns": 1, "expires_ns": 2, "confirm_sha256": "00",
+        "erased": {"events": 3, "rejected_samples": 0, "dead_letters": 0, "patterns": 0},
+    }  # fmt: skip
+    (folder / "erasures.json").write_text(json.dumps([job]))
+    (folder / "rejected").mkdir()
+    (folder / "rejected" / (b"shop".hex() + ".ndjson.1")).write_text('{"n":1}\n')
+    (folder / "rejected" / (b"shop".hex() + ".ndjson")).write_text('{"n":2}\n{"n":3}\n')
+    (folder / "rejected" / "unknown.ndjson").write_text('{"n":4}\n')
+    (folder / "dead-letters.ndjson").write_text('{"n":5}\n')
+
+
+def test_the_files_of_an_older_logkeep_are_taken_over_once(it: Shared) -> None:
+    write_old_files(it.folder)
+    assert it.prepare() is None
+    accounts = it.accounts()
+    accounts._watched.look()
+    assert accounts.app_names() == ["shop", "other"]
+    key = accounts.credential("lkw_old")
+    assert key is not None and (key.app, key.scope) == ("shop", "write")
+    assert accounts.sign_in("admin@localhost", "correct horse") == Credential("shop", "admin", "admin@localhost")
+    (job,) = Erasures(it.open(), SystemClock(), refresh_s=1).jobs("shop")
+    assert (job.state, job.query, job.erased) == ("done", "user=anna", Erased(events=3))
+    samples = Samples(it.open(), SystemClock())
+    assert samples.rejected("shop").newest(10) == [b'{"n":3}', b'{"n":2}', b'{"n":1}']
+    assert samples.rejected("").newest(10) == [b'{"n":4}'] and samples.dead_letters.newest(10) == [b'{"n":5}']
+    left = {path.name for path in it.folder.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.startswith("metastore.db")} == {"accounts.json.taken-over"}
+
+
+def test_the_metastore_of_the_data_folder_moves_to_an_empty_server(on_server: tuple[Shared, Any]) -> None:
+    it, _ = on_server
+    settings = Settings(data=str(it.folder))
+    first = wiring.prepare_metastore(settings)
+    assert first is not None
+    with wiring.open_database(settings) as database:
+        ask(Erasures(database, SystemClock(), refresh_s=1))
+        Samples(database, SystemClock()).rejected("shop").append([sample("änna 1"), sample("änna 2")])
+        row = SignIn("a" * 64, Credential("default", "admin", "anna"), "", 1, 2)
+        SignIns(database).put(row, made_after_ns=0, used_after_ns=0, rows_max=10)
+    shared_settings = Settings(data=str(it.folder), metastore=MetastoreSettings(url=it.url))
+    for _ in range(2):  # what was moved is found the second time
+        assert wiring.prepare_metastore(shared_settings) is None
+    accounts = it.accounts()
+    accounts._watched.look()
+    assert accounts.credential(first.app_key) is not None and accounts.app_names() == ["default"]
+    assert accounts.sign_in(first.admin_email, first.admin_password) is not None
+    assert [job.query for job in Erasures(it.open(), SystemClock(), refresh_s=1).jobs("shop")] == ["user=änna"]
+    texts = [msgspec.json.decode(line)["text"] for line in Samples(it.open(), SystemClock()).rejected("shop").newest(9)]
+    assert texts == ["änna 2", "änna 1"] and SignIns(it.open()).find(row.sha256) == row
+    left = [path for path in it.folder.iterdir() if path.name.startswith("metastore")]
+    assert [path.name for path in left] == ["metastore.db.moved"] and "änna 1".encode() not in left[0].read_bytes()
+    assert (it.folder / "first-run.json").exists()
+
+
+def test_a_start_that_was_killed_before_the_files_were_put_away_is_finished(it: Shared) -> None:
+    write_old_files(it.folder)
+    it.prepare()
+    (it.folder / "accounts.json.taken-over").rename(it.folder / "accounts.json")
+    (it.folder / "erasures.json").write_text("[]")
+    it.prepare()
+    assert not (it.folder / "erasures.json").exists() and not (it.folder / "accounts.json").exists()
+    assert len(Erasures(it.open(), SystemClock(), refresh_s=1).jobs("shop")) == 1
+
+
+def test_files_of_other_accounts_than_the_database_has_stay(it: Shared) -> None:
+    it.prepare()
+    write_old_files(it.folder)
+    it.prepare()
+    assert (it.folder / "accounts.json").exists() and (it.folder / "erasures.json").exists()
+
+
+def test_a_damaged_file_is_named_and_nothing_is_made(it: Shared) -> None:
+    (it.folder / "accounts.json").write_text("{}")
+    with pytest.raises(CorruptData, match=r"accounts\.json"):
+        it.prepare()
+    assert it.open().read(lambda transaction: transaction.rows("SELECT name FROM apps")) == []
+
+
+# ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_key_made_or_revoked_elsewhere_counts_after_the_next_look(it: Shared) -> None:
+    it.prepare()
+    here, there = it.accounts(), it.accounts()
+    here._watched.look()
+    secret = there.make_key("default", "write")
+    assert here.credential(secret) is None and there.credential(secret) is not None
+    here._watched.look()
+    assert here.credential(secret) is not None
+    assert there.revoke_key(secret) and not there.revoke_key(secret)
+    assert there.credential(secret) is None and here.credential(secret) is not None
+    here._watched.look()
+    assert here.credential(secret) is None
+    with pytest.raises(InputError):
+        here.make_key("no such app", "read")
+
+
+def test_it_looks_by_itself(it: Shared) -> None:
+    it.prepare()
+    here = it.accounts().open()
+    secret = it.accounts().make_key("default", "read")
+    wait_for(lambda: here.credential(secret) is not None, 20, "the new key to be known")
+    here.close()
+
+
+def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refused(
+    on_server: tuple[Shared, Any], tmp_path: Path
+) -> None:
+    it, server = on_server
+    first = it.prepare()
+    assert first is not None
+    clock = ManualClock()
+    here = it.accounts(clock, cache=tmp_path / "known-keys.json", timeout_s=1).open()
+    assert here.problem() is None and here.credential("lkw_unknown") is None
+    server.server.kill()
+    try:
+        clock.advance(100)
+        assert here.credential(first.app_key) is not None and "100 s" in (here.problem() or "")
+        with pytest.raises(BackendUnavailable) as unknown:
+            here.credential("lkw_unknown")
+        assert unknown.value.code == "metastore_unavailable"
+        with pytest.raises(BackendUnavailable):
+            here.sign_in("admin@localhost", first.admin_password)
+        # A process that starts now knows what this one knew, as old as it is; one without that cannot start.
+        started = it.accounts(clock, cache=tmp_path / "known-keys.json", timeout_s=1).open()
+        assert started.credential(first.app_key) is not None and "100 s" in (started.problem() or "")
+        with pytest.raises(BackendUnavailable):
+            it.accounts(clock, timeout_s=1).open()
+        clock.advance(3600)
+        for accounts in (here, started):
+            with pytest.raises(BackendUnavailable):
+                accounts.credential(first.app_key)
+            assert accounts.last_known(first.app_key) is not None
+    finally:
+        server.start_again()
+    here._watched.look()
+    assert here.credential(first.app_key) is not None and here.problem() is None
+    for accounts in (here, started):
+        accounts.close()
+
+
+def test_a_connection_lost_between_two_calls_is_made_again(on_server: tuple[Shared, Any]) -> None:
+    it, server = on_server
+    it.prepare()
+    database = it.open()
+    names = database.read(lambda transaction: transaction.rows("SELECT name FROM apps"))
+    server.server.kill()
+    server.start_again()
+    assert database.read(lambda transaction: transaction.rows("SELECT name FROM apps")) == names
+
+
+def test_a_server_that_answers_nothing_any_more_is_not_waited_for(on_server: tuple[Shared, Any]) -> None:
+    it, server = on_server
+    it.prepare()
+    database = it.open(timeout_s=1)
+    database.read(lambda transaction: transaction.rows("SELECT name FROM apps"))
+    blocked = it.open(timeout_s=1)
+    server.server.freeze()
+    try:
+        for each in (database, blocked):
+            with pytest.raises(BackendUnavailable):
+                each.read(lambda transaction: transaction.rows("SELECT name FROM apps"))
+    finally:
+        server.server.thaw()
+    assert database.read(lambda transaction: len(transaction.rows("SELECT name FROM apps"))) == 1
+
+
+def test_an_address_that_is_none_is_refused_without_telling_it() -> None:
+    for url in ("oracle://me:secret@host/x", "secret", "mariadb://me:secret@host:port/x"):
+        with pytest.raises(InputError) as refused:
+            ServerDatabase(url, timeout_s=1)
+        assert "secret" not in refused.value.message and refused.value.__cause__ is None
+
+
+def test_what_cannot_be_reached_does_not_tell_the_password(tmp_path: Path) -> None:
+    for scheme in SERVERS:
+        with pytest.raises(BackendUnavailable) as refused:
+            ServerDatabase(f"{scheme}://me:secret@127.0.0.1:1/x", timeout_s=1).upgrade()
+        assert "secret" not in refused.value.message and refused.value.code == "metastore_unavailable"
+
+
+# ── two at once ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_writers_at_once_lose_nothing(it: Shared) -> None:
+    it.prepare()
+    databases = [it.open() for _ in range(4)]
+
+    def add(database: Any) -> None:
+        for _ in range(10):
+            database.write(lambda transaction: bump(transaction, "accounts"))
+
+    number = "SELECT number FROM changes WHERE topic = 'accounts'"
+    before = databases[0].read(lambda transaction: transaction.rows(number))[0][0]
+    at_once(*(lambda database=database: add(database) for database in databases))
+    assert databases[0].read(lambda transaction: transaction.rows(number))[0][0] == before + 40
+
+
+def test_two_that_wait_for_each_other_are_both_done(it: Shared) -> None:
+    it.prepare()
+    met = threading.Barrier(2)
+    tries: list[str] = []
+
+    def both(first: str, second: str) -> Callable[[Transaction], None]:
+        def work(transaction: Transaction) -> None:
+            tries.append(first)
+            bump(transaction, first)
+            if it.kind != "sqlite" and len(tries) <= 2:  # there the second one waits before it begins
+                met.wait(10)
+            bump(transaction, second)
+
+        return work
+
+    databases = [it.open(), it.open()]
+    at_once(
+        lambda: databases[0].write(both("accounts", "erasures")),
+        lambda: databases[1].write(both("erasures", "accounts")),
+    )
+    assert len(tries) == (2 if it.kind == "sqlite" else 3)
+
+
+def test_an_error_of_the_work_undoes_what_it_did(it: Shared) -> None:
+    it.prepare()
+
+    def work(transaction: Transaction) -> None:
+        transaction.change("DELETE FROM apps")
+        raise InputError("no")
+
+    with pytest.raises(InputError):
+        it.open().write(work)
+    assert len(it.open().read(lambda transaction: transaction.rows("SELECT 1 FROM apps"))) == 1
+
+
+# ── erasures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ask(jobs: Erasures, app: str = "shop", query: str = "user=änna") -> tuple[str, str]:
+    job, token = jobs.ask(app=app, query=query, from_ns=0, to_ns=1 << 62, matches=1, by="admin")
+    return job.job, token
+
+
+def test_an_erasure_goes_its_way_seen_by_every_instance(it: Shared) -> None:
+    it.prepare()
+    here, there = (Erasures(it.open(), SystemClock(), refresh_s=0.1).open() for _ in range(2))
+    name, token = ask(here)
+    assert there.job("shop", name).state == "waiting_for_confirmation" and there.first("confirmed") is None
+    with pytest.raises(InputError) as wrong:
+        there.confirm("shop", name, token + "x", "admin")
+    assert wrong.value.code == "wrong_confirmation"
+    assert there.confirm("shop", name, token, "anna").confirmed_by == "anna"
+    assert here.confirm("shop", name, token, "bert").confirmed_by == "anna"
+    wait_for(lambda: here.first("confirmed") is not None, 20, "the confirmed job to be seen")
+    here.change(name, state="removing_files", erased=Erased(events=2), queue_ends={"http-0": 7})
+    found = there.named(name)
+    assert found is not None and (found.erased, found.queue_ends) == (Erased(events=2), {"http-0": 7})
+    assert here.first("confirmed") is None and here.first("removing_files") is not None
+    here.change(name, state="done")
+    here.change("era_0000000000000000", state="done")
+    assert here.first("removing_files") is None
+    for jobs in (here, there):
+        jobs.close()
+
+
+def test_an_erasure_is_its_apps_alone(it: Shared) -> None:
+    it.prepare()
+    jobs = Erasures(it.open(), SystemClock(), refresh_s=1)
+    name, _ = ask(jobs)
+    for app in ("Shop", "shop ", "other"):
+        assert jobs.jobs(app) == []
+        with pytest.raises(InputError) as unknown:
+            jobs.job(app, name)
+        assert (unknown.value.status, unknown.value.code) == (404, "not_found")
+    for odd in ("", "x'; DROP TABLE erasures; --", "era_\0", name.upper()):
+        assert jobs.named(odd) is None
+
+
+def test_only_so_many_wait_and_those_are_forgotten(it: Shared) -> None:
+    it.prepare()
+    clock = ManualClock()
+    databases = [it.open() for _ in range(2)]
+    jobs = [Erasures(database, clock, refresh_s=1) for database in databases]
+    names = [ask(jobs[number % 2])[0] for number in range(WAITING_MAX)]
+    with pytest.raises(QuotaExceeded):
+        ask(jobs[0])
+    ask(jobs[0], app="other")
+    assert [job.job for job in jobs[0].jobs("shop")] == names[::-1]
+    clock.advance(CONFIRM_S + 1)
+    assert jobs[0].jobs("shop") == []
+    again, _ = ask(jobs[1])
+    assert [job.job for job in jobs[0].jobs("shop")] == [again]
+
+
+def test_receipts_are_bounded(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasures_module, "JOBS_MAX", 2)
+    it.prepare()
+    jobs = Erasures(it.open(), SystemClock(), refresh_s=1)
+    names = [ask(jobs)[0] for _ in range(4)]
+    for name in names[:3]:
+        jobs.change(name, state="done")
+    assert [job.job for job in jobs.jobs("shop")] == [names[3], names[2], names[1]]
+
+
+# ── samples ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sample(text: str) -> Rejected:
+    return Rejected("2026-08-01T10:00:00", "missing_key", "no key", "intake", text)
+
+
+def test_samples_are_kept_by_app_newest_first(it: Shared) -> None:
+    it.prepare()
+    samples, others = Samples(it.open(), SystemClock()), Samples(it.open(), SystemClock())
+    for app in ("shop", "Shop", "shop ", ""):
+        assert samples.keep_rejected(app, [sample(f"{app}1"), sample(f"{app}2 ☃ \U0001f600 \\ ' \0 %s :x")]) == 2
+    for app in ("shop", "Shop", "shop ", ""):
+        found = [msgspec.json.decode(line)["text"] for line in others.rejected(app).newest(10)]
+        assert found == [f"{app}2 ☃ \U0001f600 \\ ' \0 %s :x", f"{app}1"]
+    assert len(samples.rejected("shop").newest(1)) == 1 and samples.rejected("x").newest(9) == []
+    letter = DeadLetter("", "shop", "http-0", 7, "refused", b"\x00\xff")
+    samples.dead_letters.append([letter])
+    assert msgspec.json.decode(others.dead_letters.newest(1)[0], type=DeadLetter).offset == 7
+
+
+def test_the_oldest_samples_make_room(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples_module, "SAMPLES_BYTES_MAX", 2000)
+    it.prepare()
+    samples = Samples(it.open(), SystemClock())
+    size = len(msgspec.json.encode(sample("x" * 100)))
+    for number in range(30):
+        samples.rejected("shop").append([sample(f"{number:02}" + "x" * 98)])
+        samples.rejected("other").append([sample("y")])
+    found = [msgspec.json.decode(line)["text"][:2] for line in samples.rejected("shop").newest(100)]
+    assert 2000 // size <= len(found) <= 2000 * 9 // 8 // size + 1
+    assert found == [f"{number:02}" for number in range(29, 29 - len(found), -1)]
+    samples.rejected("shop").append([sample("z" * 5000)])
+    assert len(samples.rejected("shop").newest(100)) == 1
+
+
+def test_unwanted_samples_are_counted_and_removed(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples_module, "PAGE_LINES", 3)
+    it.prepare()
+    ring = Samples(it.open(), SystemClock()).rejected("shop")
+    ring.append([sample(f"user {number % 4}") for number in range(20)])
+    assert ring.remove(lambda line: b"user 3" in line, dry=True) == 5 and len(ring.newest(100)) == 20
+    assert ring.remove(lambda line: b"user 3" in line) == 5 and len(ring.newest(100)) == 15
+    assert ring.remove(lambda line: b"user 3" in line) == 0
+
+
+def test_what_is_removed_is_in_no_file_any_more(tmp_path: Path) -> None:
+    with shared("sqlite", tmp_path, None) as it:  # type: ignore[arg-type]
+        it.prepare()
+        ring = Samples(it.open(), SystemClock()).rejected("shop")
+        ring.append([sample(f"anna-{number}" + "x" * 1000) for number in range(200)] + [sample("bert")])
+        files = [path for path in tmp_path.rglob("metastore.db*") if path.is_file()]
+        assert any(b"anna-" in path.read_bytes() for path in files)
+        assert ring.remove(lambda line: b"anna" in line) == 200
+        assert [path for path in files if path.exists() and b"anna-" in path.read_bytes()] == []
+        assert [oct(path.stat().st_mode & 0o077) for path in tmp_path.glob("metastore.db*")].count("0o0") >= 1
+        assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.glob("metastore.db*"))
+
+
+def test_without_an_answer_samples_are_dropped_and_counted_and_not_tried_all_the_time(it: Shared) -> None:
+    clock = ManualClock()
+    samples = Samples(it.open(), clock)  # without tables
+    if it.kind == "sqlite":
+        os.mkdir(it.folder / "metastore.db")  # and without a file
+    assert samples.keep_rejected("shop", [sample("a"), sample("b")]) == 0
+    assert clock.monotonic_ns() < samples._paused_until_ns
+    if it.kind == "sqlite":
+        os.rmdir(it.folder / "metastore.db")
+    it.prepare()
+    assert samples.keep_rejected("shop", [sample("a")]) == 0
+    clock.advance(samples_module.PAUSE_S + 1)
+    assert samples.keep_rejected("shop", [sample("c")]) == 1
+    assert len(samples.rejected("shop").newest(10)) == 1
+
+
+# ── sign-ins ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_sign_in_is_a_row_that_every_instance_sees(it: Shared) -> None:
+    it.prepare()
+    here, there = SignIns(it.open()), SignIns(it.open())
+
+    def put(number: int, used_ns: int, rows_max: int = 10) -> SignIn:
+        row = SignIn(f"{number:064x}", Credential("shöp", "read", "anna"), "", used_ns, used_ns)
+        here.put(row, made_after_ns=10, used_after_ns=10, rows_max=rows_max)
+        return row
+
+    rows = [put(number, 20 + number) for number in range(3)]
+    assert [there.find(row.sha256) for row in rows] == rows
+    there.touch(rows[0].sha256, 100)
+    assert here.find(rows[0].sha256) == msgspec.structs.replace(rows[0], used_ns=100)
+    newest = put(3, 50, rows_max=2)  # the two that were used last stay
+    assert [here.find(row.sha256) is not None for row in [*rows, newest]] == [True, False, False, True]
+    there.remove(newest.sha256)
+    assert here.find(newest.sha256) is None
+    here.put(newest, made_after_ns=1000, used_after_ns=0, rows_max=10)
+    assert here.find(rows[0].sha256) is None
