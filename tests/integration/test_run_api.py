@@ -1,11 +1,13 @@
 """The API as a process of its own, and a service whose metastore is a database server."""
 
+import hashlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,30 @@ def test_instances_share_sign_ins_and_keys_and_outlive_the_metastore(
     assert here.get("/api/v1/search", "lkr_nobody-knows-this").status_code == 401
     assert sign_in(here.url, credentials).status_code == 303
     assert [each.stop() for each in instances] == [0, 0]
+
+
+def test_a_receiver_starts_with_the_keys_known_before_while_the_metastore_is_away(tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(b"lkw_known").hexdigest()
+    known = {"change": 1, "apps": ["shop"], "keys": {sha256: {"app": "shop", "scope": "write", "name": "token"}}}
+    (tmp_path / "known-keys-http-0.json").write_text(json.dumps({"true_ns": time.time_ns(), "known": known}))
+    port, away = free_port(), "mariadb://lk:secret@127.0.0.1:1/lk"
+    environment = os.environ | {"LOGKEEP_METASTORE_URL": away, "LOGKEEP_METASTORE_TIMEOUT_S": "1"}
+    command = [LOGKEEP, "run", "receiver", "--data", str(tmp_path), "--intake", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        url, event = f"http://127.0.0.1:{port}", {"session": "s", "key": "k", "value": 1}
+        wait_for(lambda: answers_ok(f"{url}/health/ready"), 60, "the receiver to be ready")
+        statuses = [
+            httpx.post(f"{url}/v1/events", json=[event], headers={"X-Logkeep-Key": key}, timeout=30).status_code
+            for key in ("lkw_known", "lkw_unknown")
+        ]
+        assert statuses == [202, 503]
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=15)[1]
+        assert process.returncode == 0 and "goes on with the keys known before" in said and "secret" not in said
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_service_on_a_database_server_takes_events_while_that_is_away(

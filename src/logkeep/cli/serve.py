@@ -20,6 +20,7 @@ from logkeep.telemetry import Telemetry, configure_logging, get_logger, share_me
 log = get_logger("start")
 
 ROLES = ("receiver", "udp", "processor", "keeper", "api")
+INTAKE = ("receiver", "udp")  # start while the metastore is away too
 
 
 def serve(data: str | None, intake: str | None, api: str | None, config: Path | None) -> int:
@@ -60,7 +61,12 @@ def run(role: str, data: str | None, intake: str | None, api: str | None, config
     from logkeep import wiring
 
     try:
-        _say_first_run(settings, wiring.prepare_metastore(settings))
+        try:
+            _say_first_run(settings, wiring.prepare_metastore(settings))
+        except BackendUnavailable as error:
+            if role not in INTAKE:
+                raise
+            log.warning("the metastore does not answer; intake goes on with the keys known before", error=error.message)
         wiring.run_role(role, index, settings)
     except LogkeepError as error:
         print(f"logkeep run {role}: {error.message}", file=sys.stderr)
