@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -149,14 +149,46 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The embedded store."""
+    """Where events are kept. The embedded engine's memory and threads."""
 
+    kind: Annotated[
+        Literal["embedded", "opensearch", "elasticsearch"],
+        _doc("embedded: in the data folder, for one machine; the others: shared by several, see their sections"),
+    ] = "embedded"
     retention_days: Annotated[int, _doc("days kept, today among them; older days are dropped whole", ge=1, le=3650)] = (
         15
     )
     memory_bytes_max: Annotated[int, _doc("bytes of memory the engine may use in all", ge=128 * MIB)] = 1536 * MIB
     mark_cache_bytes: Annotated[int, _doc("bytes of memory for the engine's index marks", ge=MIB)] = 64 * MIB
     merge_threads: Annotated[int, _doc("threads that merge parts in the background", ge=1, le=64)] = 2
+
+
+class OpenSearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenSearch or Elasticsearch that keeps the events, where store.kind says so."""
+
+    urls: Annotated[str, _doc("addresses of some nodes, with commas in between; https:// for TLS")] = (
+        "http://127.0.0.1:9200"
+    )
+    user: Annotated[str, _doc("user, where the cluster asks for one")] = ""
+    password: Annotated[str, _doc("its password; a secret, so better in the variable than in a file")] = ""
+    api_key: Annotated[str, _doc("API key instead of user and password; a secret as well")] = ""
+    ca_file: Annotated[str, _doc("file of the authority that signed the nodes' certificates; \"\": the system's")] = ""
+    index_prefix: Annotated[
+        str, _doc("what the names of its indexes begin with; one more a day, such as logkeep-events-2026.08.01")
+    ] = "logkeep"
+    shards: Annotated[
+        int, _doc("shards of a day's index; more share the writing of a busy day among nodes", ge=1, le=256)
+    ] = 1
+    replicas: Annotated[
+        int,
+        _doc("copies of each shard beside the first; 0 on a single node, where there is no place for one", ge=0, le=9),
+    ] = 1
+    preference: Annotated[
+        str, _doc('which copies answer reads, in the engine\'s words, such as _only_nodes:zone:b; "": all in turn')
+    ] = ""
+    bulk_requests: Annotated[
+        int, _doc("requests of 2,000 events a processor has on their way at once", ge=1, le=32)
+    ] = 2
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,6 +202,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue: QueueSettings = QueueSettings()
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
+    opensearch: OpenSearchSettings = OpenSearchSettings()
 
     @property
     def folder(self) -> Path:

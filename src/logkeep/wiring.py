@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -123,7 +123,7 @@ class _Server(Protocol):
 
 
 def _run_keeper(index: int, settings: Settings) -> None:
-    """Processor, embedded store and API in one process: the engine's folder cannot be shared."""
+    """Processor, store and API in one process: the embedded engine's folder cannot be shared."""
     opening = _begun(lambda: _opened_store(settings))  # while this thread imports: a third of a start
     from logkeep.api.app import create_api
     from logkeep.api.backend import Backend, Ledger
@@ -209,6 +209,32 @@ def open_store(settings: Settings) -> AbstractContextManager[Store]:
 
 
 def _opened_store(settings: Settings) -> Store:
+    kind = settings.store.kind
+    return _opened_embedded(settings) if kind == "embedded" else _opened_opensearch(settings, kind)
+
+
+def _opened_opensearch(settings: Settings, product: Literal["opensearch", "elasticsearch"]) -> Store:
+    from logkeep.store.opensearch import OpenSearchStore
+    from logkeep.store.opensearch_client import Access
+    from logkeep.store.opensearch_schema import Layout
+
+    given = settings.opensearch
+    access = Access(
+        tuple(url.strip() for url in given.urls.split(",") if url.strip()),
+        product,
+        user=given.user,
+        password=given.password,
+        api_key=given.api_key,
+        ca_file=given.ca_file,
+        connections=settings.api.readers + given.bulk_requests + 2,
+    )
+    layout = Layout(given.index_prefix, given.shards, given.replicas)
+    return OpenSearchStore(
+        access, layout, preference=given.preference, bulk_requests=given.bulk_requests, clock=SystemClock()
+    )
+
+
+def _opened_embedded(settings: Settings) -> Store:
     from logkeep.store.embedded import EmbeddedStore
 
     return EmbeddedStore(
