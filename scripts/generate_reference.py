@@ -129,6 +129,7 @@ CODES = {
         "a development version before the first release wrote this store",
         "start with a new data folder",
     ),
+    "store_refused": ("400", "the search cluster that keeps the events refuses this, for ever", "as its text says"),
     "store_too_new": ("–", "a newer Logkeep wrote this store", "start that one, or a newer"),
     "too_large": ("413", "a body, record or request is over its limit", "split it, or raise the setting it names"),
     "too_many_events": ("413", "more events in one request than `intake.events_max`", "send them in parts"),

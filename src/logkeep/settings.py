@@ -227,8 +227,12 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The embedded store."""
+    """Where events are kept. The embedded engine's memory and threads."""
 
+    kind: Annotated[
+        Literal["embedded", "opensearch", "elasticsearch"],
+        _doc("embedded: in the data folder, for one machine; the others: shared by several, see their sections"),
+    ] = "embedded"
     retention_days: Annotated[int, _doc("days kept, today among them; older days are dropped whole", ge=1, le=3650)] = (
         15
     )
@@ -258,6 +262,34 @@ class MetastoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = 5.0
 
 
+class OpenSearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenSearch or Elasticsearch that keeps the events, where store.kind says so."""
+
+    urls: Annotated[str, _doc("addresses of some nodes, with commas in between; https:// for TLS")] = (
+        "http://127.0.0.1:9200"
+    )
+    user: Annotated[str, _doc("user, where the cluster asks for one")] = ""
+    password: Annotated[str, _doc("its password; a secret, so better in the variable than in a file")] = ""
+    api_key: Annotated[str, _doc("API key instead of user and password; a secret as well")] = ""
+    ca_file: Annotated[str, _doc("file of the authority that signed the nodes' certificates; \"\": the system's")] = ""
+    index_prefix: Annotated[
+        str, _doc("what the names of its indexes begin with; one more a day, such as logkeep-events-2026.08.01")
+    ] = "logkeep"
+    shards: Annotated[
+        int, _doc("shards of a day's index; more share the writing of a busy day among nodes", ge=1, le=256)
+    ] = 1
+    replicas: Annotated[
+        int,
+        _doc("copies of each shard beside the first; 0 on a single node, where there is no place for one", ge=0, le=9),
+    ] = 1
+    preference: Annotated[
+        str, _doc('which copies answer reads, in the engine\'s words, such as _only_nodes:zone:b; "": all in turn')
+    ] = ""
+    bulk_requests: Annotated[
+        int, _doc("requests of 2,000 events a processor has on their way at once", ge=1, le=32)
+    ] = 2
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of it."""
 
@@ -272,6 +304,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
     metastore: MetastoreSettings = MetastoreSettings()
+    opensearch: OpenSearchSettings = OpenSearchSettings()
 
     @property
     def folder(self) -> Path:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -371,7 +371,7 @@ def serve_api(settings: Settings, store: Store) -> None:
 
 def _is_shared(settings: Settings) -> bool:
     """Whether several processes may have the store open."""
-    return bool(getattr(settings.store, "kind", "embedded") != "embedded")
+    return settings.store.kind != "embedded"
 
 
 def _snapshot(queue: Queue) -> "tuple[dict[str, AppLedger], dict[Partition, Offset]]":
@@ -471,6 +471,32 @@ def open_store(settings: Settings) -> AbstractContextManager[Store]:
 
 
 def _opened_store(settings: Settings) -> Store:
+    kind = settings.store.kind
+    return _opened_embedded(settings) if kind == "embedded" else _opened_opensearch(settings, kind)
+
+
+def _opened_opensearch(settings: Settings, product: Literal["opensearch", "elasticsearch"]) -> Store:
+    from logkeep.store.opensearch import OpenSearchStore
+    from logkeep.store.opensearch_client import Access
+    from logkeep.store.opensearch_schema import Layout
+
+    given = settings.opensearch
+    access = Access(
+        tuple(url.strip() for url in given.urls.split(",") if url.strip()),
+        product,
+        user=given.user,
+        password=given.password,
+        api_key=given.api_key,
+        ca_file=given.ca_file,
+        connections=settings.api.readers + given.bulk_requests + 2,
+    )
+    layout = Layout(given.index_prefix, given.shards, given.replicas)
+    return OpenSearchStore(
+        access, layout, preference=given.preference, bulk_requests=given.bulk_requests, clock=SystemClock()
+    )
+
+
+def _opened_embedded(settings: Settings) -> Store:
     from logkeep.store.embedded import EmbeddedStore
 
     return EmbeddedStore(

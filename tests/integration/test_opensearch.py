@@ -1,0 +1,103 @@
+"""A service whose events are in OpenSearch, and what only this store has: versions of its indexes, addresses."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from tests.servers import opensearch
+from tests.service import Service
+
+from logkeep.clock import ManualClock, SystemClock
+from logkeep.errors import BackendUnavailable, InputError
+from logkeep.store.opensearch import OpenSearchStore
+from logkeep.store.opensearch_client import Access, EngineRefused, SearchClient
+from logkeep.store.opensearch_schema import Layout
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def url() -> str:
+    return opensearch.shared_url()
+
+
+@pytest.fixture
+def prefix(url: str) -> Iterator[str]:
+    """Of indexes of one test's own; they go with it."""
+    name = f"i{os.getpid()}-{next(_numbers)}"
+    yield name
+    names = httpx.get(f"{url}/_cat/indices/{name}-*?h=index", timeout=60).text.split()
+    if names:
+        httpx.delete(f"{url}/{','.join(names)}", timeout=60)
+
+
+def opened(url: str, prefix: str) -> OpenSearchStore:
+    return OpenSearchStore(Access((url,)), Layout(prefix, replicas=0), clock=SystemClock())
+
+
+def test_a_service_keeps_its_events_there(start_service: Callable[..., Service], url: str, prefix: str) -> None:
+    service = start_service(
+        LOGKEEP_STORE_KIND="opensearch",
+        LOGKEEP_OPENSEARCH_URLS=url,
+        LOGKEEP_OPENSEARCH_INDEX_PREFIX=prefix,
+        LOGKEEP_OPENSEARCH_REPLICAS="0",
+    )
+    events = [
+        {"session": "s1", "key": "state", "value": "waiting"},
+        {"session": "s1", "key": "log", "value": "request timed out", "level": "error", "attributes": {"ms": 31}},
+        {"session": "s1", "key": "state", "value": "done", "update": True},
+        {"session": "s2", "key": "log", "value": 5},
+    ]
+    assert service.post(events).status_code == 202
+    ledger = service.wait_until_drained()
+    assert (ledger["received"], ledger["stored"], ledger["queued"]) == (4, 4, 0)
+    assert sorted(str(event["value"]) for event in service.search("")) == ["5", "done", "request timed out"]
+    assert [event["key"] for event in service.search('"timed out" level>=warn attributes.ms>30')] == ["log"]
+    table = service.get("/api/v1/stats", query="* | count by session", **{"from": "-1h"}).json()
+    assert table["rows"] == [["s1", 2], ["s2", 1]]
+    assert len(service.get("/sessions/s1.json").json()["events"]) == 2
+    assert not (service.folder / "store").exists()
+
+
+def test_a_newer_programs_indexes_are_refused(url: str, prefix: str) -> None:
+    body = {"mappings": {"_meta": {"logkeep": 99}}}
+    httpx.put(f"{url}/{prefix}-events-2025.10.10", json=body, timeout=60).raise_for_status()
+    with pytest.raises(BackendUnavailable, match="99") as caught:
+        opened(url, prefix)
+    assert caught.value.code == "store_too_new"
+
+
+def test_somebody_elses_indexes_are_refused(url: str, prefix: str) -> None:
+    httpx.put(f"{url}/{prefix}-updates", timeout=60).raise_for_status()
+    with pytest.raises(BackendUnavailable) as caught:
+        opened(url, prefix)
+    assert caught.value.code == "store_too_old"
+
+
+def test_opening_again_goes_on(url: str, prefix: str) -> None:
+    for _ in range(2):
+        store = opened(url, prefix)
+        assert store.ready()
+        store.close()
+
+
+def test_a_node_that_is_not_there_is_unavailable() -> None:
+    client = SearchClient(Access(("http://127.0.0.1:9",)), ManualClock(0))
+    with pytest.raises(BackendUnavailable):
+        client.request("GET", "/")
+
+
+def test_what_the_engine_will_never_answer_is_told_with_its_reason(url: str) -> None:
+    client = SearchClient(Access((url,)), ManualClock(0))
+    with pytest.raises(EngineRefused) as caught:
+        client.request("POST", "/_search", b'{"query":{"no_such_query":{}}}')
+    assert caught.value.engine_status == 400 and "no_such_query" in caught.value.message
+    client.close()
+
+
+@pytest.mark.parametrize("address", ["", "search.example:9200", "ftp://search.example", "http://"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(InputError):
+        SearchClient(Access((address,)), ManualClock(0))

@@ -1,0 +1,88 @@
+"""An event as a document of a search cluster: words as the language cuts them, terms of any length and key."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logkeep.event import Event
+from logkeep.query.text import tokens
+from logkeep.store.opensearch_schema import (
+    TERM_CHARS_MAX,
+    Document,
+    Layout,
+    attribute_prefix,
+    document,
+    document_id,
+    number_term,
+    term,
+    word,
+)
+
+# What Java's Character.isWhitespace says of: where the engine's analyser splits.
+JAVA_SPACES = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \u1680\u2028\u2029\u205f\u3000" + "".join(
+    chr(code) for code in range(0x2000, 0x200B) if code != 0x2007
+)
+_texts = st.text(
+    st.sampled_from("aB1é\u3000\u2028 .-_\t\nİς𐐀") | st.characters(exclude_categories=("Cs",)), max_size=400
+)
+
+
+def made(**fields: Any) -> Document:
+    given: dict[str, Any] = {"value": "v", "attributes": {}} | fields
+    return document(Event("shop", "s", "K", kind="text", number=None, time_ns=1, received_ns=2, id="e", **given))
+
+
+@given(_texts)
+def test_words_are_the_tokens_of_the_language(value: str) -> None:
+    cut_by_engine = "".join(" " if char in JAVA_SPACES else char for char in made(value=value).words).split(" ")
+    assert [each for each in cut_by_engine if each] == [word(token) for token in tokens(value)]
+    assert all(len(each.encode("utf-16-le")) // 2 <= 255 for each in cut_by_engine)
+
+
+def test_tokens_of_any_length_differ_from_each_other() -> None:
+    several = ["a" * count for count in (60, 99, 100, 101, 255, 256, 10_000)]
+    assert len({word(token) for token in several}) == len(several)
+    assert made(value="b" * 101).cut == ["words"]
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_terms_of_numbers_are_in_the_order_of_numbers(one: float, other: float) -> None:
+    assert (number_term(one) < number_term(other)) == (one < other)
+    assert (number_term(one) == number_term(other)) == (one == other)
+
+
+def test_attributes_are_terms_that_name_their_key() -> None:
+    found = made(attributes={"os": "Linux", "n": 5, "ok": True, "1:x": "y", "x": 0.5})
+    assert found.attributes == ["2:os=Linux", "1:n=5", "2:ok=true", "3:1:x=y", "1:x=0.5"]
+    assert found.attributes_folded == ["2:os=linux"]
+    assert found.attribute_numbers == [f"1:n={number_term(5.0)}", f"1:x={number_term(0.5)}"]
+    assert attribute_prefix("a=b") != attribute_prefix("a")
+
+
+def test_no_term_is_longer_than_the_engine_takes() -> None:
+    long = "𝄞" * 300_000
+    found = made(value=long, attributes={"a" * 256: long})
+    assert sorted(found.cut) == ["attributes", "value", "words"]
+    for text in (found.value, *found.attributes, *found.words.split()):
+        assert len(text.encode()) <= 32_766
+    assert term("x" * TERM_CHARS_MAX) == "x" * TERM_CHARS_MAX
+    assert term("x" * 9000) != term("x" * 9001)
+
+
+def test_names_fold_only_where_folding_changes_them() -> None:
+    assert (made(component="web").component_folded, made(component="Web").component_folded) == ("", "web")
+    assert made().key_folded == "k"
+
+
+@pytest.mark.parametrize(("one", "other"), [(("ab", "c"), ("a", "bc")), (("1:a", "b"), ("1", ":ab"))])
+def test_ids_of_documents_do_not_meet(one: tuple[str, str], other: tuple[str, str]) -> None:
+    assert document_id(*one) != document_id(*other)
+    assert len(document_id("𝄞" * 128, "𝄞" * 128).encode()) <= 512
+
+
+def test_a_day_has_an_index_and_an_index_a_day() -> None:
+    layout = Layout("p-1")
+    assert layout.events_of("2025-10-10") == "p-1-events-2025.10.10"
+    assert layout.day_of("p-1-events-2025.10.10") == "2025-10-10"
