@@ -65,7 +65,17 @@ class Span(msgspec.Struct, frozen=True):
 
 def rows_of(making: Making, sort: Sequence[SortKey], limit: int, events: Iterable[Event], span: Span) -> list[Row]:
     """The table's rows, sorted; at most `limit`. events: those that match, in the range."""
-    rows = _counted(making, events) if isinstance(making, Top) else _aggregated(making, events, span)
+    if isinstance(making, Top):
+        rows = _aggregated(Aggregate((Function("count"),), (making.field,)), events, Span(0, 1, 1))
+    else:
+        rows = _aggregated(making, events, span)
+    return rows_in_order(making, sort, limit, rows)
+
+
+def rows_in_order(making: Making, sort: Sequence[SortKey], limit: int, rows: list[Row]) -> list[Row]:
+    """`rows` sorted, at most `limit`. rows: one a group, in any order, of `top` one a value and of "" perhaps too."""
+    if isinstance(making, Top):
+        rows = _most_frequent(making, rows)
     refs = columns_of(making)
     for key in reversed((*sort, *_own_order(making))):
         place, rank = refs.index(key.column), _rank(key.column)
@@ -90,9 +100,7 @@ def _rank(column: ColumnRef) -> Callable[[Cell], tuple[int, Cell]]:
 # ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _counted(top: Top, events: Iterable[Event]) -> list[Row]:
-    """Every value with its count; `rows_of` sorts and cuts."""
-    counted = _aggregated(Aggregate((Function("count"),), (top.field,)), events, Span(0, 1, 1))
+def _most_frequent(top: Top, counted: list[Row]) -> list[Row]:
     ranked = sorted(counted, key=lambda row: _rank(top.field)(row[0]))
     ranked.sort(key=lambda row: -int(row[1] or 0))
     return [row for row in ranked if row[0] != ""][: top.rows]
