@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The servers and the browser that the tests talk to, from the distribution's packages.
+# The servers and the browser that the tests talk to, from the distribution's packages; jars by name through Maven.
 #
 # Installs what is missing where it may (root or sudo without a password, and apt-get). Elsewhere it says what is
 # missing and how to get it; the tests that need it are then skipped, except in CI, where missing is a failure.
@@ -12,6 +12,15 @@ missing_packages() {
   command -v nginx >/dev/null || echo nginx-light
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     echo chromium
+  command -v javac >/dev/null || echo default-jdk-headless
+  command -v mvn >/dev/null || echo maven
+}
+
+# Servers written in Java, into the user's cache folder; there already: nothing is done.
+fetch_jars() {
+  if ! command -v javac >/dev/null || ! command -v mvn >/dev/null; then return; fi
+  cd "$(dirname "$0")/.."
+  .venv/bin/python -m tests.servers.mongodb
 }
 
 # Packages of servers start them at once, on ports open to the network; policy-rc.d tells them not to.
@@ -34,12 +43,18 @@ if [ "${1:-}" = --install ]; then # as root, by ourselves, below
 fi
 
 mapfile -t packages < <(missing_packages)
-if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
+if [ ${#packages[@]} -eq 0 ]; then
+  fetch_jars
+  exit 0
+fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
 if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
   echo "servers: installing ${packages[*]}" >&2
-  "${as_root[@]}" "$0" --install "${packages[@]}" && exit 0
+  if "${as_root[@]}" "$0" --install "${packages[@]}"; then
+    fetch_jars
+    exit 0
+  fi
 fi
 echo "servers: missing: ${packages[*]}. Get them with: sudo apt-get install --no-install-recommends ${packages[*]}" >&2
 if [ -n "${CI:-}" ]; then exit 1; fi

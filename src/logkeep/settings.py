@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -149,14 +149,35 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The embedded store."""
+    """Where events are kept. The embedded engine's memory and threads."""
 
+    kind: Annotated[
+        Literal["embedded", "mongodb"],
+        _doc("embedded: in the data folder, for one machine; mongodb: shared by several, see the section mongodb"),
+    ] = "embedded"
     retention_days: Annotated[int, _doc("days kept, today among them; older days are dropped whole", ge=1, le=3650)] = (
         15
     )
     memory_bytes_max: Annotated[int, _doc("bytes of memory the engine may use in all", ge=128 * MIB)] = 1536 * MIB
     mark_cache_bytes: Annotated[int, _doc("bytes of memory for the engine's index marks", ge=MIB)] = 64 * MIB
     merge_threads: Annotated[int, _doc("threads that merge parts in the background", ge=1, le=64)] = 2
+
+
+class MongoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A MongoDB that keeps the events, where store.kind says so."""
+
+    url: Annotated[
+        str,
+        _doc("its address, with user, password and options (replicaSet, tls, …); a secret, so better in the variable"),
+    ] = "mongodb://127.0.0.1:27017"
+    database: Annotated[
+        str, _doc("what the names of its databases begin with; one more a day, such as logkeep_2026_08_01")
+    ] = "logkeep"
+    read_preference: Annotated[
+        Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"],
+        _doc("whom reports ask; with secondaryPreferred they do not slow writing, and are behind by its replication"),
+    ] = "primary"
+    connect_timeout_s: Annotated[float, _doc("seconds to wait for a server that answers", ge=0.1)] = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,6 +191,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue: QueueSettings = QueueSettings()
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
+    mongodb: MongoSettings = MongoSettings()
 
     @property
     def folder(self) -> Path:

@@ -119,6 +119,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
         self._settings_file.parent.mkdir(parents=True, exist_ok=True)
+        self._settings_file.touch(mode=0o600)  # addresses of servers may hold passwords
         self._settings_file.write_bytes(msgspec.json.encode(self._settings))
         if intake.udp:
             self._datagrams = open_udp_socket(intake.host, intake.port, buffer_bytes=intake.udp_buffer_bytes)

@@ -204,11 +204,22 @@ def _api_server(api: Any, settings: Settings) -> "_Server":
 
 
 def open_store(settings: Settings) -> AbstractContextManager[Store]:
-    """The store of a service that does not run: its folder is one process's alone."""
+    """The store of a service that does not run: the embedded one's folder is one process's alone."""
     return closing(_opened_store(settings))
 
 
 def _opened_store(settings: Settings) -> Store:
+    if settings.store.kind == "mongodb":
+        from logkeep.store.mongodb import MongoStore
+
+        mongodb = settings.mongodb
+        return MongoStore(
+            mongodb.url,
+            prefix=mongodb.database,
+            read_preference=mongodb.read_preference,
+            connect_timeout_s=mongodb.connect_timeout_s,
+            clock=SystemClock(),
+        )
     from logkeep.store.embedded import EmbeddedStore
 
     return EmbeddedStore(

@@ -25,8 +25,9 @@ _numbers = itertools.count()
 class Opened:
     """A store, its clock, and an app of its own for each test."""
 
-    def __init__(self, store: Store, clock: ManualClock) -> None:
-        self.store, self.clock, self.app = store, clock, ""
+    def __init__(self, store: Store, clock: ManualClock, *, granular: bool = False) -> None:
+        """granular: the store reads whole blocks of thousands of events."""
+        self.store, self.clock, self.app, self.granular = store, clock, "", granular
 
     def event(self, event_id: str, **changes: Any) -> Event:
         fields: dict[str, Any] = {
@@ -63,7 +64,7 @@ def ids_of(page: Page) -> list[str]:
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     clock = ManualClock(T0 + 15 * HOUR_S * NS_PER_S)
     with opened_store(request.param, tmp_path_factory.mktemp("store"), clock) as store:
-        yield Opened(store, clock)
+        yield Opened(store, clock, granular=request.param == "embedded")
 
 
 @pytest.fixture
@@ -444,27 +445,27 @@ def test_words_and_fields_are_found(it: Opened, query: ast.Query, found: list[st
 # ── limits ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-MANY = 40_000  # events of four days: many of the granules below which the engine cannot read
-
-
 def many(it: Opened) -> list[Event]:
-    return [it.event(f"e{i:05}", time_ns=T0 + i * 4 * NS_PER_DAY // MANY) for i in range(MANY)]
+    """Events of four days: many of the granules below which the embedded engine cannot read."""
+    count = 40_000 if it.granular else 4_000
+    return [it.event(f"e{i:05}", time_ns=T0 + i * 4 * NS_PER_DAY // count) for i in range(count)]
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_search_that_reaches_a_limit_goes_on_from_its_cursor(it: Opened, order: Literal["asc", "desc"]) -> None:
-    it.write(*many(it))
+    events = many(it)
+    it.write(*events)
     found, limits, cursor = [], [], None
     for _ in range(50):
-        reading = Reading(Limits(rows_max=45_000))
-        request = SearchRequest(it.app, ast.Word("hello"), T0, T0 + 5 * NS_PER_DAY, order, MANY, cursor)
+        reading = Reading(Limits(rows_max=len(events) * 9 // 8))
+        request = SearchRequest(it.app, ast.Word("hello"), T0, T0 + 5 * NS_PER_DAY, order, len(events), cursor)
         page = it.store.search(reading, request)
         found += ids_of(page)
         limits.append(reading.partial)
         cursor = page.next
         if cursor is None:
             break
-    whole = [f"e{i:05}" for i in range(MANY)]
+    whole = [event.id for event in events]
     assert found == (whole if order == "asc" else whole[::-1])
     assert limits == ["rows"] * (len(limits) - 1) + [None]
     assert len(limits) > 1
@@ -473,10 +474,10 @@ def test_a_search_that_reaches_a_limit_goes_on_from_its_cursor(it: Opened, order
 def test_a_histogram_that_reaches_a_limit_has_the_newest_counts_and_tells_from_when(it: Opened) -> None:
     events = many(it)
     it.write(*events)
-    reading = Reading(Limits(rows_max=45_000))
-    counted = it.store.histogram(reading, it.app, ast.All(), T0, T0 + 4 * NS_PER_DAY, buckets=MANY, by=None)
+    reading = Reading(Limits(rows_max=len(events) * 9 // 8))
+    counted = it.store.histogram(reading, it.app, ast.All(), T0, T0 + 4 * NS_PER_DAY, buckets=len(events), by=None)
     assert reading.partial == "rows" and reading.reached_ns is not None
-    assert 0 < len(counted) < MANY
+    assert 0 < len(counted) < len(events)
     newest = [event.time_ns for event in events if event.time_ns >= reading.reached_ns]
     assert [bucket.start_ns for bucket in counted] == newest
 

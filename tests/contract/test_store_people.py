@@ -1,4 +1,4 @@
-"""Facets and lists of sessions, devices and users: the same from the embedded engine and the plain-Python one.
+"""Facets and lists of sessions, devices and users: the same from every store.
 
 The embedded store answers from events and, for days that are over, from a projection of them: it is run with both.
 """
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
+from tests.contract.stores import OPENERS, opened_store
 
-from logkeep.clock import NS_PER_DAY, NS_PER_S
+from logkeep.clock import NS_PER_DAY, NS_PER_S, SystemClock
 from logkeep.errors import InputError
 from logkeep.event import Event
 from logkeep.query import ast
 from logkeep.query.parser import parse
 from logkeep.store.embedded import EmbeddedStore
-from logkeep.store.memory import MemoryStore
 from logkeep.store.port import (
     Activity,
     ActivityOf,
@@ -98,12 +98,13 @@ class Opened:
         return self.store.session_neighbours(Reading(), self.app, session, field=field, name=name)
 
 
-@pytest.fixture(scope="module", params=["embedded", "summed", "memory"])
+@pytest.fixture(scope="module", params=[*OPENERS, "summed"])
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    in_memory = request.param == "memory"
-    store = MemoryStore() if in_memory else EmbeddedStore(tmp_path_factory.mktemp("store"), readers=1)
-    yield Opened(store, summed=request.param == "summed")
-    store.close()
+    """summed: the embedded store after its days are over."""
+    summed = request.param == "summed"
+    name = "embedded" if summed else request.param
+    with opened_store(name, tmp_path_factory.mktemp("store"), SystemClock()) as store:
+        yield Opened(store, summed=summed)
 
 
 @pytest.fixture

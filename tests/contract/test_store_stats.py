@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.contract.stores import OPENERS, opened_store
 
-from logkeep.clock import NS_PER_S
+from logkeep.clock import NS_PER_S, SystemClock
 from logkeep.event import Event
 from logkeep.query.parser import parse_statement
 from logkeep.query.stages import ROWS_DEFAULT
 from logkeep.query.table import Column, Table
-from logkeep.store.embedded import EmbeddedStore
-from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, SearchRequest, StatsRequest, Store
 from logkeep.store.reading import LimitReached, Limits, Reading
 
@@ -59,14 +58,10 @@ class Opened:
         return found
 
 
-@pytest.fixture(scope="module", params=["embedded", "memory"])
+@pytest.fixture(scope="module", params=list(OPENERS))
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    if request.param == "memory":
-        store: Store = MemoryStore()
-    else:
-        store = EmbeddedStore(tmp_path_factory.mktemp("store"), readers=2)
-    yield Opened(store)
-    store.close()
+    with opened_store(request.param, tmp_path_factory.mktemp("store"), SystemClock()) as store:
+        yield Opened(store)
 
 
 @pytest.fixture

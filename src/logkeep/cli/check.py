@@ -239,7 +239,7 @@ def _stopped_findings(settings: Settings) -> list[Finding]:
     found = [
         _found("queue", lambda: _queue_files(settings)) if queue.exists() else Finding("queue", "note", "not there yet")
     ]
-    if not store.exists():
+    if settings.store.kind == "embedded" and not store.exists():
         return [*found, Finding("store", "note", "not there yet")]
     return [*found, _found("store", lambda: _store_opens(settings))]
 
