@@ -177,7 +177,7 @@ class MongoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"],
         _doc("whom reports ask; with secondaryPreferred they do not slow writing, and are behind by its replication"),
     ] = "primary"
-    connect_timeout_s: Annotated[float, _doc("seconds to wait for a server that answers", ge=0.1)] = 10.0
+    connect_timeout_s: Annotated[float, _doc("seconds to wait for a server that answers", ge=0.1)] = 5.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -96,7 +96,7 @@ class MongoStore:
         *,
         prefix: str = "logkeep",
         read_preference: ReadPreference = "primary",
-        connect_timeout_s: float = 10.0,
+        connect_timeout_s: float = 5.0,
         clock: Clock | None = None,
     ) -> None:
         if not prefix.replace("_", "").isalnum() or not prefix.isascii() or len(prefix) > 40:

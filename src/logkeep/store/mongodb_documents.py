@@ -4,14 +4,16 @@
     PREFIX_2025_10_10      `events`: the events of that day, so that a day is dropped whole
 
 A field that is unset is not in the document: unset is what most events have most fields, and an index with a partial
-filter then leaves them out. An attribute is a pair of name and text in one array, not a field of its own: the names
-are the senders', and neither their number nor their spelling (dots, dollars) may become part of the schema.
+filter then leaves them out. Attributes are a document in it, in the types they came in, which costs nothing here and
+can be read by anyone; names that MongoDB could not address (dots, dollars, NUL, none) are spelt with percent signs.
+Pairs of name and text in an array would cost 13 µs an event, and an index over them more than all others together.
 
 `hidden` is true in what an update has superseded; it is set and never taken away, so a replay does no harm.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,16 +21,16 @@ import msgspec
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import InputError
 from logkeep.event import Event, Scalar
-from logkeep.query.match import attribute_text
-from logkeep.query.text import fold, tokens
+from logkeep.query.match import attribute_key
+from logkeep.query.text import tokens
 
 SCHEMA_VERSION = 1
 Document: TypeAlias = dict[str, Any]
 
 # Fields that are left out when they are the empty text.
 OPTIONAL_FIELDS = ("level", "user", "device", "component", "pattern")
-# Everything but the words, which are made from the value, and what only finds: a third of a document.
-EVENT_FIELDS = {"words": 0, "key_folded": 0, "component_folded": 0}
+# Everything but the words, which are made from the value: a third of a document.
+EVENT_FIELDS = {"words": 0}
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -52,7 +54,10 @@ INDEXES = (
 )
 
 # Bytes, an upper bound of a document's in a message: 4 a character of UTF-8 and up to 9 of overhead a word of one.
-_BYTES_A_DOCUMENT, _BYTES_A_CHARACTER, _BYTES_A_PAIR = 1500, 13, 60
+_BYTES_A_DOCUMENT, _BYTES_A_CHARACTER, _BYTES_AN_ATTRIBUTE = 1500, 13, 1100
+_ESCAPES = {"%": "%25", ".": "%2E", "$": "%24", "\0": "%00"}
+NAMES_KEPT = 10_000  # attribute names whose spelling is remembered, about 2 MB
+_plain: set[str] = set()  # names that are stored as they are
 
 
 def document_id(app: str, event_id: str, time_ns: int) -> str:
@@ -85,31 +90,44 @@ def document_of(event: Event) -> Document:
         document["device"] = event.device
     if event.component:
         document["component"] = event.component
-        if (folded := fold(event.component)) != event.component:
-            document["component_folded"] = folded
-    if (folded := fold(event.key)) != event.key:
-        document["key_folded"] = folded
     if event.pattern:
         document["pattern"] = event.pattern
     if event.update:
         document["update"] = True
     if event.attributes:
-        document["attributes"] = [_pair(key, value) for key, value in event.attributes.items()]
+        document["attributes"] = _stored_attributes(event.attributes)
     return document
 
 
-def _pair(key: str, value: Scalar) -> Document:
-    """k: name; t: text as queries compare it, f: folded where that differs; n: as a number; y: kind, if not text.
+def _stored_attributes(attributes: Mapping[str, Scalar]) -> Mapping[str, Any]:
+    """null is an empty document: MongoDB's own is in most places the same as a member that is not there."""
+    if attributes.keys() <= _plain and None not in attributes.values():
+        return attributes
+    return {stored_name(key): {} if value is None else value for key, value in attributes.items()}
 
-    The number is a double, as queries compare it: an integer beyond 2^53 would compare otherwise, and is its text.
-    """
-    if isinstance(value, str):
-        folded = fold(value)
-        return {"k": key, "t": value} if folded == value else {"k": key, "t": value, "f": folded}
-    text = attribute_text(value)
-    if isinstance(value, bool) or value is None:
-        return {"k": key, "t": text, "y": "b" if value is not None else "z"}
-    return {"k": key, "t": text, "y": "i" if isinstance(value, int) else "f", "n": float(value)}
+
+@lru_cache(maxsize=NAMES_KEPT)
+def stored_name(key: str) -> str:
+    """The member of `attributes` that holds the attribute `key`."""
+    name = "".join(_ESCAPES.get(char, char) for char in key) or "%"
+    if name == key and len(_plain) < NAMES_KEPT:
+        _plain.add(key)
+    return name
+
+
+@lru_cache(maxsize=NAMES_KEPT)
+def _key_of(name: str) -> str:
+    """The inverse of `stored_name`."""
+    if name == "%":
+        return ""
+    for char, escape in reversed(_ESCAPES.items()):
+        name = name.replace(escape, char)
+    return name
+
+
+def attribute_path(field: str) -> str:
+    """Of a field such as "attributes.latency", as MongoDB addresses it."""
+    return "attributes." + stored_name(attribute_key(field))
 
 
 def event_of(document: Mapping[str, Any]) -> Event:
@@ -129,7 +147,7 @@ def event_of(document: Mapping[str, Any]) -> Event:
         get("user", ""),
         get("device", ""),
         get("component", ""),
-        {pair["k"]: _scalar(pair) for pair in get("attributes", ())},
+        {_key_of(name): _scalar(value) for name, value in get("attributes", {}).items()},
         get("update", False),
         False,
         get("pattern", ""),
@@ -137,18 +155,11 @@ def event_of(document: Mapping[str, Any]) -> Event:
     )
 
 
-def _scalar(pair: Mapping[str, Any]) -> Scalar:
-    match pair.get("y"):
-        case None:
-            return str(pair["t"])
-        case "i":
-            return int(pair["t"])
-        case "f":
-            return float(pair["n"])
-        case "b":
-            return bool(pair["t"] == "true")
-        case _:
-            return None
+def _scalar(value: Any) -> Scalar:
+    """The inverse of `_stored_attributes`. The client has a class of its own for integers of 64 bits."""
+    if isinstance(value, int):
+        return value if value.__class__ is bool else int(value)
+    return None if isinstance(value, dict) else value
 
 
 def in_messages(documents: Sequence[Document], *, documents_max: int, bytes_max: int) -> Iterator[list[Document]]:
@@ -157,8 +168,8 @@ def in_messages(documents: Sequence[Document], *, documents_max: int, bytes_max:
     size = 0
     for document in documents:
         bound = _BYTES_A_DOCUMENT + _BYTES_A_CHARACTER * len(document.get("value", ""))
-        for pair in document.get("attributes", ()):
-            bound += _BYTES_A_PAIR + 8 * len(pair["t"]) + 4 * len(pair["k"])
+        if "attributes" in document:
+            bound += sum(map(_attribute_bytes, document["attributes"].values()))
         if piece and (size + bound > bytes_max or len(piece) >= documents_max):
             yield piece
             piece, size = [], 0
@@ -166,6 +177,10 @@ def in_messages(documents: Sequence[Document], *, documents_max: int, bytes_max:
         size += bound
     if piece:
         yield piece
+
+
+def _attribute_bytes(value: Any) -> int:
+    return _BYTES_AN_ATTRIBUTE + (4 * len(value) if isinstance(value, str) else 0)
 
 
 # ── days ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

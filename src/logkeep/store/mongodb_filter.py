@@ -6,13 +6,16 @@ it as values, or escaped in a pattern.
 Most filters are exact. Where one is not, it finds more than what matches, and whoever reads looks at each event again:
 
 * a phrase: its words narrow, for the order of words is not in the array of them;
+* a prefix or regex on an attribute that may be no text, for numbers are not spelt in MongoDB;
 * a regex with an unbounded repetition in its middle: MongoDB's engine (PCRE) backtracks, and one such pattern on one
   long value could hold it for as long as it likes. Its longest literal narrows, the automaton decides.
 """
 
+import math
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
 
 import msgspec
 
@@ -20,11 +23,13 @@ from logkeep.event import LEVELS
 from logkeep.query import ast
 from logkeep.query.automaton import Automaton
 from logkeep.query.literals import longest_literal
-from logkeep.query.match import attribute_key
+from logkeep.query.match import attribute_text
 from logkeep.query.regex import Assert, Chars, Choice, Part, Ranges, Repeat, Row, read_pattern
 from logkeep.query.text import fold
-from logkeep.store.mongodb_documents import OPTIONAL_FIELDS, Document
+from logkeep.store.mongodb_documents import OPTIONAL_FIELDS, Document, attribute_path
 
+EXACT_MAX = 2.0**53  # integers below are doubles as they are
+LAST_CAPITAL = 0x1EFFF  # no script beyond has letters of two cases
 PATHS_MAX = 1000  # ways through a pattern that are tried at one place of a text, at worst
 PATTERN_CHARS_MAX = 30_000  # the engine takes 32,764 bytes
 NOTHING: Document = {"_id": {"$in": []}}
@@ -35,6 +40,10 @@ _COMPARE: Mapping[str, tuple[str, Callable[[int, int], bool]]] = {
     ">": ("$gt", operator.gt),
     ">=": ("$gte", operator.ge),
 }
+_is_number = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?").fullmatch
+_is_integer = re.compile(r"-?[1-9][0-9]*").fullmatch
+_SPELT_BEGINS = "-0123456789tfn"  # of a number, true, false, null
+_TWO = fold("İ")  # the only character that becomes two
 _WORD_CLASS = "[0-9A-Za-z_]"
 # Written out: what \b means differs between engines. ^ and $ would have a last line end pass for the end.
 _PLACES = {
@@ -71,7 +80,11 @@ def compile_filter(query: ast.Query) -> Filter:
             return Filter({"words": _starts(prefix)})
         case ast.Compare(field, op, number):
             compared = {_COMPARE[op][0]: number}
-            return Filter({"number": compared} if field == "value" else _attribute(field, {"n": compared}))
+            if field == "value":
+                return Filter({"number": compared})
+            if abs(number) < EXACT_MAX:
+                return Filter({attribute_path(field): compared})
+            return Filter({attribute_path(field): {"$type": "number"}}, exact=False)
         case ast.LevelCompare(op, level):
             wanted, holds = LEVELS.index(level), _COMPARE[op][1]
             return Filter({"level": {"$in": [name for rank, name in enumerate(LEVELS) if holds(rank, wanted)]}})
@@ -88,6 +101,8 @@ def _all_of(filters: Sequence[Filter]) -> Filter:
 def _any_of(filters: Sequence[Filter]) -> Filter:
     if not filters:
         return Filter(NOTHING)
+    if len(filters) == 1:
+        return filters[0]
     exact = all(each.exact for each in filters)
     if not all(each.spec for each in filters):
         return Filter({}, exact)
@@ -111,40 +126,89 @@ def _field(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> Filter:
         case ast.Prefix(name, text, False):
             return Filter({name: _starts(text)})
         case ast.Equals(name, text, True) if name in ast.NAME_FIELDS:
-            return Filter(_folded(name, f"{name}_folded", fold(text)))
+            return _folded(name, fold(text), whole=True)
         case ast.Prefix(name, text, True) if name in ast.NAME_FIELDS:
-            return Filter(_folded(name, f"{name}_folded", _starts(fold(text))))
+            return _folded(name, fold(text), whole=False)
         case ast.Regex(name, pattern):
             return _regex(name, pattern)
     return Filter({}, exact=False)  # folded and no name: the parser makes none
 
 
 def _of_attribute(query: ast.Equals | ast.Prefix | ast.Regex | ast.Exists) -> Filter:
-    name = query.field
+    """Attributes are compared as texts, and stored as what they are: numbers, bools and null stand beside the texts."""
+    path = attribute_path(query.field)
     match query:
         case ast.Exists() | ast.Prefix(_, "", _):
-            return Filter({"attributes.k": attribute_key(name)})
-        case ast.Equals(_, text, False):
-            return Filter(_attribute(name, {"t": text}))
-        case ast.Prefix(_, text, False):
-            return Filter(_attribute(name, {"t": _starts(text)}))
-        case ast.Equals(_, text, True):
-            return Filter(_attribute(name, _folded("t", "f", fold(text))))
-        case ast.Prefix(_, text, True):
-            return Filter(_attribute(name, _folded("t", "f", _starts(fold(text)))))
+            return Filter({path: {"$exists": True}})
+        case ast.Equals(_, text, folded):
+            text = fold(text) if folded else text
+            found = _folded(path, text, whole=True) if folded else Filter({path: text})
+            return _any_of([found, *_spelt(path, text)])
+        case ast.Prefix(_, text, folded):
+            text = fold(text) if folded else text
+            found = _folded(path, text, whole=False) if folded else Filter({path: _starts(text)})
+            return _any_of([found, Filter(_no_text(path), exact=False)]) if text[0] in _SPELT_BEGINS else found
         case ast.Regex(_, pattern):
             found = _pattern(pattern)
-            return Filter(_attribute(name, {"t": {"$regex": found.spec["$regex"]}} if found.spec else {}), found.exact)
+            if not found.spec:
+                return Filter({path: {"$exists": True}}, exact=False)
+            return _any_of([Filter({path: found.spec}, found.exact), Filter(_no_text(path), exact=False)])
     raise AssertionError(query)
 
 
-def _attribute(field: str, condition: Document) -> Document:
-    return {"attributes": {"$elemMatch": {"k": attribute_key(field), **condition}}}
+def _no_text(path: str) -> Document:
+    return {path: {"$exists": True, "$not": {"$type": "string"}}}
 
 
-def _folded(name: str, folded_name: str, wanted: Any) -> Document:
-    """The folded text stands beside a name where it differs from it."""
-    return {"$or": [{folded_name: wanted}, {name: wanted, folded_name: None}]}
+def _spelt(path: str, text: str) -> list[Filter]:
+    """What finds attributes that are no text and are spelt so."""
+    match text:
+        case "true" | "false":
+            return [Filter({path: text == "true"})]
+        case "null":
+            return [Filter({path: {"$type": "object"}})]
+    if not _is_number(text) or not math.isfinite(number := float(text)):
+        return []
+    if text != attribute_text(number) and not _is_integer(text):
+        return []
+    # Beyond EXACT_MAX several integers are near one double, and -0 equals 0: their spelling decides.
+    exact = 0 < abs(number) < EXACT_MAX
+    return [Filter({path: number} if exact else {path: {"$type": "number"}}, exact)]
+
+
+def _folded(path: str, text: str, *, whole: bool) -> Filter:
+    """Is, or begins with, `text` (folded), ignoring case.
+
+    Folding is a matter of each character alone, so a class for each says the same, whatever MongoDB thinks of case.
+    """
+    pattern, at = "\\A", 0
+    while at < len(text):
+        if len(pattern) > PATTERN_CHARS_MAX:
+            return Filter({path: {"$regex": pattern}}, exact=False)
+        if text[at : at + 2] == _TWO:  # what one capital becomes
+            pattern += f"(?:{_any_case('i')}\u0307|İ)"
+            at += 2
+            continue
+        ends = at == len(text) - 1 and not whole
+        pattern += _any_case(text[at], "İ" if ends and text[at] == "i" else "")
+        at += 1
+    return Filter({path: {"$regex": pattern + "\\z" * whole}})
+
+
+def _any_case(char: str, more: str = "") -> str:
+    chars = sorted({char, *_unfolded().get(char, ""), *more})
+    return _escaped(char) if len(chars) == 1 else "[" + "".join(f"\\x{{{ord(each):x}}}" for each in chars) + "]"
+
+
+@lru_cache(maxsize=1)
+def _unfolded() -> dict[str, str]:
+    """By a folded character, the others that fold to it. 50 ms, when first needed."""
+    found: dict[str, str] = {}
+    for code in range(LAST_CAPITAL + 1):
+        char = chr(code)
+        if (folded := fold(char)) != char:
+            found[folded] = found.get(folded, "") + char
+    return found
 
 
 def _starts(text: str) -> Document:

@@ -8,6 +8,7 @@ Parts of the time count from the day's first part on: the numbers stay small, so
 that reckon in doubles.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -16,8 +17,8 @@ import msgspec
 from logkeep.clock import NS_PER_DAY
 from logkeep.event import Event
 from logkeep.query import ast
-from logkeep.query.match import attribute_key, number_reader, text_reader
-from logkeep.store.mongodb_documents import OPTIONAL_FIELDS, Document
+from logkeep.query.match import attribute_text, number_reader, text_reader
+from logkeep.store.mongodb_documents import Document, attribute_path
 from logkeep.store.reading import LimitReached
 
 GROUP_BYTES = 400  # of a group while it is joined: its key, its totals, and Python's own
@@ -46,13 +47,27 @@ class Total(msgspec.Struct, frozen=True):
 def text_key(field: str) -> Key:
     """The field's text, "" where it is unset or absent."""
     read = text_reader(field)
-    return Key(lambda _: text_expression(field), lambda seen: read(seen[0]) or "")
+    is_attribute = field.startswith(ast.ATTRIBUTE_PREFIX)
+    return Key(
+        lambda _: _text(field),
+        lambda seen: read(seen[0]) or "",
+        lambda raw, _: (raw if raw.__class__ is str else _spelt(raw)) if is_attribute else raw,
+    )
+
+
+def _spelt(raw: Any) -> str:
+    """As query/match.py spells an attribute, but that 0 and -0 are one value to MongoDB, and so one group."""
+    return "null" if isinstance(raw, dict) else attribute_text(raw)
 
 
 def number_key(field: str) -> Key:
     """The field's number, None where it is none."""
     read = number_reader(field)
-    return Key(lambda _: number_expression(field), lambda seen: read(seen[0]))
+    return Key(
+        lambda _: number_expression(field),
+        lambda seen: read(seen[0]),
+        lambda raw, _: None if raw is None else float(raw),
+    )
 
 
 def part_key(start_ns: int, width_ns: int) -> Key:
@@ -64,7 +79,7 @@ def part_key(start_ns: int, width_ns: int) -> Key:
     def expression(day_ns: int) -> Any:
         begins_ns = start_ns + first_part(day_ns) * width_ns
         if begins_ns + width_ns >= day_ns + NS_PER_DAY:
-            return {"$literal": 0}
+            return 0
         if width_ns >= NS_PER_DAY:
             return {"$cond": [{"$gte": ["$time", begins_ns + width_ns]}, width_ns, 0]}
         passed = {"$subtract": ["$time", begins_ns]}
@@ -73,7 +88,7 @@ def part_key(start_ns: int, width_ns: int) -> Key:
     return Key(
         expression,
         lambda seen: (seen[0].time_ns - start_ns) // width_ns,
-        lambda raw, day_ns: first_part(day_ns) + int(raw or 0) // width_ns,
+        lambda raw, day_ns: first_part(day_ns) + int(raw) // width_ns,
     )
 
 
@@ -104,24 +119,24 @@ def number_totals(field: str) -> list[Total]:
     ]
 
 
-def text_expression(field: str) -> Any:
+def _text(field: str) -> Any:
+    """The field's text, of an attribute itself in its type; "" where there is none.
+
+    In an array, and out of it again: a server that evaluates what an expression gave once more (that of the tests does)
+    would take a text such as `$user` for a field.
+    """
     if field.startswith(ast.ATTRIBUTE_PREFIX):
-        return _of_pair(attribute_key(field), "$$this.t", "")
-    return {"$ifNull": [f"${field}", ""]} if field in OPTIONAL_FIELDS else f"${field}"
+        field = attribute_path(field)
+    return {"$arrayElemAt": [[{"$ifNull": [f"${field}", ""]}], 0]}
 
 
 def number_expression(field: str) -> Any:
+    """The number, null where it is none. In MongoDB's order of types numbers stand between null and texts."""
     if field == "value":
         return {"$ifNull": ["$number", None]}
-    return _of_pair(attribute_key(field), {"$ifNull": ["$$this.n", None]}, None)
-
-
-def _of_pair(key: str, member: Any, otherwise: Any) -> Any:
-    """`member` of the attribute `key`. $reduce, for there is one at most, and a filter would make arrays."""
-    name = {"$literal": key} if key.startswith("$") else key
-    pairs = {"$ifNull": ["$attributes", []]}
-    found = {"$cond": [{"$eq": ["$$this.k", name]}, member, "$$value"]}
-    return {"$reduce": {"input": pairs, "initialValue": otherwise, "in": found}}
+    value = "$" + attribute_path(field)
+    is_number = {"$and": [{"$gte": [value, -math.inf]}, {"$lte": [value, math.inf]}]}
+    return {"$cond": [is_number, value, None]}
 
 
 def pipeline(spec: Document, keys: Sequence[Key], totals: Sequence[Total], *, day_ns: int, rows: int) -> list[Document]:

@@ -15,7 +15,7 @@ from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.query import ast
 from logkeep.query.match import text_reader
 from logkeep.store.mongodb_client import NAMES_A_QUERY_MAX
-from logkeep.store.mongodb_documents import Document
+from logkeep.store.mongodb_documents import Document, attribute_path
 from logkeep.store.mongodb_groups import events_total, text_key, time_total
 from logkeep.store.mongodb_reads import Asked, Reads, clamped
 from logkeep.store.page import decode_cursor, encode_cursor
@@ -187,7 +187,9 @@ def read_facets(reads: Reads, reading: Reading, asked: Asked, fields: Sequence[s
 def _counted(reads: Reads, reading: Reading, asked: Asked, fields: Sequence[str]) -> tuple[list[Counter[str]], int]:
     readers = [(text_reader(field), _characters(field)) for field in fields]
     counts: list[Counter[str]] = [Counter() for _ in fields]
-    needed: dict[str, Any] = {"attributes" if field.startswith(ast.ATTRIBUTE_PREFIX) else field: 1 for field in fields}
+    needed: dict[str, Any] = {
+        attribute_path(field) if field.startswith(ast.ATTRIBUTE_PREFIX) else field: 1 for field in fields
+    }
     number = 0
     for event, _ in reads.seen(reading, asked, fields=needed):
         number += 1
