@@ -8,6 +8,7 @@ of one day, batches as the processor writes them; CPU of this process with all i
 """
 
 import argparse
+import gc
 import json
 import os
 import time
@@ -44,6 +45,8 @@ def main() -> int:
     parser.add_argument("--result", default="mongodb.json", help="file name in bench/results")
     arguments = parser.parse_args()
     events = made_events(arguments.events)
+    gc.freeze()  # as the service does it (wiring.py)
+    gc.set_threshold(100_000, 50, 100)
     with server(arguments.url) as (url, pid):
         store = MongoStore(url, prefix="bench")
         results: dict[str, Any] = {
