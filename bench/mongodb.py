@@ -83,7 +83,7 @@ def made_events(count: int) -> list[Event]:
     limits = TimeLimits.around(END_NS, retention_days=15, future_s=600)
     events: list[Event] = []
     while len(events) < count:
-        for wire in decode_events(maker.block(BLOCK_EVENTS_MAX), "lines").events:
+        for wire in decode_events(maker.block(BLOCK_EVENTS_MAX), "ndjson").events:
             number = len(events)
             events.append(normalise(wire, "shop", f"{number:032x}", END_NS, limits, {}))
             events[-1].arrival = number + 1
@@ -96,7 +96,11 @@ def parts(events: list[Event]) -> dict[str, Any]:
     documents = list(map(document_of, sample))
     sizes = [len(bson.encode(document)) for document in documents]
     words = [len(document["words"]) for document in documents]
+    block = EventMaker(7).block(BLOCK_EVENTS_MAX)
     return {
+        "decoding them, to compare machines by": cpu_a_million(
+            lambda: [decode_events(block, "ndjson") for _ in range(20)], 20 * BLOCK_EVENTS_MAX
+        ),
         "tokens": cpu_a_million(lambda: [tokens(event.value) for event in sample], len(sample)),
         "documents, tokens among it": cpu_a_million(lambda: list(map(document_of, sample)), len(sample)),
         "bson": cpu_a_million(lambda: list(map(bson.encode, documents)), len(sample)),

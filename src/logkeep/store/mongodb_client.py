@@ -2,7 +2,8 @@
 knows the client; none of its errors leaves it.
 
 Writes wait for a majority of the members and for their journals: what is acknowledged survives the loss of a member.
-They go as plain commands of thousands of documents, encoded in C: the client's own bulk write takes twice our time.
+They go as plain commands of thousands of documents, encoded in C: the client's own `insert_many` looks at each first,
+10 to 50 % more of our time.
 
 Reads for people may go to secondaries (`read_preference`), so that reports never slow writers. What decides about
 writing (known ids, updates, marks) and what resumes a live tail asks the primary, and only for what a majority has: an

@@ -6,7 +6,7 @@
 A field that is unset is not in the document: unset is what most events have most fields, and an index with a partial
 filter then leaves them out. Attributes are a document in it, in the types they came in, which costs nothing here and
 can be read by anyone; names that MongoDB could not address (dots, dollars, NUL, none) are spelt with percent signs.
-Pairs of name and text in an array would cost 13 µs an event, and an index over them more than all others together.
+Pairs of name and text in an array, which an index could stand on, took more of our time than all the rest of an event.
 
 `hidden` is true in what an update has superseded; it is set and never taken away, so a replay does no harm.
 """
