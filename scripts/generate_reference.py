@@ -121,6 +121,11 @@ CODES = {
     "refused": ("–", "the service answered a command with an error without a code", "read the message"),
     "request_timeout": ("408", "the request did not arrive within `intake.request_timeout_s`", "send it again, faster"),
     "stopping": ("503", "the receiver is stopping", WAIT),
+    "refused_by_store": (
+        "–",
+        "MongoDB refuses an event for what it is, such as its size",
+        "the event is in the dead-letter file with the reason",
+    ),
     "store_busy": ("503", "all readers of the store are busy", WAIT),
     "store_closed": ("503", "the service is stopping", WAIT),
     "store_in_use": ("–", "another process has the store open", "stop that one first"),

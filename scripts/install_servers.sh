@@ -26,6 +26,7 @@ fetch_jars() {
   cd "$(dirname "$0")/.."
   .venv/bin/python -m tests.servers.opensearch
   .venv/bin/python -m tests.servers.elasticsearch
+  .venv/bin/python -m tests.servers.mongodb
 }
 
 # Packages of servers start them at once, on ports open to the network; policy-rc.d tells them not to.

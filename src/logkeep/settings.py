@@ -230,7 +230,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where events are kept. The embedded engine's memory and threads."""
 
     kind: Annotated[
-        Literal["embedded", "opensearch", "elasticsearch"],
+        Literal["embedded", "opensearch", "elasticsearch", "mongodb"],
         _doc("embedded: in the data folder, for one machine; the others: shared by several, see their sections"),
     ] = "embedded"
     retention_days: Annotated[int, _doc("days kept, today among them; older days are dropped whole", ge=1, le=3650)] = (
@@ -290,6 +290,23 @@ class OpenSearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     ] = 2
 
 
+class MongoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A MongoDB that keeps the events, where store.kind says so."""
+
+    url: Annotated[
+        str,
+        _doc("its address, with user, password and options (replicaSet, tls, …); a secret, so better in the variable"),
+    ] = "mongodb://127.0.0.1:27017"
+    database: Annotated[
+        str, _doc("what the names of its databases begin with; one more a day, such as logkeep_2026_08_01")
+    ] = "logkeep"
+    read_preference: Annotated[
+        Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"],
+        _doc("whom reports ask; with secondaryPreferred they do not slow writing, and are behind by its replication"),
+    ] = "primary"
+    connect_timeout_s: Annotated[float, _doc("seconds to wait for a server that answers", ge=0.1)] = 5.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of it."""
 
@@ -305,6 +322,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store: StoreSettings = StoreSettings()
     metastore: MetastoreSettings = MetastoreSettings()
     opensearch: OpenSearchSettings = OpenSearchSettings()
+    mongodb: MongoSettings = MongoSettings()
 
     @property
     def folder(self) -> Path:

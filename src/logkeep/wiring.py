@@ -466,13 +466,28 @@ def _api_server(api: Any, settings: Settings) -> "_Server":
 
 
 def open_store(settings: Settings) -> AbstractContextManager[Store]:
-    """The store of a service that does not run: its folder is one process's alone."""
+    """The store of a service that does not run: the embedded one's folder is one process's alone."""
     return closing(_opened_store(settings))
 
 
 def _opened_store(settings: Settings) -> Store:
     kind = settings.store.kind
+    if kind == "mongodb":
+        return _opened_mongodb(settings)
     return _opened_embedded(settings) if kind == "embedded" else _opened_opensearch(settings, kind)
+
+
+def _opened_mongodb(settings: Settings) -> Store:
+    from logkeep.store.mongodb import MongoStore
+
+    mongodb = settings.mongodb
+    return MongoStore(
+        mongodb.url,
+        prefix=mongodb.database,
+        read_preference=mongodb.read_preference,
+        connect_timeout_s=mongodb.connect_timeout_s,
+        clock=SystemClock(),
+    )
 
 
 def _opened_opensearch(settings: Settings, product: Literal["opensearch", "elasticsearch"]) -> Store:

@@ -7,24 +7,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from tests.servers import elasticsearch, opensearch
+from tests.servers import elasticsearch, mongodb, opensearch
 
 from logkeep.clock import Clock
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.memory import MemoryStore
+from logkeep.store.mongodb import MongoStore
 from logkeep.store.opensearch import OpenSearchStore
 from logkeep.store.opensearch_client import Access, Product
 from logkeep.store.opensearch_schema import Layout
 from logkeep.store.port import Store
 
-_prefixes = itertools.count()
+_numbers = itertools.count()
 
 
 class _Shared(OpenSearchStore):
     """On the node of all tests, under a prefix of its own; its indexes go with it."""
 
     def __init__(self, url: str, product: Product, clock: Clock) -> None:
-        self.url, self.prefix = url, f"t{os.getpid()}-{next(_prefixes)}"
+        self.url, self.prefix = url, f"t{os.getpid()}-{next(_numbers)}"
         super().__init__(Access((url,), product), Layout(self.prefix, replicas=0), clock=clock)
 
     def close(self) -> None:
@@ -40,6 +41,7 @@ OPENERS: dict[str, Callable[[Path, Clock], Store]] = {
     "memory": lambda folder, clock: MemoryStore(clock=clock),
     "opensearch": lambda folder, clock: _Shared(opensearch.shared_url(), "opensearch", clock),
     "elasticsearch": lambda folder, clock: _Shared(elasticsearch.shared_url(), "elasticsearch", clock),
+    "mongodb": lambda folder, clock: MongoStore(mongodb.shared().url, prefix=f"test{next(_numbers)}", clock=clock),
 }
 
 

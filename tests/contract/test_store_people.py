@@ -100,9 +100,11 @@ class Opened:
 
 @pytest.fixture(scope="module", params=[*OPENERS, "summed"])
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    name = "embedded" if request.param == "summed" else request.param
+    """summed: the embedded store after its days are over."""
+    summed = request.param == "summed"
+    name = "embedded" if summed else request.param
     with opened_store(name, tmp_path_factory.mktemp("store"), SystemClock()) as store:
-        yield Opened(store, summed=request.param == "summed")
+        yield Opened(store, summed=summed)
 
 
 @pytest.fixture

@@ -260,7 +260,7 @@ def _stopped_findings(settings: Settings) -> list[Finding]:
         if queue.exists() or settings.queue.kind != "local"
         else Finding("queue", "note", "not there yet")
     ]
-    if not store.exists():
+    if settings.store.kind == "embedded" and not store.exists():
         return [*found, Finding("store", "note", "not there yet")]
     return [*found, _found("store", lambda: _store_opens(settings))]
 

@@ -1,0 +1,38 @@
+"""`logkeep serve` with its events in MongoDB: from the sender to the page, over a restart, and while the store is away.
+
+Tested on the MongoDB wire protocol (tests/servers/mongodb.py).
+"""
+
+from collections.abc import Callable
+
+from tests.servers import mongodb
+from tests.service import Service, wait_for
+
+
+def test_a_service_keeps_its_events_in_mongodb(start_service: Callable[..., Service]) -> None:
+    with mongodb.running() as server:
+        service = start_service(
+            LOGKEEP_STORE_KIND="mongodb",
+            LOGKEEP_MONGODB_URL=server.url,
+            LOGKEEP_MONGODB_DATABASE="served",
+            LOGKEEP_MONGODB_CONNECT_TIMEOUT_S="1",
+        )
+        events = [
+            {"session": "s-1", "key": "log", "value": f"order {number} paid", "level": "info", "user": "anna"}
+            for number in range(20)
+        ]
+        assert service.post(events).status_code == 202
+        assert len(service.wait_for_events("paid", 20)) == 20
+        assert service.get("/sessions/s-1.json").json()["user"] == "anna"
+        table = service.get("/api/v1/stats", query="paid | count by user", **{"from": "-1d"}).json()
+        assert table["rows"] == [["anna", 20]]
+        assert not (service.folder / "store").exists()
+        assert (service.folder / "run" / "settings.json").stat().st_mode & 0o077 == 0
+
+        server.stop()
+        assert service.post([{"session": "s-1", "key": "log", "value": "while it is away"}]).status_code == 202
+        wait_for(lambda: service.get("/api/v1/search", query="paid").status_code == 503, 30.0, "a search to be refused")
+        server.start()
+        service.wait_for_events("away", 1, timeout_s=40.0)
+        ledger = service.wait_until_drained()
+        assert (ledger["received"], ledger["stored"], ledger["queued"]) == (21, 21, 0)
