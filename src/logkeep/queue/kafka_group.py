@@ -41,6 +41,7 @@ CLIENT_KBYTES_MAX = 32 << 10
 RELEASE_WAIT_S = 5.0  # for what was read from a partition that is given away
 TRANSACTION_S = 15.0
 TRIES_MAX = 5
+RETRY_MS = 5
 _LOST = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -328,6 +329,8 @@ class Member:
                 "message.timeout.ms": int(TRANSACTION_S * 1000),
                 "message.max.bytes": 4 << 20,
                 "linger.ms": 0,
+                # A transaction right after another is told to wait a moment: 100 ms by default, each time.
+                "retry.backoff.ms": RETRY_MS,
                 "compression.type": "lz4",
             }
         )
