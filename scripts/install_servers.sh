@@ -4,6 +4,7 @@
 # Installs what is missing where it may (root or sudo without a password, and apt-get). Elsewhere it says what is
 # missing and how to get it; the tests that need it are then skipped, except in CI, where missing is a failure.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # Debian keeps servers in sbin, which is not on everyone's path.
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
@@ -12,6 +13,11 @@ missing_packages() {
   command -v nginx >/dev/null || echo nginx-light
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     echo chromium
+  # What checks deploy/: datagrams through nginx, certificates, units, manifests (Go builds kustomize).
+  [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
+  command -v openssl >/dev/null || echo openssl
+  command -v systemd-analyze >/dev/null || echo systemd
+  command -v go >/dev/null || scripts/install_kustomize.sh --is-there || echo golang-go
 }
 
 # Packages of servers start them at once, on ports open to the network; policy-rc.d tells them not to.
@@ -34,12 +40,12 @@ if [ "${1:-}" = --install ]; then # as root, by ourselves, below
 fi
 
 mapfile -t packages < <(missing_packages)
-if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
+if [ ${#packages[@]} -eq 0 ]; then exec scripts/install_kustomize.sh; fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
 if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
   echo "servers: installing ${packages[*]}" >&2
-  "${as_root[@]}" "$0" --install "${packages[@]}" && exit 0
+  "${as_root[@]}" scripts/install_servers.sh --install "${packages[@]}" && exec scripts/install_kustomize.sh
 fi
 echo "servers: missing: ${packages[*]}. Get them with: sudo apt-get install --no-install-recommends ${packages[*]}" >&2
 if [ -n "${CI:-}" ]; then exit 1; fi
