@@ -124,8 +124,11 @@ def selected(manifests: list[Manifest], selector: Manifest) -> set[str]:
 
 def test_every_service_leads_to_a_port_and_every_ingress_to_a_service(manifests: list[Manifest]) -> None:
     pods = workloads(manifests)
-    known: set[tuple[str, str]] = set()
+    known = {("logkeep-nothing", "nothing")}
     for service in of_kind(manifests, "Service"):
+        if service["metadata"]["name"] == "logkeep-nothing":
+            assert "selector" not in service["spec"]
+            continue
         [name] = selected(manifests, {"matchLabels": service["spec"]["selector"]})
         for port in service["spec"]["ports"]:
             assert ports(only_container(pods[name]))[port["targetPort"]] == (port["port"], port["protocol"])
@@ -133,11 +136,15 @@ def test_every_service_leads_to_a_port_and_every_ingress_to_a_service(manifests:
         if service["spec"].get("type") == "LoadBalancer":
             assert service["spec"]["externalTrafficPolicy"] == "Local"  # keeps the sender's address
             assert service["spec"]["loadBalancerSourceRanges"]
+    hidden = set()
     for ingress in of_kind(manifests, "Ingress"):
         assert ingress["spec"]["tls"]
         for rule in ingress["spec"]["rules"]:
             backends = [path["backend"]["service"] for path in rule["http"]["paths"]]
             assert {(b["name"], b["port"]["name"]) for b in backends} <= known
+            nowhere = [p for p in rule["http"]["paths"] if p["backend"]["service"]["name"] == "logkeep-nothing"]
+            hidden |= {(path["path"], path["pathType"]) for path in nowhere}
+    assert hidden == {("/metrics", "Exact")}  # it has no key; /v1/ leads to none of it
 
 
 def test_all_traffic_is_denied_but_what_reaches_a_port_that_is_there(manifests: list[Manifest]) -> None:
