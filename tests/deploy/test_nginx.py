@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -11,18 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.deploy.conftest import tool
-from tests.deploy.site import NAME, TRUSTED_PROXY, Site
-from tests.service import Service, free_port, running
+from tests.deploy.site import DEPLOY, NAME, TRUSTED_PROXY, Site
+from tests.service import Service, free_port
 
 BODY_BYTES_MAX = 10 << 20
 FLOOD_MAX = 20_000
+PIPELINED = 200  # requests sent at once, so that a loaded machine floods too
 SAME_ORIGIN = {"Origin": "https://127.0.0.1"}  # what nginx tells the API is its name, without a port
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("service") / "data") as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +36,17 @@ def test_nginx_takes_the_configuration_without_a_warning(site: Site, nginx_path:
     done = subprocess.run([*site.command(nginx_path), "-t"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["small", "large"])
+def test_nginx_takes_the_upstreams_of_compose_too(folder: str, nginx_path: str, tmp_path: Path) -> None:
+    """Names of containers mean nothing here, so their addresses are loopback's."""
+    site = Site(tmp_path, intake_port=free_port(), api_port=free_port())
+    for name in ("upstreams.conf", "udp-upstreams.conf"):
+        upstreams = (DEPLOY / "compose" / folder / name).read_text()
+        (tmp_path / "nginx/logkeep" / name).write_text(re.sub(r"server \w+:", "server 127.0.0.1:", upstreams))
+    done = subprocess.run([*site.command(nginx_path), "-t"], capture_output=True, text=True)
+    assert (done.returncode, "[warn]" in done.stderr) == (0, False), done.stderr
 
 
 def test_the_analyser_of_nginx_configurations_finds_nothing(site: Site) -> None:
@@ -87,9 +94,10 @@ def flood(site: Site, request: str, *, source: str, headers: str = "") -> bytes:
     """The first answer 429 of many equal requests from one address, head and body."""
     context = ssl.create_default_context(cafile=site.folder / "certificates/logkeep.crt")
     one = f"{request}\r\nHost: {NAME}\r\n{headers}Content-Length: 0\r\n\r\n".encode()
-    for _ in range(FLOOD_MAX // 50):
+    last = one.replace(b"Content-Length", b"Connection: close\r\nContent-Length")
+    for _ in range(FLOOD_MAX // PIPELINED):
         with tls(site, context, source) as connection:
-            connection.sendall(one * 49 + one.replace(b"Content-Length", b"Connection: close\r\nContent-Length"))
+            connection.sendall(one * (PIPELINED - 1) + last)
             answers = b""
             while part := connection.recv(1 << 16):
                 answers += part
