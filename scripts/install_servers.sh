@@ -4,6 +4,7 @@
 # Installs what is missing where it may (root or sudo without a password, and apt-get). Elsewhere it says what is
 # missing and how to get it; the tests that need it are then skipped, except in CI, where missing is a failure.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # Debian keeps servers in sbin, which is not on everyone's path.
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
@@ -18,12 +19,17 @@ missing_packages() {
   command -v mariadbd >/dev/null || echo mariadb-server
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
   command -v javac >/dev/null || echo default-jdk-headless
+  # What checks deploy/: datagrams through nginx, certificates, units, manifests (Go builds kustomize).
+  [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
+  command -v openssl >/dev/null || echo openssl
+  command -v systemd-analyze >/dev/null || echo systemd
+  command -v go >/dev/null || scripts/install_kustomize.sh --is-there || echo golang-go
 }
 
-# Servers written in Java, into the user's cache folder; there already: nothing is done.
-fetch_jars() {
+# What no package of the distribution has, into the user's cache folder; what is there already takes no time.
+fetch_the_rest() {
+  scripts/install_kustomize.sh
   if ! command -v javac >/dev/null || ! command -v mvn >/dev/null; then return; fi
-  cd "$(dirname "$0")/.."
   .venv/bin/python -m tests.servers.opensearch
   .venv/bin/python -m tests.servers.elasticsearch
   .venv/bin/python -m tests.servers.mongodb
@@ -50,15 +56,15 @@ fi
 
 mapfile -t packages < <(missing_packages)
 if [ ${#packages[@]} -eq 0 ]; then
-  fetch_jars
+  fetch_the_rest
   exit 0
 fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
 if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
   echo "servers: installing ${packages[*]}" >&2
-  if "${as_root[@]}" "$0" --install "${packages[@]}"; then
-    fetch_jars
+  if "${as_root[@]}" scripts/install_servers.sh --install "${packages[@]}"; then
+    fetch_the_rest
     exit 0
   fi
 fi

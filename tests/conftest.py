@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from tests.servers.kafka import Kafka, running_kafka
@@ -21,10 +21,13 @@ SBIN = "/usr/sbin:/usr/local/sbin"
 def require_program(*names: str) -> str:
     """Path of the first of `names` that is installed; without any, a skip on a laptop and a failure in CI."""
     path = os.environ.get("PATH", os.defpath) + os.pathsep + SBIN
-    for name in names:
-        if found := shutil.which(name, path=path):
-            return found
-    message = f"{' or '.join(names)} is not installed; scripts/install_servers.sh installs it where it may"
+    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+    return found or missing(" or ".join(names))
+
+
+def missing(what: str) -> NoReturn:
+    """Ends a test that needs `what`."""
+    message = f"{what} is not installed; scripts/install_servers.sh installs it where it may"
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
