@@ -330,7 +330,7 @@ class MongoStore:
         for day in self._server.days() if request.limit > 0 else ():
             found += self._arrived(reading, request, day, newest_first=False, limit=request.limit)
         found.sort(key=lambda event: event.arrival)
-        return [Arrived(event.arrival, event_json(event)) for event in found[: request.limit]]
+        return [Arrived(event.arrival, event_json(event), event.pattern) for event in found[: request.limit]]
 
     def newest_arrived(self, reading: Reading, request: ArrivedRequest) -> tuple[int, int]:
         compiled = compile_filter(request.query)

@@ -161,7 +161,7 @@ def arrived(reader: Reader, reading: Reading, request: ArrivedRequest) -> list[A
         for hit in _arrivals(reader, reading, asked, request, "asc", request.limit):
             event = hit.event
             if len(found) < request.limit and (asked.left is None or asked.left(event)):
-                found.append(Arrived(event.arrival, event_json(event)))
+                found.append(Arrived(event.arrival, event_json(event), event.pattern))
             if len(found) == request.limit:
                 break
         return found
