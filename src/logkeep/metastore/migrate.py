@@ -17,7 +17,8 @@ def revision_of(connection: sa.Connection) -> str | None:
     """Of the tables, None when there are none yet."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one())
+    # Empty while another instance makes the tables, where that is no transaction (MariaDB).
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def migrate(connection: sa.Connection, to: str = HEAD) -> None:
