@@ -81,6 +81,19 @@ def test_who_comes_back_to_another_instance_misses_nothing(instances: Instances)
     assert sorted(ids(again, 2)) == ["d", "later"]
 
 
+def test_a_replay_tells_all_events_of_one_arrival_whatever_page_they_fall_on(
+    instances: Instances, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "PAGE_EVENTS", 2)
+    sent = [("a", 1), ("b", 2), ("c", 2), ("d", 3), ("e", 4), ("f", 5), ("g", 5)]  # two processors were at 2, and at 5
+    for event_id, at_ms in sent:
+        instances.write(event_id, at_ms)
+    reader = instances.open(1, last_id=str(NOW_NS))
+    assert sorted(ids(reader, len(sent))) == [event_id for event_id, _ in sent]
+    instances.write("h", 1000)
+    assert ids(reader, 1) == ["h"]
+
+
 def test_a_place_from_nowhere_is_told_and_the_tail_begins_now(instances: Instances) -> None:
     instances.write("a", 0)
     reader = instances.open(0, last_id=str(NOW_NS + 2 * OVERLAP_NS + 60 * NS_PER_S))

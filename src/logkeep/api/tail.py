@@ -174,16 +174,19 @@ class _Stream:
 
     async def _pages(self, after: int, until: int, told: int, known: int) -> AsyncIterator[bytes]:
         """known: the place the reader has; frames of what lies before it do not take it back."""
+        border: set[bytes] = set()  # what was seen at the last page's last arrival: two processors may give the same
         while after < until:
             async with self._context.tails.replays:
                 page = await self._read(ArrivedRequest(self._app, self._query, after, until, PAGE_EVENTS))
-            if page:
-                after = page[-1].arrival
-            if wanted := [each for each in page if told < self._place_in_feed(each) <= until]:
+            fresh = [each for each in page if each.event not in border]
+            if wanted := [each for each in fresh if told < self._place_in_feed(each) <= until]:
                 self._context.telemetry["tail_events"].inc(len(wanted))
                 yield b"".join(event_frame(max(each.arrival, known), each.event) for each in wanted)
             if len(page) < PAGE_EVENTS:
                 return
+            last = page[-1].arrival
+            border = {each.event for each in page if each.arrival == last}
+            after = last - 1 if fresh else last
 
     def _place_in_feed(self, found: Arrived) -> int:
         if not self._feed.overlap_ns:
