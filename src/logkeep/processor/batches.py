@@ -22,10 +22,10 @@ from logkeep.event import Event
 from logkeep.feed.port import Publisher
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.processor.ledger import BatchIntent, State
-from logkeep.processor.marks import Marks
+from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.patience import Patience
 from logkeep.processor.prepare import Prepared, token_of
-from logkeep.queue.port import LEADER, Offset, Partition, Queue, Record
+from logkeep.queue.port import LEADER, NotOwner, Offset, Partition, Queue, Record
 from logkeep.store.port import Batch, Store
 from logkeep.telemetry import Telemetry, get_logger
 
@@ -203,7 +203,7 @@ class Batches:
         while pieces:
             token, piece = pieces.pop()
             try:
-                self._patience.retried(partial(self._store.write, Batch(token, piece)))
+                self._patience.retried(partial(self._write, Batch(token, piece)))
             except InputError as error:
                 if len(piece) == 1:
                     poisoned.append((piece[0], error.message))
@@ -211,6 +211,12 @@ class Batches:
                 half = len(piece) // 2  # the same halves and tokens after a crash: the split is a function of the batch
                 pieces += [(token + "/1", piece[half:]), (token + "/0", piece[:half])]
         return poisoned
+
+    def _write(self, batch: Batch) -> None:
+        """Raises NotOwner: while the store was away all may have been written by a successor, and erased since."""
+        if self._queue.owned(GROUP) != self._marks.owner:
+            raise NotOwner("what is owned has changed since this batch was begun")
+        self._store.write(batch)
 
     def _account(self, prepared: Prepared, plan: _Plan, poisoned: list[tuple[Event, str]]) -> None:
         """Samples are kept, then offsets and ledger move as one."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from logkeep.errors import BackendUnavailable
+from logkeep.queue.port import NotOwner
 from logkeep.telemetry import Telemetry, get_logger
 
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 15.0
@@ -23,11 +24,13 @@ class Patience:
         self._stop, self._retries = stop, telemetry["processor_retries"]
 
     def retried(self, work: Callable[[], T], *, what: str = "the store") -> T:
-        """What `work` returns, tried again while it raises BackendUnavailable. Raises Stopped meanwhile."""
+        """What `work` returns, tried again while it raises BackendUnavailable. Raises Stopped meanwhile; NotOwner."""
         wait_s = RETRY_FIRST_S
         while True:
             try:
                 return work()
+            except NotOwner:
+                raise
             except BackendUnavailable as error:
                 self._retries.inc()
                 log.warning(f"{what} is unavailable; trying again", error=error.message, wait_s=wait_s)

@@ -3,12 +3,14 @@
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.unit.processor.test_worker import APP, Bench, Crash, Dying, Fuse, Picky, _recorded, event
 
+from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
+from logkeep.processor import patience
 from logkeep.processor.ledger import AppLedger, BatchIntent, State, pack_state, read_marks
 from logkeep.processor.marks import GROUP
 from logkeep.processor.worker import Processor
@@ -121,6 +123,29 @@ def test_what_one_has_in_hand_when_it_loses_a_partition_is_done_once(bench: Benc
     bench.store = Taking()
     assert drain_together(bench, loser, winner) == AppLedger(received=3, stored=3)
     assert {found["key"] for found in bench.events()} == {"k0", "k1", "k2"}
+
+
+def test_a_write_that_failed_is_not_tried_again_once_a_successor_may_have_done_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "RETRY_FIRST_S", 0.001)
+    bench.send([event(0)], "http-0")
+    loser, winner = part(bench, "http-0", leads=True), part(bench)
+
+    class Away(Picky):
+        tokens: ClassVar[list[str]] = []
+
+        def write(self, batch: Any) -> None:
+            self.tokens.append(batch.token)
+            if len(self.tokens) == 1:  # and what was written by the other may have been erased before this one tries
+                loser.own()
+                winner.own("http-0", leads=True)
+                raise BackendUnavailable("away")
+            super().write(batch)
+
+    bench.store = Away()
+    assert drain_together(bench, loser, winner) == AppLedger(received=1, stored=1)
+    assert len(Away.tokens) == 2
 
 
 def test_a_commit_by_one_that_has_lost_the_partition_changes_nothing(bench: Bench) -> None:
