@@ -19,7 +19,7 @@ import msgspec
 
 from logkeep.clock import SystemClock
 from logkeep.disk import SystemDisk
-from logkeep.errors import BackendUnavailable, InputError
+from logkeep.errors import InputError
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.database import Database
 from logkeep.metastore.moving import forget_samples
@@ -27,6 +27,7 @@ from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.start import FirstRun, has_moved, prepare
 from logkeep.queue.local import LocalQueue
 from logkeep.queue.port import ANY, LEADER, ErasableQueue, Offset, Partition, Queue
+from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
@@ -225,6 +226,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         open_accounts(settings, database, "keeper") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
         closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
+        closing(QueueWatch(queue)) as queue_watch,
         ExitStack() as stack,
     ):
         _collect_garbage_rarely()
@@ -245,7 +247,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             erasures=erasures,
             ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
-            problems=partial(_problems, queue, store),
+            queue_watch=queue_watch,
         )
         api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=telemetry)
         _serve_beside(processor, _api_server(api, settings))
@@ -290,14 +292,19 @@ def _wait_for_partitions(queue: Queue, group: str) -> None:
         time.sleep(PARTITIONS_LOOK_S)
 
 
-def _problems(queue: Queue, store: Store) -> list[str]:
-    """Why this role cannot do its work now."""
-    problems = [] if store.ready() else ["the store does not answer"]
-    try:
-        queue.check()
-    except BackendUnavailable as error:
-        problems.append(error.message)
-    return problems
+def _unreadable(store: Store) -> list[str]:
+    """Why nothing can be read now."""
+    return [] if store.ready() else ["the store does not answer"]
+
+
+def _behind(queue: QueueWatch) -> list[str]:
+    """What is wrong with the queue, for whoever reads the store."""
+    return [f"what is stored can be read, the ledger cannot: {queue.problem}"] if queue.problem else []
+
+
+def _unprocessable(queue: QueueWatch, store: Store) -> list[str]:
+    """Why nothing can be moved from the queue to the store now."""
+    return _unreadable(store) + ([queue.problem] if queue.problem else [])
 
 
 def _run_processor(index: int, settings: Settings) -> None:
@@ -317,6 +324,7 @@ def _run_processor(index: int, settings: Settings) -> None:
         open_accounts(settings, database, f"processor-{settings.processor.port}") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
         closing(open_queue(settings)) as queue,
+        closing(QueueWatch(queue)) as queue_watch,
     ):
         telemetry = Telemetry()
         processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, None)
@@ -326,7 +334,7 @@ def _run_processor(index: int, settings: Settings) -> None:
             host=settings.processor.host,
             port=settings.processor.port,
             telemetry=telemetry,
-            problems=partial(_problems, queue, store),
+            problems=partial(_unprocessable, queue_watch, store),
         )
 
 
@@ -352,6 +360,7 @@ def serve_api(settings: Settings, store: Store) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
         closing(open_queue(settings)) as queue,
+        closing(QueueWatch(queue)) as queue_watch,
         closing(PollingFeed(store, SystemClock())) as feed,
     ):
         _collect_garbage_rarely()
@@ -363,7 +372,7 @@ def serve_api(settings: Settings, store: Store) -> None:
             erasures=_erasures(settings, database),
             ledger=partial(_ledger, queue, partial(_snapshot, queue)),
             udp_loss=partial(_udp_loss, queue),
-            problems=lambda: [] if store.ready() else ["the store does not answer"],
+            queue_watch=queue_watch,
         )
         api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=Telemetry())
         _serve(_api_server(api, settings))
@@ -415,7 +424,7 @@ def _backend(
     erasures: "Erasures",
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
-    problems: Callable[[], list[str]],
+    queue_watch: QueueWatch,
 ) -> "Backend":
     from logkeep.api.backend import Backend
     from logkeep.metastore.samples import Samples
@@ -439,8 +448,8 @@ def _backend(
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,
-        ready=problems,
-        degraded=lambda: [problem] if (problem := accounts.problem()) else [],
+        ready=partial(_unreadable, store),
+        degraded=lambda: [*filter(None, [accounts.problem()]), *_behind(queue_watch)],
     )
 
 
