@@ -2,18 +2,25 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import httpx
+import msgspec
 import pytest
 from tests.servers import opensearch
 from tests.service import Service
 
-from logkeep.clock import ManualClock, SystemClock
+from logkeep.clock import NS_PER_S, ManualClock, SystemClock
 from logkeep.errors import BackendUnavailable, InputError
+from logkeep.event import Event
+from logkeep.query.ast import All
 from logkeep.store.opensearch import OpenSearchStore
 from logkeep.store.opensearch_client import Access, EngineRefused, SearchClient
 from logkeep.store.opensearch_schema import Layout
+from logkeep.store.port import Batch, SearchRequest
+from logkeep.store.reading import Reading
+
+T0 = 1_760_054_400 * NS_PER_S  # 2025-10-10T00:00:00Z
 
 _numbers = itertools.count()
 
@@ -59,6 +66,31 @@ def test_a_service_keeps_its_events_there(start_service: Callable[..., Service],
     assert table["rows"] == [["s1", 2], ["s2", 1]]
     assert len(service.get("/sessions/s1.json").json()["events"]) == 2
     assert not (service.folder / "store").exists()
+
+
+@pytest.mark.parametrize("late", ["plain", "update"])
+def test_what_two_processors_write_of_one_key_at_the_same_moment_leaves_one_update(
+    url: str, prefix: str, late: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [opened(url, prefix), opened(url, prefix)]
+    older = Event("shop", "s", "state", "old", "text", None, T0, T0, "old", update=late == "update")
+    newer = Event("shop", "s", "state", "new", "text", None, T0 + 1, T0 + 1, "new", update=True)
+    hide, written = stores[0]._writer._hide_superseded, []
+
+    def hide_then_wait(events: Sequence[Event]) -> set[int]:
+        """The other one writes after this one has looked, and before it writes."""
+        found = hide(events)
+        if not written:
+            written.append(True)
+            stores[1].write(Batch("newer", [newer]))
+        return found
+
+    monkeypatch.setattr(stores[0]._writer, "_hide_superseded", hide_then_wait)
+    stores[0].write(Batch("older", [older]))
+    page = stores[0].search(Reading(), SearchRequest("shop", All(), 0, 1 << 62, "asc", 10))
+    assert [each["id"] for each in msgspec.json.decode(page.events)] == ["new"]
+    for store in stores:
+        store.close()
 
 
 def test_a_newer_programs_indexes_are_refused(url: str, prefix: str) -> None:

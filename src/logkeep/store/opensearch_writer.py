@@ -6,7 +6,8 @@ others. So the same batch again, after whatever failure, changes nothing.
 
 Updates: the events that one supersedes are written again with a mark before it is found. Marks are never taken away,
 so nothing depends on the order in which replays come. What stands for (app, session, key) is a document of its own,
-read by its id (which needs no refresh), changed only if nobody else has changed it in between.
+read by its id (which needs no refresh), changed only if nobody else has changed it in between. It is read once more
+when the batch is written and found: what another processor updated meanwhile has either seen the batch, or is seen now.
 """
 
 from collections import deque
@@ -211,6 +212,7 @@ class Writer:
         if fresh:
             self._keep([own_id_of(event.app, event.id) for event in fresh])
         self._bulk.refresh(names)
+        self._hide_late(events, superseded)
         if faults:
             raise InputError(
                 f"{len(faults):,} events can never be stored; one of them: {faults[0]}", code="store_refused"
@@ -273,14 +275,40 @@ class Writer:
         self._note_apps({event.app for event in events}, {event.app for event in events if event.update})
         if self._updating.isdisjoint(event.app for event in events):
             return set()
-        slots: dict[Slot, list[int]] = {}
-        for row, event in enumerate(events):
-            if event.app in self._updating:
-                slots.setdefault(slot_of(event), []).append(row)
+        slots = self._slots(events)
         standing = self._standing(slots, events)
         if renewed := [slot for slot, rows in slots.items() if any(events[row].update for row in rows)]:
             self._hide_stored(renewed, standing)
         return {row for slot, found in standing.items() for row in slots[slot] if found.supersedes(events[row])}
+
+    def _hide_late(self, events: Sequence[Event], superseded: set[int]) -> None:
+        """What others' updates supersede that came after `superseded` was found: as there."""
+        self._note_apps({event.app for event in events}, set())
+        slots = self._slots(events)
+        places = [(self._layout.updates, slot_id(slot)) for slot in slots]
+        late: list[int] = []
+        for rows, stored in zip(slots.values(), self._bulk.look_up(places, "*"), strict=True):
+            if stored.found:
+                standing = msgspec.convert(stored.source, Standing)
+                late += [row for row in rows if row not in superseded and standing.supersedes(events[row])]
+        if late:
+            names = {row: self._layout.events_of(day_of(events[row].time_ns)) for row in late}
+            self._bulk.send(
+                (
+                    {"index": {"_index": names[row], "_id": document_id(events[row].app, events[row].id)}},
+                    document(events[row], hidden=True),
+                )
+                for row in late
+            )
+            self._bulk.refresh(names.values())
+
+    def _slots(self, events: Sequence[Event]) -> dict[Slot, list[int]]:
+        """Rows of the events of apps that have updates, by slot."""
+        slots: dict[Slot, list[int]] = {}
+        for row, event in enumerate(events):
+            if event.app in self._updating:
+                slots.setdefault(slot_of(event), []).append(row)
+        return slots
 
     def _note_apps(self, apps: set[str], updating: set[str]) -> None:
         """`_updating` has those of `apps` that have updates, by whichever processor."""
