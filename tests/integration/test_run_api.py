@@ -18,6 +18,7 @@ import pytest
 from tests.service import LOGKEEP, Service, answers_ok, descendants, free_port, wait_for
 from tests.sse import Reader
 
+from logkeep.clock import NS_PER_S
 from logkeep.settings import Api, MetastoreSettings, Settings
 
 # What `logkeep run api` does with a store that can be shared, over one that is opened in this very process.
@@ -164,7 +165,8 @@ def test_instances_share_sign_ins_and_keys_and_outlive_the_metastore(
 def test_a_receiver_starts_with_the_keys_known_before_while_the_metastore_is_away(tmp_path: Path) -> None:
     sha256 = hashlib.sha256(b"lkw_known").hexdigest()
     known = {"change": 1, "apps": ["shop"], "keys": {sha256: {"app": "shop", "scope": "write", "name": "token"}}}
-    (tmp_path / "known-keys-http-0.json").write_text(json.dumps({"true_ns": time.time_ns(), "known": known}))
+    a_minute_ago_ns = time.time_ns() - 60 * NS_PER_S
+    (tmp_path / "known-keys-http-0.json").write_text(json.dumps({"true_ns": a_minute_ago_ns, "known": known}))
     port, away = free_port(), "mariadb://lk:secret@127.0.0.1:1/lk"
     environment = os.environ | {"LOGKEEP_METASTORE_URL": away, "LOGKEEP_METASTORE_TIMEOUT_S": "1"}
     command = [LOGKEEP, "run", "receiver", "--data", str(tmp_path), "--intake", f"127.0.0.1:{port}"]
@@ -216,6 +218,11 @@ def test_a_service_on_a_database_server_takes_events_while_that_is_away(
         wait_for(lambda: answers_ok(f"{service.intake_url}/health/ready"), 30, "it to be ready", service.log_tail)
         assert service.post([event]).status_code == 202
         service.wait_for_events("session:s", 3)
+        # So does a whole service.
+        assert service.terminate() == 0
+        service.start_again()
+        assert service.post([event]).status_code == 202
+        service.wait_for_events("session:s", 4)
     finally:
         postgresql.start_again()
     wait_for(lambda: answer_to_unknown() == 403, 30, "an unknown key to be refused again", service.log_tail)

@@ -159,9 +159,20 @@ def _port_free(settings: Settings, name: Literal["intake", "api"]) -> Finding:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, port))
         except OSError as error:
+            if kind == socket.SOCK_STREAM and _is_alive(host, port):
+                return Finding(what, "note", f"{host}:{port} is in use by a Logkeep that answers")
             reason = error.strerror or str(error)
             return Finding(what, "wrong", f"{host}:{port} cannot be used: {reason}; is another program there?")
     return Finding(what, "ok", f"{host}:{port} is free")
+
+
+def _is_alive(host: str, port: int) -> bool:
+    """Whether a role of Logkeep answers there, started by `logkeep run` or on another data folder."""
+    try:
+        answer = Api(Connection(client.service_url(host, port), timeout_s=TIMEOUT_S)).get("/health/live")
+    except LogkeepError:
+        return False
+    return answer.replace(b" ", b"") == b'{"status":"live"}'
 
 
 def _running_findings(settings: Settings) -> list[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from logkeep import settings as settings_module
+from logkeep.cli.prepare import UNAVAILABLE
 from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.metastore.start import FIRST_RUN_FILE, FirstRun
@@ -19,8 +20,9 @@ from logkeep.telemetry import Telemetry, configure_logging, get_logger, share_me
 
 log = get_logger("start")
 
+AWAY = "the metastore does not answer; this start goes on with the keys known before"
+
 ROLES = ("receiver", "udp", "processor", "keeper", "api")
-INTAKE = ("receiver", "udp")  # start while the metastore is away too
 
 
 def serve(data: str | None, intake: str | None, api: str | None, config: Path | None) -> int:
@@ -64,9 +66,9 @@ def run(role: str, data: str | None, intake: str | None, api: str | None, config
         try:
             _say_first_run(settings, wiring.prepare_metastore(settings))
         except BackendUnavailable as error:
-            if role not in INTAKE:
+            if not settings.metastore.url:
                 raise
-            log.warning("the metastore does not answer; intake goes on with the keys known before", error=error.message)
+            log.warning(AWAY, error=error.message)
         wiring.run_role(role, index, settings)
     except LogkeepError as error:
         print(f"logkeep run {role}: {error.message}", file=sys.stderr)
@@ -115,7 +117,9 @@ def _prepare_metastore(settings: Settings) -> None:
         return
     command = [sys.executable, "-m", "logkeep.cli.prepare"]
     done = subprocess.run(command, input=msgspec.json.encode(settings), stdout=subprocess.DEVNULL)
-    if done.returncode:
+    if done.returncode == UNAVAILABLE and any(settings.folder.glob("known-keys-*.json")):
+        log.warning(AWAY)
+    elif done.returncode:
         raise BackendUnavailable("the metastore cannot be used; see above", code="metastore_unavailable")
 
 

@@ -16,16 +16,19 @@ from typing import Any, Literal
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.errors import InputError, QuotaExceeded
+from logkeep.errors import BackendUnavailable, InputError, QuotaExceeded
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.database import Database, Transaction, bump, change_of
 from logkeep.metastore.watched import Watched
+from logkeep.telemetry import get_logger
 
 TOPIC = "erasures"
 CONFIRM_S = 600  # between count and confirmation: time to look at what would go
 WAITING_MAX = 20  # for confirmation, of one app
 JOBS_MAX = 1000  # kept; beyond that the oldest receipt goes
 _NAME = re.compile(r"era_[0-9a-f]{16}")
+
+log = get_logger("erasure")
 
 State = Literal["waiting_for_confirmation", "confirmed", "removing_files", "done", "failed"]
 
@@ -95,8 +98,11 @@ class Erasures:
         self._watched = Watched("erasures", self._look, clock, refresh_s=refresh_s)
 
     def open(self) -> "Erasures":
-        """What is open is known, and looked at from now on. Raises BackendUnavailable."""
-        self._watched.look()
+        """What is open is known, and looked at from now on. While the database is away nothing is known to be open."""
+        try:
+            self._watched.look()
+        except BackendUnavailable as error:
+            log.warning("the metastore does not answer; erasures wait for it", error=error.message)
         self._watched.start()
         return self
 
