@@ -375,6 +375,7 @@ def serve_api(settings: Settings, store: Store) -> None:
             queue_watch=queue_watch,
         )
         api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=Telemetry())
+        log.info("answering api and pages", host=settings.api.host, port=settings.api.port)
         _serve(_api_server(api, settings))
 
 

@@ -99,7 +99,7 @@ async def _serve(
     watching = asyncio.create_task(_watch_queue(intake, queue))
     server = await loop.create_server(lambda: Connection(intake), sock=listening, backlog=BACKLOG)
     port = listening.getsockname()[1]
-    _log.info("taking events over http", host=settings.intake.host, port=port, partition=partition)
+    _log.info("taking events over http", host=settings.intake.host, port=port, partition=partition or "any")
     if on_listening is not None:
         on_listening(port)
     await stop.wait()
