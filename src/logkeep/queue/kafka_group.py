@@ -12,7 +12,7 @@ marks were read is refused here. The lock makes it one or the other: nothing is 
 import itertools
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -40,6 +40,7 @@ BUFFER_BYTES_MAX = 64 << 20  # fetched and not read yet; the client itself holds
 CLIENT_KBYTES_MAX = 32 << 10
 RELEASE_WAIT_S = 5.0  # for what was read from a partition that is given away
 TRANSACTION_S = 15.0
+GRACE_S = 1.0  # beyond it, for the client to tell of it itself
 TRIES_MAX = 5
 RETRY_MS = 5
 _LOST = {
@@ -306,7 +307,12 @@ class Member:
             ahead = marks if group == self.group else own
             offset = ahead.get(name_of(index), own.get(name_of(index), Mark(0))).offset
             places[index] = TopicPartition(self._topics.events, index, offset, metadata=str(kept[name].number))
-        producer.send_offsets_to_transaction(list(places.values()), self._membership, TRANSACTION_S)
+        offsets, membership = list(places.values()), self._membership
+        if not ends_within(
+            TRANSACTION_S + GRACE_S, lambda: producer.send_offsets_to_transaction(offsets, membership, TRANSACTION_S)
+        ):
+            self._producer = None  # left with its call; what it began is aborted by the broker after TRANSACTION_S
+            raise unavailable("the commit failed and nothing of it stands", "the group's coordinator does not answer")
         self._end(producer)
         return kept
 
@@ -356,6 +362,27 @@ class Member:
         self._thread.join()
         self._consumer.close()
         self._asking.close()
+
+
+def ends_within(timeout_s: float, call: Callable[[], None]) -> bool:
+    """Whether `call` has ended by then; it is left to itself when not. Raises what it raises.
+
+    librdkafka may wait for ever for a group's coordinator that was restarted, whatever time it is given (its #5456).
+    """
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # raised again below, if anybody still waits
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="kafka-offsets", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if failures:
+        raise failures[0]
+    return not thread.is_alive()
 
 
 def _ignore(error: Any, message: Any) -> None:
