@@ -19,7 +19,7 @@ from typing import Any
 
 import bson
 from bench.__main__ import RESULTS, machine, show
-from tests.servers.mongodb import MongoWireServer
+from tests.servers import mongodb
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.native import decode_events
@@ -71,11 +71,8 @@ def server(url: str) -> Iterator[tuple[str, int | None]]:
     if url:
         yield url, None
         return
-    started = MongoWireServer()
-    try:
+    with mongodb.running() as started:
         yield started.url, started.pid
-    finally:
-        started.stop()
 
 
 def made_events(count: int) -> list[Event]:

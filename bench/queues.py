@@ -11,7 +11,6 @@ beside it. One broker, one Redis: replication costs on top. Writes bench/results
 import argparse
 import json
 import os
-import shutil
 import statistics
 import tempfile
 import time
@@ -22,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.__main__ import machine
-from tests.servers.kafka import running_kafka
-from tests.servers.redis import running_redis
+from tests.servers import kafka, redis
 
 from logkeep.clock import SystemClock
 from logkeep.disk import SystemDisk
@@ -65,8 +63,8 @@ def queues(kinds: list[str], folder: Path) -> Iterator[dict[str, tuple[Callable[
                 os.getpid(),
             )
         if "kafka" in kinds:
-            kafka = stack.enter_context(running_kafka(folder / "kafka", heap="512m"))
-            made = KafkaSettings(servers=kafka.address, partitions=4, replication_factor=1, min_insync_replicas=1)
+            cluster = stack.enter_context(kafka.running(folder / "kafka", heap="512m"))
+            made = KafkaSettings(servers=cluster.address, partitions=4, replication_factor=1, min_insync_replicas=1)
 
             def open_kafka() -> KafkaQueue:
                 topic = f"b{uuid.uuid4().hex[:8]}"
@@ -75,15 +73,14 @@ def queues(kinds: list[str], folder: Path) -> Iterator[dict[str, tuple[Callable[
                     settings, clock=clock,
                 )  # fmt: skip
 
-            found["kafka"] = (open_kafka, kafka.brokers[0].process.pid)
+            found["kafka"] = (open_kafka, cluster.brokers[0].pid)
         if "redis" in kinds:
-            program = shutil.which("redis-server") or "redis-server"
-            redis = stack.enter_context(running_redis(program, folder / "redis", memory="1gb"))
+            server = stack.enter_context(redis.running(folder / "redis", maxmemory="1gb"))
             found["redis"] = (
                 lambda: RedisQueue(
-                    RedisSettings(url=redis.url, prefix=uuid.uuid4().hex[:8], partitions=4), settings, clock=clock
+                    RedisSettings(url=server.url, prefix=uuid.uuid4().hex[:8], partitions=4), settings, clock=clock
                 ),
-                redis.process.process.pid,
+                server.pid,
             )
         yield found
 

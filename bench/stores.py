@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -225,13 +224,8 @@ def server(name: str, url: str) -> Iterator[tuple[str, int]]:
     if url:
         yield url, 0
         return
-    with TemporaryDirectory(prefix="logkeep-bench-", ignore_cleanup_errors=True) as folder:
-        process, address = SERVERS[name].node(Path(folder))
-        process.start()
-        try:
-            yield address, process.pid
-        finally:
-            process.kill()
+    with SERVERS[name].running() as node:
+        yield node.url, node.pid
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ PATH="$PATH:/usr/sbin:/usr/local/sbin"
 missing_packages() {
   command -v nginx >/dev/null || echo nginx-light
   command -v redis-server >/dev/null || echo redis-server
-  command -v java >/dev/null || echo default-jre-headless # for Kafka, which Maven brings when a test asks for it
+  command -v java >/dev/null || echo default-jre-headless # for those that Maven brings
   command -v mvn >/dev/null || echo maven
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     echo chromium
@@ -30,9 +30,7 @@ missing_packages() {
 fetch_the_rest() {
   scripts/install_kustomize.sh
   if ! command -v javac >/dev/null || ! command -v mvn >/dev/null; then return; fi
-  .venv/bin/python -m tests.servers.opensearch
-  .venv/bin/python -m tests.servers.elasticsearch
-  .venv/bin/python -m tests.servers.mongodb
+  .venv/bin/python -m tests.servers fetch
 }
 
 # Packages of servers start them at once, on ports open to the network; policy-rc.d tells them not to.

@@ -1,36 +1,18 @@
-"""What all tests share: real programs that may be missing, and the running service."""
+"""What all tests share: real programs, the servers that all tests of a run talk to, and the running service."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from tests.servers.kafka import Kafka, running_kafka
-from tests.servers.redis import Redis, running_redis
+import tests.servers.kafka
+import tests.servers.mariadb
+import tests.servers.postgresql
+import tests.servers.redis
+from tests.programs import require_program
+from tests.servers.databases import DatabaseServer
+from tests.servers.kafka import Kafka
+from tests.servers.process import ServerProcess
 from tests.service import Service, running
-
-if TYPE_CHECKING:
-    from tests.servers.mariadb import MariaDb
-    from tests.servers.postgresql import PostgreSql
-
-SBIN = "/usr/sbin:/usr/local/sbin"
-
-
-def require_program(*names: str) -> str:
-    """Path of the first of `names` that is installed; without any, a skip on a laptop and a failure in CI."""
-    path = os.environ.get("PATH", os.defpath) + os.pathsep + SBIN
-    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
-    return found or missing(" or ".join(names))
-
-
-def missing(what: str) -> NoReturn:
-    """Ends a test that needs `what`."""
-    message = f"{what} is not installed; scripts/install_servers.sh installs it where it may"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")
@@ -45,38 +27,24 @@ def browser_path() -> str:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """One broker for all tests that do not kill it."""
-    require_program("java")
-    require_program("mvn")
-    with running_kafka(tmp_path_factory.mktemp("kafka")) as started:
-        yield started
+def kafka() -> Kafka:
+    """One broker."""
+    return tests.servers.kafka.shared()
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    """One server for all tests that do not kill it."""
-    with running_redis(require_program("redis-server"), tmp_path_factory.mktemp("redis")) as started:
-        yield started
+def redis() -> ServerProcess:
+    return tests.servers.redis.shared()
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator["MariaDb"]:
-    """A server for the whole session; ask it for a database of your own."""
-    from tests.servers.mariadb import mariadb
-
-    with mariadb(require_program("mariadbd")) as server:
-        yield server
+def mariadb() -> DatabaseServer:
+    return tests.servers.mariadb.shared()
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator["PostgreSql"]:
-    """A server for the whole session; ask it for a database of your own."""
-    from tests.servers.postgresql import postgresql
-
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))  # Debian puts it on nobody's path
-    with postgresql(str(installed[-1]) if installed else require_program("postgres")) as server:
-        yield server
+def postgresql() -> DatabaseServer:
+    return tests.servers.postgresql.shared()
 
 
 @pytest.fixture(scope="module")

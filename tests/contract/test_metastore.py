@@ -299,7 +299,7 @@ def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refu
                 accounts.credential(first.app_key)
             assert accounts.last_known(first.app_key) is not None
     finally:
-        server.start_again()
+        server.server.start()
     here._watched.look()
     assert here.credential(first.app_key) is not None and here.problem() is None
     for accounts in (here, started):
@@ -312,7 +312,7 @@ def test_a_connection_lost_between_two_calls_is_made_again(on_server: tuple[Shar
     database = it.open()
     names = database.read(lambda transaction: transaction.rows("SELECT name FROM apps"))
     server.server.kill()
-    server.start_again()
+    server.server.start()
     assert database.read(lambda transaction: transaction.rows("SELECT name FROM apps")) == names
 
 

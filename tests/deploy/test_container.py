@@ -16,9 +16,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.conftest import missing, require_program
 from tests.deploy.conftest import tool
 from tests.deploy.site import DEPLOY
+from tests.programs import missing, require_program
 from tests.service import answers_ok, free_port, wait_for
 from tests.style.tree import ROOT
 

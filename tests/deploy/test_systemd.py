@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import require_program
 from tests.deploy.site import DEPLOY, exchange
+from tests.programs import require_program
 
 from logkeep import settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.servers import opensearch
-from tests.servers.java import JavaProcess
+from tests.servers.process import ServerProcess
 from tests.service import wait_for
 
 from logkeep.clock import NS_PER_S, SystemClock
@@ -26,11 +26,9 @@ KILL_AFTER = 12  # batches that were acknowledged
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[tuple[JavaProcess, str]]:
-    process, url = opensearch.node(tmp_path)
-    process.start()
-    yield process, url
-    process.kill()
+def node(tmp_path: Path) -> Iterator[ServerProcess]:
+    with opensearch.running(tmp_path) as server:
+        yield server
 
 
 def events_of(batch: int) -> list[Event]:
@@ -45,9 +43,8 @@ def events_of(batch: int) -> list[Event]:
 
 
 @pytest.mark.slow
-def test_a_node_killed_while_it_is_written_to_loses_and_doubles_nothing(node: tuple[JavaProcess, str]) -> None:
-    process, url = node
-    store = OpenSearchStore(Access((url,)), Layout("kill", replicas=0), clock=SystemClock())
+def test_a_node_killed_while_it_is_written_to_loses_and_doubles_nothing(node: ServerProcess) -> None:
+    store = OpenSearchStore(Access((node.url,)), Layout("kill", replicas=0), clock=SystemClock())
     acknowledged: list[int] = []
     failures: list[str] = []
     stop = threading.Event()
@@ -67,10 +64,10 @@ def test_a_node_killed_while_it_is_written_to_loses_and_doubles_nothing(node: tu
     writer.start()
     try:
         wait_for(lambda: len(acknowledged) >= KILL_AFTER, 120, "some batches")
-        process.kill()
+        node.kill()
         failed = len(failures)
         wait_for(lambda: len(failures) > failed, 60, "a write that fails")
-        process.start()
+        node.start()
         wait_for(lambda: len(acknowledged) == BATCHES, 120, "all batches")
     finally:
         stop.set()

@@ -155,7 +155,7 @@ def test_instances_share_sign_ins_and_keys_and_outlive_the_metastore(
         assert sign_in(here.url, credentials).status_code == 503
         assert there.get("/", cookies=cookies).status_code == 200  # seen before, so known
     finally:
-        mariadb.start_again()
+        mariadb.server.start()
     wait_for(lambda: here.get("/health/ready").json() == {"status": "ready"}, 30, "the end of the outage", here.log)
     assert here.get("/api/v1/search", "lkr_nobody-knows-this").status_code == 401
     assert sign_in(here.url, credentials).status_code == 303
@@ -224,7 +224,7 @@ def test_a_service_on_a_database_server_takes_events_while_that_is_away(
         assert service.post([event]).status_code == 202
         service.wait_for_events("session:s", 4)
     finally:
-        postgresql.start_again()
+        postgresql.server.start()
     wait_for(lambda: answer_to_unknown() == 403, 30, "an unknown key to be refused again", service.log_tail)
     command = [LOGKEEP, "check", "--data", str(service.folder)]
     checked = subprocess.run(command, env=service.environment(), capture_output=True, text=True, timeout=60)

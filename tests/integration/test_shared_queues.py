@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import require_program
 from tests.load import Sender, in_threads
-from tests.servers.kafka import Kafka, running_kafka
-from tests.servers.redis import Redis, running_redis
+from tests.servers.kafka import Kafka
+from tests.servers.kafka import running as running_kafka
+from tests.servers.process import ServerProcess
+from tests.servers.redis import running as running_redis
 from tests.service import Service, answers_ok, wait_for
 
 Start = Callable[..., Service]
@@ -27,13 +28,13 @@ def kafka_settings(kafka: Kafka, topic: str, copies: int = 1) -> dict[str, str]:
     }
 
 
-def redis_settings(redis: Redis, prefix: str) -> dict[str, str]:
+def redis_settings(redis: ServerProcess, prefix: str) -> dict[str, str]:
     return REDIS | {"LOGKEEP_REDIS_URL": redis.url, "LOGKEEP_REDIS_PREFIX": prefix}
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[Redis]:
-    with running_redis(require_program("redis-server"), tmp_path / "redis") as started:
+def own_redis(tmp_path: Path) -> Iterator[ServerProcess]:
+    with running_redis(tmp_path / "redis") as started:
         yield started
 
 
@@ -98,13 +99,13 @@ def test_keeper_and_receiver_killed_under_load(start_service: Start, request: py
     assert service.terminate() == 0
 
 
-def test_redis_killed_under_load(start_service: Start, own_redis: Redis) -> None:
+def test_redis_killed_under_load(start_service: Start, own_redis: ServerProcess) -> None:
     service = start_service(**redis_settings(own_redis, "down"))
 
     def work(senders: list[Sender]) -> None:
-        own_redis.process.kill()
+        own_redis.kill()
         wait_until_refused(service)
-        own_redis.start_again()
+        own_redis.start()
 
     check_nothing_lost_or_doubled(service, under_load(service, work))
 
@@ -115,15 +116,13 @@ def test_the_only_broker_killed_under_load(start_service: Start, kafka: Kafka) -
     def work(senders: list[Sender]) -> None:
         kafka.brokers[0].kill()
         wait_until_refused(service)
-        kafka.start_again(0)
+        kafka.brokers[0].start()
 
     check_nothing_lost_or_doubled(service, under_load(service, work))
 
 
 @pytest.mark.slow
 def test_one_of_three_brokers_killed_under_load(start_service: Start, tmp_path: Path) -> None:
-    require_program("java")
-    require_program("mvn")
     with running_kafka(tmp_path / "kafka", brokers=3) as kafka:
         service = start_service(**kafka_settings(kafka, "three", copies=3))
 

@@ -1,74 +1,66 @@
 """Apache Kafka on loopback: one broker or several, each broker and controller in one process (KRaft)."""
 
 import base64
-import contextlib
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.jars import jars_of
-from tests.servers.processes import ServerProcess
+from tests.servers import process
+from tests.servers.java import fetched, java
+from tests.servers.process import START_S, ServerProcess, folder_of
 from tests.service import free_port
 
-POM = Path(__file__).with_name("kafka.pom.xml")
-START_TIMEOUT_S = 120.0
-STARTED = "Kafka Server started"
-_JAVA = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
-_LOG4J = """status = error
-appender.c.type = Console
-appender.c.name = C
-appender.c.layout.type = PatternLayout
-appender.c.layout.pattern = [%d] %p %m (%c)%n
-rootLogger.level = WARN
-rootLogger.appenderRef.c.ref = C
-logger.srv.name = kafka.server.KafkaRaftServer
-logger.srv.level = INFO
-"""
+LIBRARY = ("kafka",)
 
 
+@dataclass(frozen=True)
 class Kafka:
-    """`brokers`: their processes, to be killed and started again; `address`: for bootstrap.servers."""
+    """address: for bootstrap.servers."""
 
-    def __init__(self, brokers: list[ServerProcess], ports: list[int]) -> None:
-        self.brokers = brokers
-        self.address = ",".join(f"127.0.0.1:{port}" for port in ports)
-
-    def start_again(self, index: int) -> None:
-        broker = self.brokers[index]
-        starts = broker.text().count(STARTED)
-        broker.start_again()
-        broker.wait_for_text(STARTED, START_TIMEOUT_S, count=starts + 1)
+    brokers: list[ServerProcess]
+    address: str
 
 
-@contextlib.contextmanager
-def running_kafka(folder: Path, *, brokers: int = 1, heap: str = "256m") -> Iterator[Kafka]:
-    """A cluster that is ready; every process of it is gone at the end."""
-    libraries = f"{jars_of(POM)}/*"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "log4j2.properties").write_text(_LOG4J)
-    java = ["java", *_JAVA, f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties", "-cp", libraries]
+@contextmanager
+def running(folder: Path | None = None, *, brokers: int = 1, heap: str = "256m") -> Iterator[Kafka]:
+    """A cluster that is ready."""
+    command = [*java(heap), "-cp", f"{fetched(*LIBRARY)}/jars/*"]
     ports = [free_port() for _ in range(brokers)]
-    controllers = [free_port() for _ in range(brokers)]
+    with folder_of("kafka", folder) as place, ExitStack() as stack:
+        files = _configurations(place, ports)
+        _format([*command, "kafka.tools.StorageTool", "format"], files)
+        servers = [
+            ServerProcess(
+                [*command, "kafka.Kafka", str(file)], file.with_suffix(".log"),
+                ready=lambda said: "Kafka Server started" in said,
+            )
+            for file in files
+        ]  # fmt: skip
+        for server in servers:
+            stack.callback(server.kill)
+            server.launch()
+        for server in servers:
+            server.wait_until_ready()
+        yield Kafka(servers, ",".join(f"127.0.0.1:{port}" for port in ports))
+
+
+def _format(command: list[str], files: list[Path]) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    configurations = [_configuration(folder, index, ports, controllers) for index in range(brokers)]
     formats = [
-        subprocess.Popen([*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)],
-                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        for file in configurations
-    ]  # fmt: skip
-    assert [one.wait(START_TIMEOUT_S) for one in formats] == [0] * brokers
-    started: list[ServerProcess] = []
-    try:
-        for index, file in enumerate(configurations):
-            command = [java[0], f"-Xms{heap}", f"-Xmx{heap}", *java[1:], "kafka.Kafka", str(file)]
-            started.append(ServerProcess(command, folder / f"broker-{index}.log"))
-        for broker in started:
-            broker.wait_for_text(STARTED, START_TIMEOUT_S)
-        yield Kafka(started, ports)
-    finally:
-        for broker in started:
-            broker.kill()  # nothing of it is needed any more, and an orderly end takes seconds
+        subprocess.Popen(
+            [*command, "-t", cluster, "-c", str(file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        for file in files
+    ]
+    assert [one.wait(START_S) for one in formats] == [0] * len(files)
+
+
+def _configurations(folder: Path, ports: list[int]) -> list[Path]:
+    controllers = [free_port() for _ in ports]
+    return [_configuration(folder, index, ports, controllers) for index in range(len(ports))]
 
 
 def _configuration(folder: Path, index: int, ports: list[int], controllers: list[int]) -> Path:
@@ -102,3 +94,6 @@ def _configuration(folder: Path, index: int, ports: list[int], controllers: list
     file = folder / f"broker-{index}.properties"
     file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     return file
+
+
+shared = process.shared(running)

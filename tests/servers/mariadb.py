@@ -1,75 +1,57 @@
-"""A real MariaDB on loopback, empty."""
+"""A real MariaDB on loopback."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.servers.database_process import Server, folder_of, run, unprivileged
-from tests.service import free_port, wait_for
-
-START_S = 60.0
-PASSWORD = "se/cret@1"
-
-
-class MariaDb:
-    def __init__(self, server: Server, port: int) -> None:
-        self.server, self._port = server, port
-        self._databases = 0
-
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        self._databases += 1
-        name = f"lk{self._databases}"
-        _query(self._port, "root", "", f"CREATE DATABASE {name}; GRANT ALL ON {name}.* TO lk@'127.0.0.1'")
-        return f"mariadb://lk:{PASSWORD.replace('/', '%2F').replace('@', '%40')}@127.0.0.1:{self._port}/{name}"
-
-    def start_again(self) -> None:
-        self.server.start()
-        wait_for(lambda: _answers(self._port), START_S, "MariaDB to answer", self.server.log_tail)
+from tests.programs import require_program
+from tests.servers import process
+from tests.servers.databases import PASSWORD, USER, DatabaseServer, run
+from tests.servers.process import ServerProcess, folder_of, unprivileged
+from tests.service import free_port
 
 
 @contextmanager
-def mariadb(program: str) -> Iterator[MariaDb]:
-    """program: the path of mariadbd."""
-    user = unprivileged("mysql")
-    with folder_of("mariadb", user) as folder:
-        install = shutil.which("mariadb-install-db") or "mariadb-install-db"
-        run(
-            [
-                install, "--no-defaults", f"--datadir={folder}/data", "--skip-test-db", "--innodb-log-file-size=16M",
-                "--auth-root-authentication-method=normal", *([f"--user={user}"] if user else []),
-            ]
-        )  # fmt: skip
-        port = free_port()
+def running() -> Iterator[DatabaseServer]:
+    program, install = require_program("mariadbd"), require_program("mariadb-install-db")
+    user, port = unprivileged("mysql"), free_port()
+    with folder_of("mariadb", user=user) as folder:
+        options = ["--no-defaults", f"--datadir={folder}/data", "--innodb-log-file-size=16M"]
+        made = ["--skip-test-db", "--auth-root-authentication-method=normal", *([f"--user={user}"] if user else [])]
+        run([install, *options, *made])
         command = [
-            program, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
-            "--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve", "--performance-schema=OFF",
-            "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=2",
+            program, *options, f"--socket={folder}/s", f"--pid-file={folder}/pid", "--bind-address=127.0.0.1",
+            f"--port={port}", "--skip-name-resolve", "--performance-schema=OFF", "--innodb-buffer-pool-size=32M",
+            "--innodb-flush-log-at-trx-commit=2",
         ]  # fmt: skip
-        server = Server(command, folder / "log", user)
-        found = MariaDb(server, port)
-        try:
-            found.start_again()
-            _query(port, "root", "", f"CREATE USER lk@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
-            yield found
-        finally:
-            server.stop()
+        url = f"mariadb://127.0.0.1:{port}"
+        with ServerProcess(
+            command, folder / "mariadb.log", ready=lambda said: _answers(port), url=url, user=user
+        ) as server:
+            _query(port, f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
+            yield DatabaseServer(server, lambda name: _create(port, name))
+
+
+def _create(port: int, name: str) -> None:
+    _query(port, f"CREATE DATABASE {name}")
+    _query(port, f"GRANT ALL ON {name}.* TO {USER}@'127.0.0.1'")
 
 
 def _answers(port: int) -> bool:
     import pymysql
 
     try:
-        _query(port, "root", "", "SELECT 1")
+        _query(port, "SELECT 1")
     except pymysql.MySQLError:
         return False
     return True
 
 
-def _query(port: int, user: str, password: str, statements: str) -> None:
+def _query(port: int, statement: str) -> None:
     import pymysql
 
-    connection = pymysql.connect(host="127.0.0.1", port=port, user=user, password=password, autocommit=True)
+    connection = pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True)
     with connection, connection.cursor() as cursor:
-        for statement in statements.split("; "):
-            cursor.execute(statement)
+        cursor.execute(statement)
+
+
+shared = process.shared(running)

@@ -1,48 +1,50 @@
-"""A real OpenSearch node on loopback: one for all tests of a run, or one of its own for a test that kills it."""
+"""A real OpenSearch node on loopback."""
 
 import os
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from tests.servers.java import HEAP_MB, HERE, JavaProcess, prepared, program_of
+from tests.servers import process
+from tests.servers.java import fetched, java
+from tests.servers.process import ServerProcess, folder_of
 from tests.service import answers_ok, free_port
 
-NAME = "opensearch_node"
-_folders: list[TemporaryDirectory[str]] = []
+PROGRAM = "OpenSearchNode"
+LIBRARY = ("opensearch", PROGRAM)
+HEAP = "512m"
 
 
-def node(folder: Path) -> tuple[JavaProcess, str]:
-    """A node that keeps its data in `folder`, not started, and its address."""
-    libraries = prepared(NAME)
-    port, transport = free_port(), free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [
-        "java", f"-Xms{HEAP_MB}m", f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        "-Dio.netty.allocator.numDirectArenas=0", "-Dlog4j2.disable.jmx=true",
-        f"-Dlog4j2.configurationFile=file:{HERE}/log4j2.properties", f"-Djava.io.tmpdir={folder}",
-        "-cp", f"{program_of(NAME)}:{libraries}/jars/*", "OpenSearchNode", str(folder / "home"),
+@contextmanager
+def running(folder: Path | None = None) -> Iterator[ServerProcess]:
+    libraries, port = fetched(*LIBRARY), free_port()
+    with folder_of("opensearch", folder) as place:
+        command = [
+            *java(HEAP), "-Dio.netty.allocator.numDirectArenas=0", "-Dlog4j2.disable.jmx=true",
+            f"-Djava.io.tmpdir={place}", "-cp", f"{libraries}/classes:{libraries}/jars/*", PROGRAM,
+            f"{place}/home", *node_settings(port), f"path.data={place}/data", f"path.logs={place}/logs",
+        ]  # fmt: skip
+        with node_process(command, place / "opensearch.log", port) as server:
+            yield server
+
+
+def node_settings(port: int) -> list[str]:
+    """Elasticsearch's too. One node holds the shards of all suites, on whatever disk there is."""
+    return [
         "cluster.name=logkeep-tests", "node.name=one", "network.host=127.0.0.1", f"http.port={port}",
-        f"transport.port={transport}", "discovery.type=single-node", f"path.data={folder}/data",
-        f"path.logs={folder}/logs", "node.processors=2", "cluster.routing.allocation.disk.threshold_enabled=false",
-        "cluster.max_shards_per_node=5000",
+        f"transport.port={free_port(taken=port)}", "discovery.type=single-node", "node.processors=2",
+        "cluster.routing.allocation.disk.threshold_enabled=false", "cluster.max_shards_per_node=5000",
     ]  # fmt: skip
-    return JavaProcess(command, folder / "log", lambda: answers_ok(f"{url}/_cluster/health")), url
 
 
-@lru_cache(maxsize=1)
+def node_process(command: list[str], log: Path, port: int) -> ServerProcess:
+    url = f"http://127.0.0.1:{port}"
+    return ServerProcess(command, log, ready=lambda said: answers_ok(f"{url}/_cluster/health"), url=url)
+
+
+shared = process.shared(running)
+
+
 def shared_url() -> str:
-    """The address of the node that all tests of this run share; it ends with them.
-
-    LOGKEEP_TEST_OPENSEARCH_URL names one that runs already: it saves a start when a test is run again.
-    """
-    if url := os.environ.get("LOGKEEP_TEST_OPENSEARCH_URL"):
-        return url
-    _folders.append(TemporaryDirectory(prefix="logkeep-opensearch-", ignore_cleanup_errors=True))
-    process, url = node(Path(_folders[-1].name))
-    process.start()
-    return url
-
-
-if __name__ == "__main__":  # scripts/install_servers.sh
-    prepared(NAME)
+    """The address of the shared one, or of the one that LOGKEEP_TEST_OPENSEARCH_URL names, which is left running."""
+    return os.environ.get("LOGKEEP_TEST_OPENSEARCH_URL") or shared().url

@@ -1,57 +1,42 @@
-"""A real PostgreSQL on loopback, empty."""
+"""A real PostgreSQL on loopback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.database_process import Server, folder_of, run, unprivileged
-from tests.service import free_port, wait_for
+from tests.programs import require_program
+from tests.servers import process
+from tests.servers.databases import PASSWORD, USER, DatabaseServer, run
+from tests.servers.process import ServerProcess, folder_of, unprivileged
+from tests.service import free_port
 
-START_S = 60.0
-PASSWORD = "se/cret@1"
-
-
-class PostgreSql:
-    def __init__(self, server: Server, port: int) -> None:
-        self.server, self._port = server, port
-        self._databases = 0
-
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        self._databases += 1
-        name = f"lk{self._databases}"
-        _query(self._port, f"CREATE DATABASE {name} OWNER lk")
-        return f"postgresql://lk:{PASSWORD.replace('/', '%2F').replace('@', '%40')}@127.0.0.1:{self._port}/{name}"
-
-    def start_again(self) -> None:
-        self.server.start()
-        wait_for(lambda: _answers(self._port), START_S, "PostgreSQL to answer", self.server.log_tail)
+HBA = "host all root 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 @contextmanager
-def postgresql(program: str) -> Iterator[PostgreSql]:
-    """program: the path of postgres, with initdb beside it."""
-    user = unprivileged("postgres")  # it refuses to run as root
-    with folder_of("postgresql", user) as folder:
-        initdb = str(Path(program).resolve().with_name("initdb"))
+def running() -> Iterator[DatabaseServer]:
+    program = _program()
+    user, port = unprivileged("postgres"), free_port()
+    with folder_of("postgresql", user=user) as folder:
+        initdb = str(program.resolve().with_name("initdb"))
         run([initdb, "-D", f"{folder}/data", "-U", "root", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
-        (folder / "data" / "pg_hba.conf").write_text(
-            "host all root 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        )
-        port = free_port()
+        (folder / "data" / "pg_hba.conf").write_text(HBA)
         options = {
             "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "shared_buffers": "16MB",
             "fsync": "off",
         }  # fmt: skip
-        command = [program, "-D", f"{folder}/data", *(f"--{name}={value}" for name, value in options.items())]
-        server = Server(command, folder / "log", user)
-        found = PostgreSql(server, port)
-        try:
-            found.start_again()
-            _query(port, f"CREATE ROLE lk LOGIN PASSWORD '{PASSWORD}'")
-            yield found
-        finally:
-            server.stop()
+        command = [str(program), "-D", f"{folder}/data", *(f"--{name}={value}" for name, value in options.items())]
+        url = f"postgresql://127.0.0.1:{port}"
+        with ServerProcess(
+            command, folder / "postgresql.log", ready=lambda said: _answers(port), url=url, user=user
+        ) as server:
+            _query(port, f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+            yield DatabaseServer(server, lambda name: _query(port, f"CREATE DATABASE {name} OWNER {USER}"))
+
+
+def _program() -> Path:
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))  # Debian puts it on nobody's path
+    return installed[-1] if installed else Path(require_program("postgres"))
 
 
 def _answers(port: int) -> bool:
@@ -69,3 +54,6 @@ def _query(port: int, statement: str) -> None:
 
     with psycopg.connect(host="127.0.0.1", port=port, user="root", dbname="postgres", autocommit=True) as connection:
         connection.execute(statement)
+
+
+shared = process.shared(running)
