@@ -20,7 +20,7 @@ import httpx
 
 LOGKEEP = str(Path(sys.executable).with_name("logkeep"))
 POLL_S = 0.02
-START_S = 60.0  # a bound for a loaded two-core machine; a start takes about a second
+START_S = 180.0  # a bound for a loaded two-core machine; a start takes about a second
 Role = Literal["receiver", "udp", "keeper", "supervisor"]
 
 
