@@ -5,7 +5,8 @@ import itertools
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 from tests.service import Service, wait_for
 
@@ -15,6 +16,16 @@ PAUSE_S = 0.005  # between batches: busy, and still little enough that every eve
 RETRY_WAIT_S = 0.02
 
 
+class Receiving(Protocol):
+    """A service, or a receiver of one."""
+
+    @property
+    def intake_port(self) -> int: ...
+
+    @property
+    def write_headers(self) -> Mapping[str, str]: ...
+
+
 class Sender:
     """Posts numbered events over HTTP until stopped, each batch again until it is acknowledged.
 
@@ -22,12 +33,12 @@ class Sender:
     the ids answered with 202; `repeated` counts events sent and acknowledged once more on purpose.
     """
 
-    def __init__(self, service: Service, session: str) -> None:
+    def __init__(self, service: Receiving, session: str, *, pause_s: float = PAUSE_S) -> None:
         self.acknowledged: set[str] = set()
         self.repeated = 0
         self._address = ("127.0.0.1", service.intake_port)
         self._headers = service.write_headers
-        self._session = session
+        self.session, self._pause_s = session, pause_s
         self._stopped = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
 
@@ -41,7 +52,7 @@ class Sender:
                 if not self._post_until_acknowledged(body):
                     return
                 self.repeated += len(ids)
-            if self._stopped.wait(PAUSE_S):
+            if self._stopped.wait(self._pause_s):
                 return
 
     def _post_until_acknowledged(self, body: bytes) -> bool:
@@ -57,15 +68,15 @@ class Sender:
     def wait_for_acknowledged(self, more: int) -> None:
         """Returns once `more` events have been acknowledged from now on."""
         target = len(self.acknowledged) + more
-        wait_for(lambda: len(self.acknowledged) >= target, 30.0, f"{target} acknowledged events of {self._session}")
+        wait_for(lambda: len(self.acknowledged) >= target, 30.0, f"{target} acknowledged events of {self.session}")
 
     def _batches(self) -> Iterator[list[str]]:
         numbers = itertools.count()
         for size in itertools.cycle(BATCH_EVENTS):
-            yield [f"{self._session}-{next(numbers)}" for _ in range(size)]
+            yield [f"{self.session}-{next(numbers)}" for _ in range(size)]
 
     def _event(self, one: str) -> dict[str, str]:
-        return {"session": self._session, "key": "load", "value": f"event {one}", "id": one, "component": "load"}
+        return {"session": self.session, "key": "load", "value": f"event {one}", "id": one, "component": "load"}
 
     def _post(self, body: bytes) -> bool:
         """Whether this was acknowledged. A refusal that is not 503 is a fault of the test."""

@@ -64,7 +64,7 @@ def under_load(service: Service, work: Callable[[list[Sender]], None]) -> list[S
 def check_nothing_lost_or_doubled(service: Service, senders: list[Sender]) -> None:
     ledger = service.wait_until_drained(timeout_s=60.0)
     for sender in senders:
-        found = [event["id"] for event in service.search(f"session={sender._session}")]
+        found = [event["id"] for event in service.search(f"session={sender.session}")]
         assert len(found) == len(set(found)), "doubled"
         assert sender.acknowledged - set(found) == set(), "lost"
     accounted = ledger["stored"] + sum(ledger["rejected"].values()) + ledger["queued"]
