@@ -19,9 +19,6 @@ class DatabaseServer:
         self.server, self._create = server, create
         self._numbers = itertools.count(1)
 
-    def start_again(self) -> None:
-        self.server.start()
-
     def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"lk{next(self._numbers)}"

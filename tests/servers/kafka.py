@@ -23,9 +23,6 @@ class Kafka:
     brokers: list[ServerProcess]
     address: str
 
-    def start_again(self, index: int) -> None:
-        self.brokers[index].start()
-
 
 @contextmanager
 def running(folder: Path | None = None, *, brokers: int = 1, heap: str = "256m") -> Iterator[Kafka]:
@@ -100,4 +97,3 @@ def _configuration(folder: Path, index: int, ports: list[int], controllers: list
 
 
 shared = process.shared(running)
-running_kafka = running

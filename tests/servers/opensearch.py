@@ -17,18 +17,15 @@ HEAP = "512m"
 
 @contextmanager
 def running(folder: Path | None = None) -> Iterator[ServerProcess]:
-    with folder_of("opensearch", folder) as place, _node(place) as server:
-        yield server
-
-
-def _node(folder: Path) -> ServerProcess:
     libraries, port = fetched(*LIBRARY), free_port()
-    command = [
-        *java(HEAP), "-Dio.netty.allocator.numDirectArenas=0", "-Dlog4j2.disable.jmx=true",
-        f"-Djava.io.tmpdir={folder}", "-cp", f"{libraries}/classes:{libraries}/jars/*", PROGRAM,
-        f"{folder}/home", *node_settings(port), f"path.data={folder}/data", f"path.logs={folder}/logs",
-    ]  # fmt: skip
-    return node_process(command, folder / "opensearch.log", port)
+    with folder_of("opensearch", folder) as place:
+        command = [
+            *java(HEAP), "-Dio.netty.allocator.numDirectArenas=0", "-Dlog4j2.disable.jmx=true",
+            f"-Djava.io.tmpdir={place}", "-cp", f"{libraries}/classes:{libraries}/jars/*", PROGRAM,
+            f"{place}/home", *node_settings(port), f"path.data={place}/data", f"path.logs={place}/logs",
+        ]  # fmt: skip
+        with node_process(command, place / "opensearch.log", port) as server:
+            yield server
 
 
 def node_settings(port: int) -> list[str]:
@@ -51,9 +48,3 @@ shared = process.shared(running)
 def shared_url() -> str:
     """The address of the shared one, or of the one that LOGKEEP_TEST_OPENSEARCH_URL names, which is left running."""
     return os.environ.get("LOGKEEP_TEST_OPENSEARCH_URL") or shared().url
-
-
-def node(folder: Path) -> tuple[ServerProcess, str]:
-    """Not started, and its address."""
-    server = _node(folder)
-    return server, server.url

@@ -64,12 +64,6 @@ class ServerProcess:
             self.kill()
             raise
 
-    start_again = start
-
-    @property
-    def process(self) -> Self:
-        return self
-
     def launch(self) -> None:
         """`start` without waiting: for servers that are ready only together."""
         assert threading.current_thread() is threading.main_thread(), "it would end with this thread"

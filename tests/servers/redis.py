@@ -30,15 +30,3 @@ def running(folder: Path | None = None, **changes: str) -> Iterator[ServerProces
 
 
 shared = process.shared(running)
-
-
-@contextmanager
-def running_redis(
-    program: str, folder: Path, *, appendfsync: str = "always", memory: str = "256mb"
-) -> Iterator[ServerProcess]:
-    """program: `running` finds it by itself."""
-    with running(folder, appendfsync=appendfsync, maxmemory=memory) as server:
-        yield server
-
-
-Redis = ServerProcess
