@@ -17,8 +17,8 @@ import pytest
 from tests.load import Sender, in_threads
 from tests.roles import Installation, Role
 from tests.servers import opensearch
-from tests.servers.java import JavaProcess
 from tests.servers.kafka import Kafka
+from tests.servers.process import ServerProcess
 from tests.service import LOGKEEP, wait_for
 from tests.sse import Reader
 
@@ -31,7 +31,7 @@ SECRET = "se%2Fcret%401"  # of the metastore's URL
 class Site:
     """The installation, and the engines that tests take away."""
 
-    def __init__(self, installation: Installation, store: JavaProcess, kafka: Kafka) -> None:
+    def __init__(self, installation: Installation, store: ServerProcess, kafka: Kafka) -> None:
         self.all, self.store, self.kafka = installation, store, kafka
         self.receivers = [installation.start("receiver") for _ in range(2)]
         self.udp = installation.start("udp")
@@ -54,33 +54,31 @@ def owned_by(processor: Role) -> list[str]:
 @pytest.fixture(scope="module")
 def site(kafka: Kafka, postgresql: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("roles")
-    store, url = opensearch.node(tmp_path_factory.mktemp("store"))
-    installation = Installation(
-        folder,
-        {
-            "LOGKEEP_QUEUE_KIND": "kafka",
-            "LOGKEEP_KAFKA_SERVERS": kafka.address,
-            "LOGKEEP_KAFKA_TOPIC": "roles",
-            "LOGKEEP_KAFKA_PARTITIONS": str(PARTITIONS),
-            "LOGKEEP_KAFKA_REPLICATION_FACTOR": "1",
-            "LOGKEEP_KAFKA_MIN_INSYNC_REPLICAS": "1",
-            "LOGKEEP_KAFKA_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
-            "LOGKEEP_KAFKA_DELIVERY_TIMEOUT_S": "3",
-            "LOGKEEP_STORE_KIND": "opensearch",
-            "LOGKEEP_OPENSEARCH_URLS": url,
-            "LOGKEEP_OPENSEARCH_REPLICAS": "0",
-            "LOGKEEP_METASTORE_URL": postgresql.new_database(),
-            "LOGKEEP_METASTORE_REFRESH_S": "0.5",
-        },
-    )
-    with ExitStack() as stack:
-        stack.callback(store.kill)
-        store.start()
+    with opensearch.running() as store, ExitStack() as stack:
+        installation = Installation(folder, settings(kafka.address, store.url, postgresql.new_database()))
         stack.callback(installation.close)
         started = Site(installation, store, kafka)
         installation.wait_until_ready()
         started.wait_until_shared()
         yield started
+
+
+def settings(kafka: str, store: str, metastore: str) -> dict[str, str]:
+    return {
+        "LOGKEEP_QUEUE_KIND": "kafka",
+        "LOGKEEP_KAFKA_SERVERS": kafka,
+        "LOGKEEP_KAFKA_TOPIC": "roles",
+        "LOGKEEP_KAFKA_PARTITIONS": str(PARTITIONS),
+        "LOGKEEP_KAFKA_REPLICATION_FACTOR": "1",
+        "LOGKEEP_KAFKA_MIN_INSYNC_REPLICAS": "1",
+        "LOGKEEP_KAFKA_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
+        "LOGKEEP_KAFKA_DELIVERY_TIMEOUT_S": "3",
+        "LOGKEEP_STORE_KIND": "opensearch",
+        "LOGKEEP_OPENSEARCH_URLS": store,
+        "LOGKEEP_OPENSEARCH_REPLICAS": "0",
+        "LOGKEEP_METASTORE_URL": metastore,
+        "LOGKEEP_METASTORE_REFRESH_S": "0.5",
+    }
 
 
 def event(number: int, **fields: Any) -> dict[str, Any]:
@@ -265,7 +263,7 @@ def test_a_role_starts_while_the_metastore_is_away(site: Site, postgresql: Any) 
         status, text = site.apis[0].readiness()
         assert status == 200 and "the metastore has not answered" in text
     finally:
-        postgresql.start_again()
+        postgresql.server.start()
     wait_for(lambda: "degraded" not in site.apis[0].readiness()[1], 30, "the end of the outage", site.apis[0].log_tail)
     site.wait_until_shared()
 
