@@ -1,5 +1,6 @@
 """One processor process: the loop, and a small port for whoever watches it."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from logkeep.processor.worker import Processor
 from logkeep.telemetry import Telemetry, get_logger
 
 REQUEST_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 8.0  # of the ten that a stop may take; a store that hangs answers a write after a minute or never
 
 log = get_logger("processor")
 
@@ -22,13 +24,27 @@ def run_processor(
 ) -> None:
     """Returns after SIGTERM or SIGINT, the batch in hand being stored and committed.
 
+    Where that takes longer than STOP_TIMEOUT_S the process ends there: what is in hand stands in its intent, and
+    whoever owns the partition next finishes it.
     problems: why it cannot do its work now. Blocks; call it in the main thread of a process of its own. Raises what
     ended the processor, InputError when it cannot listen.
     """
+
+    def stop(number: int, frame: object) -> None:
+        processor.stop()
+        cut = threading.Timer(STOP_TIMEOUT_S, _cut_off)
+        cut.daemon = True
+        cut.start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: processor.stop())
+        signal.signal(number, stop)
     with watched(host, port, telemetry, problems):
         processor.run()
+
+
+def _cut_off() -> None:
+    log.warning("cut off at the end: what was being written is finished by its next owner")
+    os._exit(0)
 
 
 @contextmanager
