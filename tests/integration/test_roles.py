@@ -241,7 +241,7 @@ def test_while_the_queue_is_away_receivers_are_not_ready_and_apis_are(site: Site
             assert status == 200 and "the ledger cannot" in text
             assert site.all.search(api, "session=found") != []
     finally:
-        site.kafka.start_again(0)
+        site.kafka.brokers[0].start()
     for role in site.all.roles:
         role.wait_until_ready()
     assert site.all.post(site.receivers[0], event(0, session="after")) == 202
