@@ -147,8 +147,13 @@ def test_datagrams_come_in_and_both_processors_work(site: Site) -> None:
     wait_for(lambda: site.all.ledger(site.apis[0])["received"] >= 100 + 4 * PARTITIONS, 30, "all datagrams")
     site.all.wait_until_drained(site.apis[0])
     assert all(one.metric("logkeep_processor_events_stored_total") > 0 for one in site.processors)
-    senders = site.all.get(site.apis[1], "/api/v1/udp-loss").json()["senders"]
-    assert sum(row["received"] for row in senders) == 100 and sum(row["missing"] for row in senders) == 0
+
+    def counted() -> tuple[int, int]:
+        senders = site.all.get(site.apis[1], "/api/v1/udp-loss").json()["senders"]
+        return sum(row["received"] for row in senders), sum(row["missing"] for row in senders)
+
+    # The leader keeps these counts every few seconds.
+    wait_for(lambda: counted() == (100, 0), 30, "the numbers of datagrams to be told", lambda: str(counted()))
 
 
 def test_a_tail_hears_both_receivers_and_goes_on_at_the_other_api(site: Site) -> None:
