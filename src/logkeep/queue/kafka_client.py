@@ -115,7 +115,9 @@ class Topics:
     def check(self) -> None:
         """Raises BackendUnavailable when no broker answers or a partition has no leader."""
         self.count()
-        found = self._metadata(CHECK_TIMEOUT_S).topics[self.events]
+        found = self._metadata(CHECK_TIMEOUT_S).topics.get(self.events)
+        if found is None:  # made a moment ago, and the broker that was asked has not heard of it
+            raise unavailable(f"topic {self.events}", "a broker does not know it yet")
         lost = [index for index, partition in found.partitions.items() if partition.leader < 0]
         if found.error is not None or lost:
             raise unavailable(f"topic {self.events}", found.error or f"partitions {lost} have no leader")
