@@ -27,6 +27,9 @@ from logkeep.store.embedded_engine import Engine
 DAYS = 14
 READERS = 20
 SENT_EVENTS_MAX = 5_000_000
+CHOSEN: set[str] = set()  # classes of queries; empty: all
+MERGE_TRIES = 10
+_OF_EVENTS = "table = 'events' AND active"
 PAGE_ROWS = 100_000  # how deep the cursor goes
 BUSY_S = 240
 
@@ -36,9 +39,13 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=5_000_000, help="events the store has at least")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / ".search", help="kept between runs")
     parser.add_argument("--result", default="search-5m.json", help="file name in bench/results")
+    parser.add_argument("--steps", default="fill,idle,days,readers,busy", help="of those of the default")
+    parser.add_argument("--classes", default="", help="of queries, with semicolons in between; all when not given")
     arguments = parser.parse_args()
+    CHOSEN.update(filter(None, arguments.classes.split(";")))
     results: dict[str, Any] = {
-        "command": f"python -m bench.search --events {arguments.events} --result {arguments.result}",
+        "command": f"python -m bench.search --events {arguments.events} --result {arguments.result}"
+        f" --steps {arguments.steps}" + (f" --classes '{arguments.classes}'" if CHOSEN else ""),
         "machine": machine(),
         "steps": {},
     }
@@ -51,6 +58,8 @@ def main() -> int:
             "busy": lambda: busy(service),
         }
         for name, step in steps.items():
+            if name not in arguments.steps.split(","):
+                continue
             print(f"\n{name}", flush=True)
             results["steps"][name] = step()
             show(results["steps"][name])
@@ -86,7 +95,7 @@ def stored(service: BenchService) -> int:
 def copy(store: Path, events: int) -> None:
     """The store has at least `events`: those it had, and copies of them. Each day is merged to the end."""
     engine = Engine(store, memory_bytes_max=6 << 30, mark_cache_bytes=64 << 20, merge_threads=2, readers=1)
-    listed = engine.write("SELECT partition, sum(rows) FROM system.parts WHERE table = 'events' AND active GROUP BY 1")
+    listed = engine.write(f"SELECT partition, sum(rows) FROM system.parts WHERE {_OF_EVENTS} GROUP BY 1")
     days = {day: int(rows) for day, rows in (line.split() for line in listed.decode().splitlines())}
     copies = -(-events // sum(days.values())) - 1
     columns = "app, key, value, kind, number, received_ns, level, user, device, component, attributes, update, pattern"
@@ -101,7 +110,10 @@ def copy(store: Path, events: int) -> None:
                 FROM events WHERE _partition_id = '{day.replace("-", "")}' AND NOT match(id, '~')
                 SETTINGS max_insert_block_size = 1000000, min_insert_block_size_rows = 1000000"""
             )
-        engine.write(f"OPTIMIZE TABLE events PARTITION '{day}' FINAL")
+        for _ in range(MERGE_TRIES):  # one that runs already is in the way of this one
+            engine.write(f"OPTIMIZE TABLE events PARTITION '{day}' FINAL")
+            if engine.write(f"SELECT count() FROM system.parts WHERE partition = '{day}' AND {_OF_EVENTS}") == b"1\n":
+                break
         engine.write(f"ALTER TABLE events MATERIALIZE PROJECTION activity IN PARTITION '{day}'")
     engine.close()
 
@@ -110,7 +122,8 @@ def idle(service: BenchService) -> dict[str, Any]:
     with service.client() as client:
         asked = _classes(service, client)
         told: dict[str, Any] = {name: timed(service, client, requests) for name, requests in asked.items()}
-        told["cursor at row 100,000"] = _deep(service, client)
+        if not CHOSEN:
+            told["cursor at row 100,000"] = _deep(service, client)
     told["memory_mb"] = service.memory_mb()
     return told
 
@@ -185,7 +198,7 @@ def _classes(service: BenchService, client: httpx.Client) -> dict[str, list[Requ
         return [(path, {**span, **more}) for span in spans * 2]
 
     fields = "component,level,key,user,device"
-    return {
+    classes = {
         "session page (JSON)": [(f"/sessions/{session}.json", {}) for session in literals["session"]],
         "user, newest 100": search([f"user:{user}" for user in literals["user"]]),
         "event by id": [(f"/api/v1/events/{event}", {}) for event in literals["id"]],
@@ -205,6 +218,7 @@ def _classes(service: BenchService, client: httpx.Client) -> dict[str, list[Requ
         "patterns of a day": day("/api/v1/patterns", query=""),
         "sessions of a day": day("/api/v1/sessions"),
     }
+    return {name: asked for name, asked in classes.items() if not CHOSEN or name in CHOSEN}
 
 
 def _deep(service: BenchService, client: httpx.Client) -> dict[str, Any]:
