@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import DEVNULL
 
@@ -30,20 +31,6 @@ def run(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
 def environment_beside(service: Service) -> dict[str, str]:
     ports = {"LOGKEEP_INTAKE_PORT": str(service.intake_port), "LOGKEEP_API_PORT": str(service.api_port)}
     return service.environment() | ports | {"LOGKEEP_DATA": str(service.folder)}
-
-
-# First: it looks among the newest events, and those of the other tests are no sessions worth opening.
-@pytest.mark.parametrize("folder", [LOGHUB, Path("/no/such/folder")], ids=["real logs", "generated"])
-def test_the_demo_fills_a_running_service_and_its_links_lead_to_sessions(service: Service, folder: Path) -> None:
-    if folder == LOGHUB and not folder.is_dir():
-        pytest.skip("the Loghub files are not beside this clone")
-    before = service.wait_until_drained()
-    done = run(service, "demo", "--loghub", str(folder))
-    assert done.returncode == 0, done.stderr
-    links = [line.strip() for line in done.stdout.splitlines() if "/sessions/" in line]
-    assert len(set(links)) == 3
-    assert [service.get(link.removeprefix(service.api_url)).status_code for link in links] == [200] * 3
-    assert service.ledger()["stored"] - before["stored"] == (16_000 if folder == LOGHUB else 20_000)
 
 
 def test_a_file_is_sent_found_and_checked(service: Service, tmp_path: Path) -> None:
@@ -97,6 +84,22 @@ def test_more_than_a_page_is_found_whole(service: Service) -> None:
 def test_a_token_nobody_knows_is_a_failure(service: Service) -> None:
     done = run(service, "query", "x", "--token", "lkr_wrong")
     assert done.returncode == 1 and "not known at" in done.stderr
+
+
+@pytest.mark.parametrize("folder", [LOGHUB, Path("/no/such/folder")], ids=["real logs", "generated"])
+def test_the_demo_fills_a_running_service_and_its_links_lead_to_sessions(
+    start_service: Callable[..., Service], folder: Path
+) -> None:
+    """A service of its own: it looks among the newest events, and those of the other tests are not worth opening."""
+    if folder == LOGHUB and not folder.is_dir():
+        pytest.skip("the Loghub files are not beside this clone")
+    service = start_service()
+    done = run(service, "demo", "--loghub", str(folder))
+    assert done.returncode == 0, done.stderr
+    links = [line.strip() for line in done.stdout.splitlines() if "/sessions/" in line]
+    assert len(set(links)) == 3
+    assert [service.get(link.removeprefix(service.api_url)).status_code for link in links] == [200] * 3
+    assert service.ledger()["stored"] == (16_000 if folder == LOGHUB else 20_000)
 
 
 @pytest.mark.parametrize("end", ["--stop", "kill"])
