@@ -18,8 +18,9 @@ from logkeep.store.embedded_engine import Engine
 from logkeep.store.port import FACET_CHARS_MAX, Facets, FieldCount, FieldFacet
 from logkeep.store.reading import Reading
 
-# In units of one event's value in a field of few values: 12 ns of CPU. Measured on 2 M generated events.
-WORK_MAX = 25_000_000
+# In units of one event's value in a field of few values: 12 ns of CPU, measured on 2 M generated events. Five fields of
+# a day of 3 M events take 0.1 to 0.2 s then, of the 0.3 s that they may take together with a histogram.
+WORK_MAX = 4_000_000
 WORK_NAME = 1  # component, key, level
 WORK_OTHER = 10  # ids and values: a group of 60 to 100 bytes for nearly each
 WORK_ATTRIBUTE = 40  # JSON that is read and parsed
@@ -75,10 +76,11 @@ def _counted(
     """events: how many match where `share` is over 1, and only every share-th run of rows is counted."""
     texts = [_text(field, f"f{number}_") for number, field in enumerate(fields)]
     names = [f"f{number}" for number in range(len(fields))]
+    texts_joined = ", ".join(f"toString({name})" for name in names)
     sampled = f"AND (intDiv(_part_offset, {SAMPLED_ROWS}) + cityHash64(_part)) % {share} = 0" if share > 1 else ""
     # A group of one set has "" in the fields of the other sets, so all of them joined is its text.
     sql = f"""SELECT part, text, n FROM (
-            SELECT grouping({", ".join(names)}) AS part, concat({", ".join([*names, "''"])}) AS text, count() AS n
+            SELECT grouping({", ".join(names)}) AS part, concat({texts_joined}, '') AS text, count() AS n
             FROM (SELECT {", ".join(f"{text.sql} AS {name}" for text, name in zip(texts, names, strict=True))}
                 FROM events WHERE {where.sql} {sampled})
             GROUP BY GROUPING SETS ({", ".join(f"({name})" for name in names)}, ()))
@@ -114,7 +116,9 @@ def _facet(field: str, found: list[FieldCount], limit: int, events: int, scale: 
 
 
 def _text(field: str, prefix: str) -> Condition:
-    """The text of a field that it is counted under; its parameters under names of their own."""
+    """What a field is counted under, as it or as its text; its parameters under names of their own."""
+    if field in _FEW_VALUES:
+        return Condition(field, {})  # grouped by its number in the dictionary: half the time of grouping by its text
     found = group_expression(field)
     sql, parameters = found.sql, {}
     for name, value in found.parameters.items():
