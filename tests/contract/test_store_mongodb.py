@@ -68,6 +68,32 @@ def test_two_stores_on_the_same_databases_see_each_other_and_double_nothing(pref
     two.close()
 
 
+def test_both_tries_of_an_event_without_a_time_of_its_own_are_one_event(prefix: str) -> None:
+    """Each is looked for before either is written, as by two processors at once."""
+    one, two = _open(prefix), _open(prefix)
+    first = [_event(number, own_id=True, time_ns=T0 + 5, received_ns=T0 + 5) for number in range(3)]
+    again = [_event(number, own_id=True, time_ns=T0 + 9, received_ns=T0 + 9) for number in range(4)]
+    assert one.known(first) == two.known(again) == set()
+    one.write(Batch("1", first))
+    two.write(Batch("2", again))
+    assert one.known(first) == {0, 1, 2} and two.known(again) == {0, 1, 2, 3}
+    two.write(Batch("2", again))  # a replay
+    one.write(Batch("1", first))
+    assert _ids(one) == [event.id for event in again]
+    one.close()
+    two.close()
+
+
+def test_a_claim_that_was_never_made_good_does_not_hold_its_replay_off(prefix: str) -> None:
+    store = _open(prefix)
+    event = _event(1, own_id=True, time_ns=T0 + 5, received_ns=T0 + 5)
+    store._claimed([event])  # and the process is killed here
+    assert store.known([event]) == set()
+    store.write(Batch("1", [event]))
+    assert _ids(store) == [event.id]
+    store.close()
+
+
 def test_an_update_that_another_process_wrote_hides_what_comes_late(prefix: str) -> None:
     one, two = _open(prefix), _open(prefix)
     two.write(Batch("0", [_event(1, session="s", time_ns=T0 - NS_PER_DAY)]))

@@ -155,10 +155,10 @@ class MongoStore:
         for day, members in by_day(asked).items():
             names = [document_id(event.app, event.id, event.time_ns) for event in members]
             there.update(each["_id"] for each in self._server.own_of_names(day, "events", names, {"_id": 1}))
-        recent = self._fresh("recent_ids", [f"{event.app}\0{event.id}" for event in asked if _is_undated(event)])
+        claims = self._claims(list(map(_name, filter(_is_undated, asked))))
         for row, event in zip(first.values(), asked, strict=True):
             if document_id(event.app, event.id, event.time_ns) in there or (
-                _is_undated(event) and f"{event.app}\0{event.id}" in recent
+                _is_undated(event) and claims.get(_name(event), event.time_ns) != event.time_ns
             ):
                 found.add(row)
         return found
@@ -166,8 +166,9 @@ class MongoStore:
     def write(self, batch: Batch) -> None:
         assert 1 <= len(batch.events) <= ROWS_MAX, len(batch.events)
         self._begin_writing()
-        marked = self._updates.begin(batch.events)
-        for day, events in by_day(batch.events).items():
+        batch_events = self._claimed(batch.events)
+        marked = self._updates.begin(batch_events)
+        for day, events in by_day(batch_events).items():
             documents = list(map(document_of, events))
             if marked:
                 for document in documents:
@@ -175,9 +176,31 @@ class MongoStore:
                         document["hidden"] = True
             self._make_indexes(day)
             self._server.insert(day, "events", documents)
-        self._updates.finish(batch.events, marked)
-        if undated := [f"{event.app}\0{event.id}" for event in batch.events if event.own_id and _is_undated(event)]:
-            self._remember("recent_ids", undated)
+        self._updates.finish(batch_events, marked)
+
+    def _claimed(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Without those whose id another processor has claimed for a second try of the same event.
+
+        Both tries are looked for before either is written when two processors have one each, and their times differ.
+        So the time of the first claim is the event's, before it is written: a replay finds its own claim.
+        """
+        undated = {_name(event): event.time_ns for event in events if event.own_id and _is_undated(event)}
+        if not undated:
+            return events
+        now_ns = self._clock.now_ns()
+        over = {"_id": {"$in": list(undated)}, "at": {"$lte": now_ns - REMEMBER_S * NS_PER_S}}
+        self._server.delete(None, "recent_ids", over)
+        claims = [(name, {"$setOnInsert": {"time": time, "at": now_ns}}) for name, time in undated.items()]
+        self._server.upsert("recent_ids", claims)
+        self._forget_old()
+        kept = self._claims(list(undated))
+        return [event for event in events if kept.get(_name(event), event.time_ns) == event.time_ns or not event.own_id]
+
+    def _claims(self, names: Sequence[str]) -> dict[str, int]:
+        """Of undated events: the time of the try that counts."""
+        since_ns = self._clock.now_ns() - REMEMBER_S * NS_PER_S
+        found = self._server.own_of_names(None, "recent_ids", list(names), {"at": 1, "time": 1})
+        return {each["_id"]: int(each["time"]) for each in found if each["at"] > since_ns}
 
     def _make_indexes(self, day: str) -> None:
         """Before the first event of a day: an index over nothing costs nothing."""
@@ -451,6 +474,11 @@ def _asked(app: str, query: Query, from_ns: int, to_ns: int) -> Asked:
 def _arrived_spec(request: ArrivedRequest, matching: Document) -> Document:
     spec: Document = {"app": request.app, "arrival": {"$gt": request.after, "$lte": request.until}}
     return {**spec, "$and": [matching]} if matching else spec
+
+
+def _name(event: Event) -> str:
+    """Of `recent_ids`."""
+    return f"{event.app}\0{event.id}"
 
 
 def _is_undated(event: Event) -> bool:
