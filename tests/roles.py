@@ -8,11 +8,13 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from tests.load import Sender, in_threads
 from tests.service import LOGKEEP, free_port, wait_for
 
 START_S = 90.0  # a bound for a loaded two-core machine; a start takes about two seconds
@@ -173,3 +175,53 @@ class Installation:
         for role in self.roles:
             with contextlib.suppress(ProcessLookupError):
                 role.kill()
+
+
+class Pairs:
+    """Two receivers, two processors and two APIs of `all`, started and not yet ready."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.all = installation
+        self.receivers = [installation.start("receiver") for _ in range(2)]
+        self.processors = [installation.start("processor") for _ in range(2)]
+        self.apis = [installation.start("api") for _ in range(2)]
+
+
+def event(number: int, **fields: Any) -> dict[str, Any]:
+    return {"session": "s", "key": f"k{number}", "value": f"event {number}", **fields}
+
+
+def balance(ledger: dict[str, Any]) -> int:
+    """What is missing in it; 0."""
+    accounted = ledger["stored"] + ledger["expired"] + ledger["erased"] + ledger["over_quota"] + ledger["queued"]
+    return int(ledger["received"] - accounted - sum(ledger["rejected"].values()))
+
+
+def under_load(
+    site: Pairs, work: Callable[[list[Sender]], None], *, more: int = 50, pause_s: float = 0.05
+) -> list[Sender]:
+    """Senders, one a receiver, busy while `work` is done and for some events after it."""
+    senders = [Sender(one, f"load-{time.time_ns()}-{n}", pause_s=pause_s) for n, one in enumerate(site.receivers)]
+    threads = in_threads(*(sender.run for sender in senders))
+    try:
+        for sender in senders:
+            sender.wait_for_acknowledged(more)
+        work(senders)
+        for sender in senders:
+            sender.wait_for_acknowledged(more)
+    finally:
+        for sender in senders:
+            sender.stop()
+        for thread in threads:
+            thread.join(30)
+    return senders
+
+
+def check_nothing_lost_or_doubled(site: Pairs, senders: list[Sender]) -> None:
+    site.all.wait_until_drained(site.apis[1], timeout_s=120)
+    for sender in senders:
+        found = [each["id"] for each in site.all.search(site.apis[1], f"session={sender.session}")]
+        assert len(found) == len(set(found)), "doubled"
+        assert sender.acknowledged - set(found) == set(), "lost"
+    ledgers = [site.all.ledger(api) for api in site.apis]
+    assert ledgers[0] == ledgers[1] and balance(ledgers[0]) == 0, ledgers
