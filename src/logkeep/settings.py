@@ -207,6 +207,24 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = False
 
 
+class CounterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What receivers count together for limits and quotas."""
+
+    kind: Annotated[
+        Literal["local", "redis"],
+        _doc("local: a file of the data folder, for the receivers of one machine; redis: for those of all machines"),
+    ] = "local"
+    url: Annotated[
+        str, _doc('redis://USER:PASSWORD@HOST:PORT/DB; "": the server of [redis]. A secret: better in the variable')
+    ] = ""
+    timeout_s: Annotated[
+        float, _doc("seconds to wait for the server; while it is away each receiver counts by itself", ge=0.05)
+    ] = 1.0
+    exchange_s: Annotated[
+        float, _doc("seconds until what another receiver let in counts here; a limit may be passed for so long", ge=0.1)
+    ] = 0.5
+
+
 class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From the queue to the store."""
 
@@ -318,6 +336,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue: QueueSettings = QueueSettings()
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
+    counters: CounterSettings = CounterSettings()
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
     metastore: MetastoreSettings = MetastoreSettings()
