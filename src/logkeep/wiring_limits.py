@@ -1,0 +1,47 @@
+"""Settings to limits: the part of the wiring that names the adapters of the counters."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from logkeep.clock import SystemClock
+from logkeep.counters.local import LocalCounters
+from logkeep.counters.port import Counters
+from logkeep.metastore.database import Database
+from logkeep.metastore.limits import AppLimits
+from logkeep.receiver.exchange import Exchange
+from logkeep.receiver.limiter import Limiter
+from logkeep.receiver.refused import Refusals
+from logkeep.settings import Settings
+from logkeep.telemetry import Telemetry
+
+COUNTERS_FILE = "counters"
+
+
+def open_counters(settings: Settings) -> Counters:
+    """Raises BackendUnavailable (the local ones)."""
+    if settings.counters.kind == "redis":
+        from logkeep.counters.redis_counters import RedisCounters
+
+        return RedisCounters(settings.counters, settings.redis)
+    return LocalCounters(settings.folder / COUNTERS_FILE, SystemClock())
+
+
+def open_limits(settings: Settings, database: Database) -> AppLimits:
+    """Of all apps, kept up to date until it is closed."""
+    return AppLimits(
+        database,
+        settings.limits,
+        SystemClock(),
+        refresh_s=settings.metastore.refresh_s,
+        retention_days=settings.store.retention_days,
+    ).open()
+
+
+@contextmanager
+def limiting(settings: Settings, database: Database, telemetry: Telemetry) -> Iterator[Limiter]:
+    clock, refusals = SystemClock(), Refusals()
+    with closing(open_counters(settings)) as counters, closing(open_limits(settings, database)) as limits:
+        exchange = Exchange(counters, clock, telemetry, chore=lambda: None)
+        exchange.start()
+        with closing(exchange):
+            yield Limiter(limits, settings.limits, exchange, clock, telemetry, refusals)
