@@ -31,7 +31,7 @@ from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
-from logkeep.wiring_limits import limiting, open_counters, open_limits
+from logkeep.wiring_limits import limiting, open_counters, open_limits, sender_of_key
 
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
@@ -134,13 +134,13 @@ def prepare_metastore(settings: Settings) -> FirstRun | None:
 
 
 @contextmanager
-def open_accounts(settings: Settings, database: Database, role: str) -> Iterator[Accounts]:
+def open_accounts(settings: Settings, database: Database, role: str, *, known: bool = True) -> Iterator[Accounts]:
     """All keys, kept up to date inside; kept in the data folder too where the database is on another machine."""
     chosen = settings.metastore
     cache = settings.folder / f"known-keys-{role}.json" if chosen.url else None
     accounts = Accounts(
         database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache
-    ).open()
+    ).open(known=known)
     try:
         yield accounts
     finally:
@@ -178,11 +178,19 @@ def _run_receiver(index: int, settings: Settings) -> None:
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
     from logkeep.receiver.udp import run_udp_receiver
 
-    queue = open_queue(settings, write=("udp-0",))
+    queue, telemetry = open_queue(settings, write=("udp-0",)), Telemetry()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    with closing(queue), _sealing(queue):
-        run_udp_receiver(settings, queue, Telemetry(), stop, opened=opened)
+    with (
+        closing(queue),
+        _sealing(queue),
+        open_database(settings) as database,
+        open_accounts(settings, database, f"udp-{index}", known=False) as accounts,
+        limiting(settings, database, telemetry) as limiter,
+    ):
+        run_udp_receiver(
+            settings, queue, telemetry, stop, opened=opened, limiter=limiter, sender_of_key=sender_of_key(accounts)
+        )
 
 
 @contextmanager

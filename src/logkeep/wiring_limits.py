@@ -6,11 +6,14 @@ from contextlib import closing, contextmanager
 from logkeep.clock import SystemClock
 from logkeep.counters.local import LocalCounters
 from logkeep.counters.port import Counters
+from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.database import Database
 from logkeep.metastore.limits import AppLimits
+from logkeep.receiver.admission import key_id
 from logkeep.receiver.exchange import Exchange
-from logkeep.receiver.limiter import Limiter
+from logkeep.receiver.limiter import Limiter, Sender
 from logkeep.receiver.refused import Refusals
+from logkeep.receiver.udp_limits import SenderOfKey
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry
 
@@ -35,6 +38,17 @@ def open_limits(settings: Settings, database: Database) -> AppLimits:
         refresh_s=settings.metastore.refresh_s,
         retention_days=settings.store.retention_days,
     ).open()
+
+
+def sender_of_key(accounts: Accounts) -> SenderOfKey:
+    """Whom a write key in a datagram stands for; None for every other secret."""
+
+    def found(key: str) -> Sender | None:
+        credential = accounts.last_known(key)
+        writes = credential is not None and credential.scope == "write"
+        return Sender(credential.app, key_id(key)) if credential is not None and writes else None
+
+    return found
 
 
 @contextmanager

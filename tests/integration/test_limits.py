@@ -1,5 +1,8 @@
 """Limits on a running service: what a sender over them is told, what becomes of its events, what the owner sees."""
 
+import json
+import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,3 +88,47 @@ def test_over_the_limit_of_a_day_errors_are_kept_and_the_rest_is_told_and_counte
 def use(service: Service) -> dict[str, Any]:
     found: dict[str, Any] = service.get(f"/api/v1/apps/{service.credentials['app']}/limits").json()["use"]
     return found
+
+
+def test_datagrams_over_the_limit_are_counted_and_the_ledger_balances(service: Service) -> None:
+    set_limits(service, events_per_second=20, burst_events=200)
+    before = balanced(service)
+    sent = send_datagrams(service, 1500)
+    wait_for(lambda: service.ledger()["received"] - before["received"] >= sent, 20, "all datagrams to be received")
+    after = balanced(service)
+    stored, over = after["stored"] - before["stored"], after["over_quota"] - before["over_quota"]
+    assert stored + over == sent == after["received"] - before["received"]
+    assert 150 <= stored <= 600 and after["rejected"] == before["rejected"]
+    metrics = httpx.get(f"{service.intake_url}/metrics").text
+    assert 'logkeep_intake_events_refused_total{source="component",why="second"}' in metrics
+
+
+def send_datagrams(service: Service, count: int) -> int:
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        for number in range(count):
+            body = event(number) | {"app": service.credentials["app_key"]}
+            sender.sendto(json.dumps(body).encode(), ("127.0.0.1", service.intake_port))
+            if number % 100 == 99:
+                time.sleep(0.005)
+    return count
+
+
+def test_of_components_in_one_stream_only_the_one_that_floods_loses(service: Service) -> None:
+    """Shares of 40 a second; four components stay under theirs, one sends fifty times as much."""
+    set_limits(service, events_per_second=200, burst_events=200)
+    time.sleep(0.5)
+    before = balanced(service)
+    quiet = ["mail", "web", "search", "stock"]
+    sent = dict.fromkeys(quiet, 0)
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        service.post([event(n, component="flood") for n in range(200)])
+        for name in quiet:
+            response = service.post([event(n, component=name) for n in range(3)])
+            assert (response.status_code, response.json().get("rejected")) == (202, []), response.text
+            sent[name] += 3
+        time.sleep(0.1)
+    balanced(service)
+    found = {name: len(service.search(f"component:{name}", **{"from": "-5m"})) for name in quiet}
+    assert found == sent
+    assert balanced(service)["stored"] - before["stored"] < 200 * 5 + sum(sent.values())

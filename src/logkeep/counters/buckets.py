@@ -154,9 +154,12 @@ class Pool:
     def _owned(self) -> float:
         return sum(share.tokens for share in self.shares.values() if share.tokens > 0)
 
-    def allowed(self, share: Bucket, level: int, count: int, cost: float, now_s: float) -> int:
-        """How many of `count` events at `cost` tokens each may pass. `share`: as `share` gave it, just now."""
-        if share.tokens >= share.capacity * _FULL and count * cost > share.capacity:
+    def allowed(self, share: Bucket, level: int, count: int, cost: float, now_s: float, *, divisible: bool) -> int:
+        """How many of `count` events at `cost` tokens each may pass. `share`: as `share` gave it, just now.
+
+        divisible: they are let in one by one; else more than fits in at once passes when the share is full, as a debt.
+        """
+        if not divisible and share.tokens >= share.capacity * _FULL and count * cost > share.capacity:
             return count
         self.main.refill(now_s)
         for other in self.shares.values():

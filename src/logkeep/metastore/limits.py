@@ -129,6 +129,12 @@ class AppLimits:
         return self._watched.value
 
     @property
+    def any(self) -> bool:
+        """Whether anything is limited for some app."""
+        known = self._watched.value
+        return self._default.any or (known is not None and any(one.any for one in known.in_force.values()))
+
+    @property
     def any_address(self) -> bool:
         """Whether some app has a limit of its own for each address."""
         known = self._watched.value

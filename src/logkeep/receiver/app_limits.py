@@ -94,19 +94,19 @@ class AppLimit:
             day.pool.main.take(count if day.what == "events" else size, now_s)
         return True
 
-    def gates(self, component: str, level: int, count: int, size: float, now_s: float) -> list[Gate]:
-        """Those that stand before events of this component and level. size: bytes an event."""
+    def gates(self, component: str, level: int, size: float, now_s: float, *, divisible: bool) -> list[Gate]:
+        """Those that stand before events of this component and level. size: bytes an event. divisible: see Pool."""
         found: list[Gate] = []
         if self.second is not None:
-            found.append(pool_gate(self.second, "second", component, level, 1.0, now_s))
+            found.append(pool_gate(self.second, "second", component, level, 1.0, now_s, divisible))
         for day in self.days:
             cost = 1.0 if day.what == "events" else max(1.0, size)
-            found.append(pool_gate(day.pool, "day", component, level, cost, now_s))
+            found.append(pool_gate(day.pool, "day", component, level, cost, now_s, divisible))
         if self.by_component:
-            found += self._component_gates(component, now_s)
+            found += self._component_gates(component, now_s, divisible)
         return found
 
-    def _component_gates(self, component: str, now_s: float) -> list[Gate]:
+    def _component_gates(self, component: str, now_s: float, divisible: bool) -> list[Gate]:
         own = self.limits.components.get(component)
         rate = self.limits.component_events_per_second
         if own is not None and own.events_per_second is not None:
@@ -114,11 +114,12 @@ class AppLimit:
         gates = []
         if rate:
             capacity = max(1.0, rate * self._settings.burst_s)
-            gates.append(bucket_gate(self._component("second", component, rate, capacity, now_s), "second", now_s))
+            bucket = self._component("second", component, rate, capacity, now_s)
+            gates.append(bucket_gate(bucket, "second", now_s, divisible))
         if own is not None and own.events_per_day:
             limit = float(own.events_per_day)
             bucket = self._component("day", component, limit / usage.DAY_S, limit, now_s)
-            gates.append(bucket_gate(bucket, "day", now_s))
+            gates.append(bucket_gate(bucket, "day", now_s, divisible))
         return gates
 
     def _component(self, why: Why, name: str, rate: float, capacity: float, now_s: float) -> Bucket:
@@ -222,26 +223,31 @@ def counted(marks: Sequence[Mark]) -> Counter[Mark]:
     return Counter(marks)
 
 
-def pool_gate(pool: Pool, why: Why, name: str, level: int, cost: float, now_s: float) -> Gate:
+def pool_gate(pool: Pool, why: Why, name: str, level: int, cost: float, now_s: float, divisible: bool) -> Gate:
     share = pool.share(name, now_s)
     return Gate(
         why,
         cost,
-        lambda count: pool.allowed(share, level, count, cost, now_s),
+        lambda count: pool.allowed(share, level, count, cost, now_s, divisible=divisible),
         lambda count: pool.take(share, level, count * cost, now_s),
         lambda count: min(share.wait_s(count * cost), pool.main.wait_s(count * cost)),
     )
 
 
-def bucket_gate(bucket: Bucket, why: Why, now_s: float) -> Gate:
+def bucket_gate(bucket: Bucket, why: Why, now_s: float, divisible: bool) -> Gate:
     def take(count: int) -> list[tuple[Bucket, float]]:
         bucket.take(count, now_s)
         return [(bucket, count)]
 
+    def allowed(count: int) -> int:
+        if not divisible and bucket.covers(count):
+            return count
+        return max(0, min(count, int(bucket.tokens + 1e-6)))
+
     return Gate(
         why,
         1.0,
-        lambda count: count if bucket.covers(count) else max(0, min(count, int(bucket.tokens + 1e-6))),
+        allowed,
         take,
         lambda count: bucket.wait_s(count),
     )

@@ -21,6 +21,7 @@ from logkeep.counters.buckets import Bucket, Pool, Shared
 from logkeep.counters.port import Addition
 from logkeep.decode.marks import Mark, spread
 from logkeep.errors import QuotaExceeded
+from logkeep.event import RejectReason
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.app_limits import (
     RETRY_MAX_S,
@@ -54,6 +55,8 @@ class KnownLimits(Protocol):
 
     @property
     def known(self) -> object: ...
+    @property
+    def any(self) -> bool: ...
     @property
     def any_address(self) -> bool: ...
     def in_force(self, app: str) -> InForce: ...
@@ -100,7 +103,7 @@ class Limiter:
         self._refused = telemetry["intake_events_refused"]
         self._headers: dict[str, bytes] = {}
 
-        self.looks_at_addresses = self._sees_addresses()
+        self._look()
 
     @property
     def problem(self) -> str | None:
@@ -111,6 +114,11 @@ class Limiter:
     def limits(self, app: str) -> bool:
         """Whether anything may be refused to `app`."""
         return self._of(app) is not None or self._total is not None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything may be refused to anybody."""
+        return self._any
 
     def rule(self, sender: Sender, address: str, count: int, size: int, marks: Marks) -> Cut | None:
         """What of `count` events in `size` bytes is left out; None: nothing. Raises QuotaExceeded: all of it.
@@ -132,9 +140,67 @@ class Limiter:
             bucket.take(passed, now_s)
         return cut
 
+    def rule_each(
+        self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
+    ) -> dict[int, RejectReason]:
+        """Of events that are let in one by one: those left out, by their place in `marks`, with the reason.
+
+        addresses: of each event, or none at all.
+        """
+        found = self._of(sender.app)
+        if found is None and self._total is None:
+            return {}
+        now_s = self._now_s()
+        left: list[int] = list(range(len(marks)))
+        if found is not None:
+            left = self._within_senders(found, sender, addresses, left, now_s)
+        given = [marks[place] for place in left]
+        if given:
+            mean = size * len(given) // len(marks)
+            cut = self._share_out(found, sender.app, len(given), mean, lambda: given, now_s, divisible=True)
+            if cut is not None:
+                left = [place for index, place in enumerate(left) if index not in cut.left_out]
+        kept = set(left)
+        return {place: "over_quota" for place in range(len(marks)) if place not in kept}
+
+    def _within_senders(
+        self, found: AppLimit, sender: Sender, addresses: Sequence[str], places: list[int], now_s: float
+    ) -> list[int]:
+        """Those of `places` that their key and address may send yet."""
+        limits = found.limits
+        if limits.address_events_per_second and addresses:
+            by_address: dict[str, list[int]] = {}
+            for place in places:
+                by_address.setdefault(addresses[place], []).append(place)
+            places = sorted(
+                place
+                for address, own in by_address.items()
+                for place in self._first("address", sender.app, address, limits.address_events_per_second, own, now_s)
+            )
+        if limits.key_events_per_second and sender.key:
+            places = self._first("key", sender.app, sender.key, limits.key_events_per_second, places, now_s)
+        return places
+
+    def _first(self, kind: Kind, app: str, source: str, rate: float, places: list[int], now_s: float) -> list[int]:
+        bucket = self._sender(kind, app, source, rate, now_s)
+        count = min(len(places), max(0, int(bucket.tokens + 1e-6)))
+        bucket.take(count, now_s)
+        if count < len(places):
+            self._note(app, kind, source, "second", len(places) - count)
+        return places[:count]
+
     def _share_out(
-        self, found: AppLimit | None, app: str, count: int, size: int, marks: Marks, now_s: float
+        self,
+        found: AppLimit | None,
+        app: str,
+        count: int,
+        size: int,
+        marks: Marks,
+        now_s: float,
+        *,
+        divisible: bool = False,
     ) -> Cut | None:
+        """divisible: what may pass passes, whatever becomes of the rest."""
         total = self._total
         at_once = total is None or total.comfortable(count, now_s)
         if at_once and (found is None or found.passes_at_once(count, size, now_s)):
@@ -142,7 +208,7 @@ class Limiter:
                 total.main.take(count, now_s)
             return None
         given = list(marks())
-        shares, taken = self._shares(found, app, given, size / max(1, count), now_s)
+        shares, taken = self._shares(found, app, given, size / max(1, count), now_s, divisible)
         if all(share.passes == share.count for share in shares.values()):
             return None
         wall_s = self._clock.now_ns() / NS_PER_S
@@ -150,7 +216,7 @@ class Limiter:
             found.note_over(wall_s)
         phase = found.phase(wall_s) if found is not None else "within"
         self._note_shares(app, shares)
-        if refuses_all(shares, phase):
+        if not divisible and refuses_all(shares, phase):
             for bucket, amount in taken:
                 bucket.give_back(amount)
             worst = max((s for s in shares.values() if s.passes < s.count), key=lambda share: share.wait_s)
@@ -158,7 +224,7 @@ class Limiter:
         return Cut(_left_out(given, shares), _words(app, next(s.why for s in shares.values() if s.passes < s.count)))
 
     def _shares(
-        self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float
+        self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float, divisible: bool
     ) -> tuple[dict[Group, Share], list[tuple[Bucket, float]]]:
         """Of each group how many may pass, and what was taken for them."""
         shares: dict[Group, Share] = {}
@@ -167,9 +233,9 @@ class Limiter:
         for group, members in groups_of(given).items():
             level, component = group
             count = sum(counts[mark] for mark in members)
-            gates = [] if found is None else found.gates(component, level, count, size, now_s)
+            gates = [] if found is None else found.gates(component, level, size, now_s, divisible=divisible)
             if self._total is not None:
-                gates.append(pool_gate(self._total, "second", app, level, 1.0, now_s))
+                gates.append(pool_gate(self._total, "second", app, level, 1.0, now_s, divisible))
             shares[group] = _through(gates, count)
             for gate in gates if shares[group].passes else ():
                 taken += gate.take(shares[group].passes)
@@ -201,8 +267,9 @@ class Limiter:
         bucket.refill(now_s)
         return bucket
 
-    def _sees_addresses(self) -> bool:
-        return bool(self._settings.address_events_per_second) or self._limits.any_address
+    def _look(self) -> None:
+        self.looks_at_addresses = bool(self._settings.address_events_per_second) or self._limits.any_address
+        self._any = self._total is not None or self._limits.any
 
     # ── told in every answer ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -292,7 +359,7 @@ class Limiter:
     def _renew(self) -> None:
         """Of apps whose limits have changed the buckets are new, filled by what was used."""
         self._known = self._limits.known
-        self.looks_at_addresses = self._sees_addresses()
+        self._look()
         for app in list(self._apps):
             kept = self._apps[app]
             limits = self._limits.in_force(app)

@@ -31,6 +31,10 @@ class Given:
         self.known: object = object()
 
     @property
+    def any(self) -> bool:
+        return bool(self.apps)
+
+    @property
     def any_address(self) -> bool:
         return False
 
