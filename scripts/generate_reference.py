@@ -27,6 +27,8 @@ REASONS = {
     "too_deep": ("objects or arrays are nested too deep", "send deep structures as text"),
     "name_too_long": ("`session` or `key` is longer than 512 bytes", "shorten it; long text belongs into `value`"),
     "unknown_app": ("a datagram names no valid key in `app`", "send the app key, or set `intake.udp_default_app`"),
+    "over_quota": ("the app is over a limit and this event was left out", "send less, or raise the app's limits"),
+    "blocked": ("what sent it is on the app's block list", "look at `/api/v1/blocks` for the reason"),
     "duplicate": ("an event with this id is stored already", "nothing: this is a retry that had arrived"),
     "poison": ("the store refuses this one record", "look into the dead letters; then report it"),
 }  # fmt: skip
@@ -57,6 +59,7 @@ CODES = {
     "bad_range": ("400", "`from` is not before `to`", "swap them"),
     "bad_regex": ("400", "the store's engine does not take this regular expression", "use the RE2 subset"),
     "bad_request": ("400", "this is not HTTP/1.1", "look at what stands between sender and Logkeep"),
+    "changed_meanwhile": ("409", "somebody else has changed it since you looked", "look again, then change it"),
     "bad_time": ("400", "a time cannot be read", "RFC 3339, epoch milliseconds, `-15m` or `now`"),
     "body_too_large": (
         "413",

@@ -16,12 +16,14 @@ from logkeep.api.app import create_api
 from logkeep.api.backend import Backend, Ledger
 from logkeep.api.serving import Server
 from logkeep.clock import NS_PER_MS, ManualClock
+from logkeep.counters.local import LocalCounters
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
 from logkeep.feed.hub import Hub
 from logkeep.feed.polling import PollingFeed
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Credential
 from logkeep.metastore.sign_ins import SignIns
 from logkeep.settings import Settings
@@ -91,6 +93,11 @@ class Reading:
         self.database = new_metastore(Path(self._folder.name))
         self.database_file = Path(self._folder.name, "metastore.db-wal")
         self.erasures = Erasures(self.database, self.clock, refresh_s=3600)
+        chosen = settings or Settings()
+        self.limits = AppLimits(
+            self.database, chosen.limits, self.clock, refresh_s=3600, retention_days=chosen.store.retention_days
+        )
+        self.counters = LocalCounters(Path(self._folder.name, "counters"), self.clock)
         self.degraded: list[str] = []
         self._batches = 0
         self.app = self._make(settings or Settings())
@@ -102,6 +109,8 @@ class Reading:
             metastore=self.accounts,
             sign_ins=SignIns(self.database),
             erasures=self.erasures,
+            limits=self.limits,
+            counters=self.counters,
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,

@@ -40,6 +40,8 @@ RejectReason = Literal[
     "too_deep",  # nested deeper than the decoder goes
     "name_too_long",  # session or key over NAME_BYTES_MAX
     "unknown_app",  # a datagram without a valid key
+    "over_quota",  # left out because of a limit; of its own in the ledger, not among the rejected
+    "blocked",  # its component, key or address is on the block list
     "duplicate",  # an event with this id is stored already
     "poison",  # the store refuses this one record; it is among the dead letters
 ]

@@ -45,6 +45,13 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _doc("bytes the kernel may hold for the UDP receiver; 64 MiB is 0.5 s at 350,000 datagrams a second", ge=4096),
     ] = 64 * MIB
     udp_default_app: Annotated[str, _doc('app of datagrams that name no key; "" refuses them')] = ""
+    trusted_proxies: Annotated[
+        str,
+        _doc(
+            "addresses and networks, with commas in between, whose X-Forwarded-For is believed, by receivers and API; "
+            "name those of nginx, and nothing wider"
+        ),
+    ] = "127.0.0.1,::1"
     body_bytes_max: Annotated[int, _doc("bytes of a request body as sent (compressed); over it 413", ge=1024)] = (
         10 * MIB
     )
@@ -207,6 +214,55 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = False
 
 
+class CounterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What receivers count together for limits and quotas."""
+
+    kind: Annotated[
+        Literal["local", "redis"],
+        _doc("local: a file of the data folder, for the receivers of one machine; redis: for those of all machines"),
+    ] = "local"
+    url: Annotated[
+        str, _doc('redis://USER:PASSWORD@HOST:PORT/DB; "": the server of [redis]. A secret: better in the variable')
+    ] = ""
+    timeout_s: Annotated[
+        float, _doc("seconds to wait for the server; while it is away each receiver counts by itself", ge=0.05)
+    ] = 1.0
+    exchange_s: Annotated[
+        float, _doc("seconds until what another receiver let in counts here; a limit may be passed for so long", ge=0.1)
+    ] = 0.5
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much may come in: of each app that has no limits of its own (`/api/v1/apps/{app}/limits`). 0: no limit."""
+
+    events_per_day: Annotated[int, _doc("events a day of one app, on average over 24 hours", ge=0)] = 0
+    bytes_per_day: Annotated[int, _doc("bytes of events a day of one app, inflated", ge=0)] = 0
+    grace_s: Annotated[
+        float,
+        _doc("seconds over a day's limit in which an app is slowed to twice the limit, and nothing left out", ge=0),
+    ] = 86_400.0
+    error_share: Annotated[
+        float, _doc("part of a limit that errors and fatal ones have on top of it, for themselves", ge=0.0, le=1.0)
+    ] = 0.1
+    events_per_second: Annotated[float, _doc("events a second of one app", ge=0)] = 0.0
+    key_events_per_second: Annotated[float, _doc("events a second of one key", ge=0)] = 0.0
+    component_events_per_second: Annotated[float, _doc("events a second of one component of an app", ge=0)] = 0.0
+    address_events_per_second: Annotated[
+        float,
+        _doc("events a second of one address, in all apps; behind a proxy set intake.trusted_proxies first", ge=0),
+    ] = 0.0
+    total_events_per_second: Annotated[
+        float, _doc("events a second of all apps together, which share them fairly", ge=0)
+    ] = 0.0
+    burst_s: Annotated[float, _doc("seconds' worth of a limit a second that may come at once", ge=1)] = 10.0
+    block_refusals: Annotated[
+        int, _doc("refusals of an address within 10 s after which its HTTP requests are not looked at; 0: never", ge=0)
+    ] = 100
+    block_s: Annotated[
+        float, _doc("seconds of the first such block; doubled with each that follows soon, to 16 times", ge=1, le=600)
+    ] = 30.0
+
+
 class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From the queue to the store."""
 
@@ -318,6 +374,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue: QueueSettings = QueueSettings()
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
+    counters: CounterSettings = CounterSettings()
+    limits: LimitSettings = LimitSettings()
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
     metastore: MetastoreSettings = MetastoreSettings()

@@ -55,6 +55,8 @@ METRICS = (
     _counter("intake_requests", "intake requests answered, by status", "status"),
     _counter("intake_events_accepted", "events acknowledged as durable", "source"),
     _counter("intake_events_rejected", "events rejected by a receiver, by reason", "reason"),
+    _counter("intake_events_refused", "events over a limit, by what limits and whose limit it was", "why", "source"),
+    Metric("counters_away", "gauge", "receivers that count limits by themselves, for the shared counters are away"),
     _counter("intake_body_bytes", "bytes of request bodies and datagrams taken in", "source"),
     Metric("intake_connections", "gauge", "open intake connections"),
     _histogram("intake_commit_seconds", "seconds of one group commit: write and fsync", _SECONDS),

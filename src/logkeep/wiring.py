@@ -31,11 +31,14 @@ from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
+from logkeep.wiring_limits import limiting, open_counters, open_limits, sender_of_key
 
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
+    from logkeep.counters.port import Counters
     from logkeep.feed.port import Feed, Publisher
     from logkeep.metastore.erasures import Erasures
+    from logkeep.metastore.limits import AppLimits
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
 
@@ -131,13 +134,13 @@ def prepare_metastore(settings: Settings) -> FirstRun | None:
 
 
 @contextmanager
-def open_accounts(settings: Settings, database: Database, role: str) -> Iterator[Accounts]:
+def open_accounts(settings: Settings, database: Database, role: str, *, known: bool = True) -> Iterator[Accounts]:
     """All keys, kept up to date inside; kept in the data folder too where the database is on another machine."""
     chosen = settings.metastore
     cache = settings.folder / f"known-keys-{role}.json" if chosen.url else None
     accounts = Accounts(
         database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache
-    ).open()
+    ).open(known=known)
     try:
         yield accounts
     finally:
@@ -157,6 +160,7 @@ def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
 def _run_receiver(index: int, settings: Settings) -> None:
     from logkeep.receiver.process import run_http_receiver
 
+    telemetry = Telemetry()
     partition = _own_partition(settings, f"http-{index}")
     queue = open_queue(settings, write=(partition,))
     with (
@@ -164,18 +168,29 @@ def _run_receiver(index: int, settings: Settings) -> None:
         _sealing(queue),
         open_database(settings) as database,
         open_accounts(settings, database, partition) as accounts,
+        limiting(settings, database, telemetry) as limiter,
     ):
-        run_http_receiver(settings, queue=queue, partition=partition, metastore=accounts, telemetry=Telemetry())
+        run_http_receiver(
+            settings, queue=queue, partition=partition, metastore=accounts, telemetry=telemetry, limiter=limiter
+        )
 
 
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
     from logkeep.receiver.udp import run_udp_receiver
 
-    queue = open_queue(settings, write=("udp-0",))
+    queue, telemetry = open_queue(settings, write=("udp-0",)), Telemetry()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    with closing(queue), _sealing(queue):
-        run_udp_receiver(settings, queue, Telemetry(), stop, opened=opened)
+    with (
+        closing(queue),
+        _sealing(queue),
+        open_database(settings) as database,
+        open_accounts(settings, database, f"udp-{index}", known=False) as accounts,
+        limiting(settings, database, telemetry) as limiter,
+    ):
+        run_udp_receiver(
+            settings, queue, telemetry, stop, opened=opened, limiter=limiter, sender_of_key=sender_of_key(accounts)
+        )
 
 
 @contextmanager
@@ -225,6 +240,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, "keeper") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
+        closing(open_limits(settings, database)) as limits,
+        closing(open_counters(settings)) as counters,
         closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         ExitStack() as stack,
@@ -245,6 +262,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
             database=database,
             accounts=accounts,
             erasures=erasures,
+            limits=limits,
+            counters=counters,
             ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -359,6 +378,8 @@ def serve_api(settings: Settings, store: Store) -> None:
     with (
         open_database(settings) as database,
         open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
+        closing(open_limits(settings, database)) as limits,
+        closing(open_counters(settings)) as counters,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         closing(PollingFeed(store, SystemClock())) as feed,
@@ -370,6 +391,8 @@ def serve_api(settings: Settings, store: Store) -> None:
             database=database,
             accounts=accounts,
             erasures=_erasures(settings, database),
+            limits=limits,
+            counters=counters,
             ledger=partial(_ledger, queue, partial(_snapshot, queue)),
             udp_loss=partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -423,6 +446,8 @@ def _backend(
     database: Database,
     accounts: Accounts,
     erasures: "Erasures",
+    limits: "AppLimits",
+    counters: "Counters",
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
     queue_watch: QueueWatch,
@@ -446,6 +471,8 @@ def _backend(
         metastore=accounts,
         sign_ins=SignIns(database),
         erasures=erasures,
+        limits=limits,
+        counters=counters,
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,

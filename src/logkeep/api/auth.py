@@ -60,6 +60,13 @@ def provide_credential(
     return credential
 
 
+def own_app(credential: Credential, name: str) -> str:
+    """`name`, an app of a path, when this credential is for it. Raises InputError (404): as if there were none."""
+    if name != credential.app:
+        raise InputError(f"there is no app {name[:80]!r} for this token", code="not_found", status=404)
+    return name
+
+
 def is_local_path(path: str) -> bool:
     """A path on this very server: what a redirect may lead to without becoming an open redirect."""
     if len(path) > NEXT_CHARS_MAX or not path.startswith("/") or path.startswith(("//", "/\\")):

@@ -14,8 +14,10 @@ from logkeep.api.sign_ins import SignInAttempts, SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
 from logkeep.clock import Clock
+from logkeep.counters.port import Counters
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Metastore, SignInRows
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -51,6 +53,8 @@ class Backend:
     metastore: Metastore
     sign_ins: SignInRows
     erasures: Erasures
+    limits: AppLimits
+    counters: Counters
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]

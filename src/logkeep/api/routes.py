@@ -21,7 +21,7 @@ class Route(msgspec.Struct, frozen=True):
     parameters: the query parameters it knows, others are a 400; None: others are passed over (pages, health).
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     scope: Scope
     for_people: bool = False
@@ -55,6 +55,8 @@ ROUTES = (
     Route("POST", "/api/v1/erasures/{job}", "admin", parameters=("app",)),
     Route("GET", "/api/v1/rejected", "read", parameters=("limit", "app")),
     Route("GET", "/api/v1/udp-loss", "read", parameters=("app",)),
+    Route("GET", "/api/v1/apps/{name}/limits", "read", parameters=()),
+    Route("PUT", "/api/v1/apps/{name}/limits", "admin", parameters=()),
     Route("GET", "/api/openapi.json", "open"),
     Route("GET", "/sessions/{session}", "read", for_people=True),
     Route("GET", "/sessions", "read", for_people=True),

@@ -62,12 +62,13 @@ class Accounts:
         self._fresh_s = 2 * refresh_s + 1.0  # a look may be late by one; older than that, unknown is not yet refused
         self._watched = Watched("keys", self._look, clock, refresh_s=refresh_s)
 
-    def open(self) -> "Accounts":
-        """Everything is known, and looked at from now on. Raises BackendUnavailable, when no cache helps either."""
+    def open(self, *, known: bool = True) -> "Accounts":
+        """Everything is known, and looked at from now on. Raises BackendUnavailable, when no cache helps either; unless
+        `known` is False: then nothing may be known yet."""
         try:
             self._watched.look()
         except BackendUnavailable as error:
-            if not self._take_cached():
+            if not self._take_cached() and known:
                 raise
             log.warning("the metastore does not answer; keys known before go on", error=error.message)
         self._watched.start()

@@ -2,13 +2,26 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0001');
+INSERT INTO "alembic_version" VALUES('0003');
 CREATE TABLE apps (
 	number INTEGER NOT NULL,
 	name VARCHAR(255) NOT NULL,
 	made_ns BIGINT NOT NULL,
 	PRIMARY KEY (number),
 	UNIQUE (name)
+);
+CREATE TABLE blocks (
+	number INTEGER NOT NULL,
+	block VARCHAR(64) NOT NULL,
+	app VARCHAR(255) NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	value VARCHAR(512) NOT NULL,
+	reason VARCHAR(512) NOT NULL,
+	made_by VARCHAR(255) NOT NULL,
+	made_ns BIGINT NOT NULL,
+	expires_ns BIGINT NOT NULL,
+	PRIMARY KEY (number),
+	UNIQUE (block)
 );
 CREATE TABLE changes (
 	topic VARCHAR(32) NOT NULL,
@@ -17,6 +30,8 @@ CREATE TABLE changes (
 );
 INSERT INTO "changes" VALUES('accounts',1);
 INSERT INTO "changes" VALUES('erasures',1);
+INSERT INTO "changes" VALUES('limits',1);
+INSERT INTO "changes" VALUES('blocks',1);
 CREATE TABLE credentials (
 	sha256 VARCHAR(64) NOT NULL,
 	app VARCHAR(255) NOT NULL,
@@ -34,12 +49,32 @@ CREATE TABLE erasures (
 	PRIMARY KEY (number),
 	UNIQUE (job)
 );
+CREATE TABLE limits (
+	app VARCHAR(255) NOT NULL,
+	version BIGINT NOT NULL,
+	body BLOB NOT NULL,
+	changed_by VARCHAR(255) NOT NULL,
+	changed_ns BIGINT NOT NULL,
+	PRIMARY KEY (app)
+);
 CREATE TABLE people (
 	email VARCHAR(254) NOT NULL,
 	app VARCHAR(255) NOT NULL,
 	password VARCHAR(255) NOT NULL,
 	made_ns BIGINT NOT NULL,
 	PRIMARY KEY (email)
+);
+CREATE TABLE refusals (
+	number INTEGER NOT NULL,
+	writer VARCHAR(64) NOT NULL,
+	hour BIGINT NOT NULL,
+	app VARCHAR(255) NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	source VARCHAR(512) NOT NULL,
+	why VARCHAR(32) NOT NULL,
+	events BIGINT NOT NULL,
+	last_ns BIGINT NOT NULL,
+	PRIMARY KEY (number)
 );
 CREATE TABLE samples (
 	number INTEGER NOT NULL,
@@ -63,3 +98,6 @@ CREATE INDEX sign_ins_by_use ON sign_ins (used_ns);
 CREATE INDEX erasures_by_app ON erasures (app, number);
 CREATE INDEX erasures_by_state ON erasures (state, number);
 CREATE INDEX samples_by_ring ON samples (kind, app, number, size);
+CREATE INDEX blocks_by_app ON blocks (app, number);
+CREATE INDEX refusals_by_app ON refusals (app, hour);
+CREATE INDEX refusals_by_writer ON refusals (writer, hour);

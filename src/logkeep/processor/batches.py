@@ -233,6 +233,7 @@ class Batches:
         for (name, app), tally in prepared.tallies.items():
             ledger = states[name].app(app)
             ledger.received += tally.received
+            ledger.over_quota += tally.over_quota
             for reason, count in tally.rejected.items():
                 ledger.rejected[reason] = ledger.rejected.get(reason, 0) + count
         if plan.upgraded:

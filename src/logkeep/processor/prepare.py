@@ -33,8 +33,12 @@ class Tally(msgspec.Struct):
     received: int = 0
     rejected: dict[str, int] = {}
     samples: list[RejectedSample] = []
+    over_quota: int = 0
 
     def reject(self, reason: str, count: int = 1) -> None:
+        if reason == "over_quota":
+            self.over_quota += count
+            return
         self.rejected[reason] = self.rejected.get(reason, 0) + count
 
 
@@ -148,7 +152,11 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, limits: Time
     """Datagrams: each event names its key, or has none and is nobody's."""
     header, partition = frame.header, frame.partition
     decoded = decode_events(body, header.form, header.skip)
-    nobody = prepared.tally(partition, "") if decoded.rejected else None
+    nobody = prepared.tally(partition, "") if decoded.rejected or header.rejected else None
+    for reason, count in header.rejected.items():
+        assert nobody is not None
+        nobody.received += count
+        nobody.reject(reason, count)
     for reason, message, text in decoded.rejected:
         assert nobody is not None
         nobody.received += 1

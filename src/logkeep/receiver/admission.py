@@ -1,31 +1,34 @@
-"""Who may send: the key of a request, found in three places, and the app it stands for."""
+"""Who may send: the key of a request, found in three places, and whom it stands for."""
 
+from hashlib import sha256
 from urllib.parse import unquote_plus
 
 from logkeep.errors import InputError
 from logkeep.metastore.port import Credentials
+from logkeep.receiver.limiter import Sender
 
 CACHE_KEYS_MAX = 10_000
+KEY_ID_CHARS = 16
 SECRET_BYTES_MAX = 1024  # of a header that is looked at as a key
 
 
 class Admission:
-    """Apps by key. The raw header is what is remembered, so the usual request costs one look into a dict."""
+    """Senders by key. The raw header is what is remembered, so the usual request costs one look into a dict."""
 
     def __init__(self, metastore: Credentials) -> None:
         self._metastore = metastore
-        self._apps: dict[bytes, str] = {}
+        self._senders: dict[bytes, Sender] = {}
 
     def forget(self) -> None:
         """Keys are asked for again; called every second or so, and a withdrawn key is refused from then on."""
-        self._apps.clear()
+        self._senders.clear()
 
-    def app_of(self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes) -> str:
-        """The app whose write key stands in `Authorization: Bearer`, `X-Logkeep-Key` or `?key=`, the first found.
+    def sender_of(self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes) -> Sender:
+        """Whose write key stands in `Authorization: Bearer`, `X-Logkeep-Key` or `?key=`, the first found.
 
         Raises InputError: 401 without a key, 403 when it is unknown or may not write.
         """
-        if authorization is not None and (known := self._apps.get(authorization)) is not None:
+        if authorization is not None and (known := self._senders.get(authorization)) is not None:
             return known
         secret = _bearer(authorization)
         if not secret:
@@ -37,12 +40,12 @@ class Admission:
                 code="key_missing",
                 status=401,
             )
-        app = self._app_of_secret(secret)
-        if authorization is not None and len(self._apps) < CACHE_KEYS_MAX:
-            self._apps[authorization] = app
-        return app
+        sender = self._sender_of_secret(secret)
+        if authorization is not None and len(self._senders) < CACHE_KEYS_MAX:
+            self._senders[authorization] = sender
+        return sender
 
-    def _app_of_secret(self, secret: str) -> str:
+    def _sender_of_secret(self, secret: str) -> Sender:
         credential = self._metastore.credential(secret) if len(secret) <= SECRET_BYTES_MAX else None
         if credential is None:
             message = "the key is unknown; look it up in the settings of your app"
@@ -50,7 +53,12 @@ class Admission:
         if credential.scope != "write":
             message = f"this is a {credential.scope} token and cannot write; use a write key of the app"
             raise InputError(message, code="key_cannot_write", status=403)
-        return credential.app
+        return Sender(credential.app, key_id(secret))
+
+
+def key_id(secret: str) -> str:
+    """How a key is named where the secret must not stand."""
+    return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()[:KEY_ID_CHARS]
 
 
 def _bearer(authorization: bytes | None) -> str:

@@ -74,6 +74,12 @@ class Answers:
             headers.append(("WWW-Authenticate", "Bearer"))
         return self.make(status, _encode({"error": {"code": code, "message": message}}), headers=headers)
 
+    def ready(self, degraded: str | None) -> bytes:
+        """degraded: what is wrong and hinders nothing."""
+        if degraded is None:
+            return self.make(200, b'{"status":"ready"}')
+        return self.make(200, _encode({"status": "ready", "degraded": [degraded]}))
+
     def preflight(self) -> bytes:
         return self.make(204, b"", headers=_CORS_HEADERS)
 
@@ -84,12 +90,17 @@ class Answers:
             f"HTTP/1.1 {status} {_reasons.get(status, 'Unknown')}",
             f"Date: {self._date}",
             "Access-Control-Allow-Origin: *",
-            "Access-Control-Expose-Headers: Retry-After",
+            "Access-Control-Expose-Headers: Retry-After, RateLimit, RateLimit-Policy",
             *(f"{name}: {value}" for name, value in headers),
         ]
         if status != 204:
             lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def with_headers(answer: bytes, lines: bytes) -> bytes:
+    """lines: each with its end."""
+    return answer.replace(b"\r\n", b"\r\n" + lines, 1) if lines else answer
 
 
 def without_body(answer: bytes) -> bytes:

@@ -14,10 +14,11 @@ import httptools
 from logkeep.decode.body import encoding_of
 from logkeep.decode.native import count_flawless
 from logkeep.decode.split import Form
-from logkeep.errors import BackendUnavailable, InputError, LogkeepError
+from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuotaExceeded
 from logkeep.receiver.answers import CONTINUE, without_body
 from logkeep.receiver.commit import Exchange
 from logkeep.receiver.intake import Intake, KnownHead
+from logkeep.receiver.limiter import Sender
 from logkeep.receiver.reading import PreparedBody, Result, SentBody
 from logkeep.receiver.routes import EVENTS, EVENTS_URL, MethodNotAllowed, Route, route_of
 from logkeep.telemetry import get_logger
@@ -26,13 +27,15 @@ PIPELINE_MAX = 64  # exchanges under way on one connection; then it is not read 
 LINGER_S = 2.0  # after an early refusal: what is still sent is thrown away, so that the sender gets to read the answer
 DISCARD_BYTES_MAX = 64 << 10  # a refused body up to this size is read and thrown away; larger ones end the connection
 
+NOBODY = Sender("")
+
 _log = get_logger("receiver")
 
 _READ = (
     b"Authorization", b"X-Logkeep-Key", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Expect",
-    b"Idempotency-Key", b"Connection", b"Upgrade",
+    b"Idempotency-Key", b"Connection", b"Upgrade", b"X-Forwarded-For",
 )  # fmt: skip
-_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length"))
+_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length", b"x-forwarded-for"))
 _USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Content-Type", b"Origin", b"Referer")
 # Header names as they are usually written → the name in lower case, b"" for those nobody reads here. Others are looked
 # up in lower case.
@@ -45,7 +48,6 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_active_s",
-        "_app",
         "_body",
         "_closing",
         "_complete",
@@ -64,6 +66,7 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_reading_s",
         "_route",
+        "_sender",
         "_transport",
         "_unread",
         "_url",
@@ -95,7 +98,7 @@ class Connection(asyncio.Protocol):
         self._head: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._in_head = False
-        self._app = ""
+        self._sender = NOBODY
         self._route: Route = EVENTS
         self._body: bytes | bytearray = b""
         self._discard = False
@@ -149,13 +152,13 @@ class Connection(asyncio.Protocol):
         count = count_flawless(body, form)
         if not 0 < count <= intake.settings.events_max:
             return False
-        exchange = Exchange(self, known.app, body, count)
+        exchange = Exchange(self, known.sender.app, body, count)
         exchange.form = form
         exchange.held = exchange.wire_bytes = known.body_bytes
         intake.pending_bytes += known.body_bytes
         self._active_s = intake.now_s
         self._exchanges.append(exchange)
-        intake.committer.submit(exchange)
+        intake.submit(exchange, known.sender, self._address(known.forwarded))
         if len(self._exchanges) >= PIPELINE_MAX or intake.pending_bytes > intake.pending_high:
             self._set_reading()
         return True
@@ -280,7 +283,7 @@ class Connection(asyncio.Protocol):
             return
         self._complete = self._known_head() if self._early is None else None
         if self._early is None:
-            exchange = Exchange(self, self._app)
+            exchange = Exchange(self, self._sender.app)
             exchange.held = exchange.wire_bytes = self._held
             self._held = 0
             if not self._parser.should_keep_alive() or self._intake.draining:
@@ -303,7 +306,7 @@ class Connection(asyncio.Protocol):
             and 0 < size <= self._intake.hot_bytes_max
             and self._parser.get_http_version() == "1.1"
         )
-        return KnownHead(self._app, size) if usual else None
+        return KnownHead(self._sender, size, self._head.get(b"x-forwarded-for", b"")) if usual else None
 
     # --- one request ---
 
@@ -324,7 +327,7 @@ class Connection(asyncio.Protocol):
             if not self._route.takes_events:
                 self._discard = True
                 return
-        self._app = intake.admission.app_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
+        self._sender = intake.admission.sender_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
         size = int(head.get(b"content-length", b"0"))
         if size > intake.settings.body_bytes_max:
             raise _body_too_large(size, intake.settings.body_bytes_max)
@@ -357,19 +360,21 @@ class Connection(asyncio.Protocol):
             count = count_flawless(body, form)
             if 0 < count <= intake.settings.events_max:
                 exchange.body, exchange.count = body, count
-                intake.committer.submit(exchange)
+                intake.submit(exchange, self._sender, self._address(head.get(b"x-forwarded-for", b"")))
                 return
+        sender, address = self._sender, self._address(head.get(b"x-forwarded-for", b""))
         sent = SentBody(
-            self._app,
+            sender.app,
             body,
             encoding_of(head.get(b"content-encoding", b"").decode("latin-1")),
             head.get(b"idempotency-key"),
             None if route is EVENTS else route.session,
             None if route is EVENTS else route.key,
+            intake.limiter is not None and intake.limiter.limits(sender.app),
         )
-        intake.readers.read(sent, lambda result: self._submit(exchange, result))
+        intake.readers.read(sent, lambda result: self._submit(exchange, sender, address, result))
 
-    def _submit(self, exchange: Exchange, result: Result) -> None:
+    def _submit(self, exchange: Exchange, sender: Sender, address: str, result: Result) -> None:
         intake = self._intake
         if not isinstance(result, PreparedBody):
             error = result or BackendUnavailable("the receiver failed here", code="internal")
@@ -382,7 +387,15 @@ class Connection(asyncio.Protocol):
         more = max(0, len(result.body) - exchange.held)
         exchange.held += more
         intake.pending_bytes += more
-        intake.committer.submit(exchange)
+        intake.submit(exchange, sender, address)
+
+    def _address(self, forwarded: bytes) -> str:
+        """Whose request this is, "" where no limit asks for it."""
+        intake = self._intake
+        if intake.limiter is None or not intake.limiter.looks_at_addresses or self._transport is None:
+            return ""
+        peer = self._transport.get_extra_info("peername")
+        return intake.proxies.client(str(peer[0]) if peer else "", forwarded)
 
     def _serve(self, route: Route, exchange: Exchange) -> None:
         """Everything but events."""
@@ -403,8 +416,12 @@ class Connection(asyncio.Protocol):
     def _readiness(self) -> bytes:
         if self._intake.draining:
             return self._error(BackendUnavailable("this receiver is stopping", code="stopping"))
-        problem = self._intake.committer.problem() or self._intake.queue_problem
-        return self._intake.answers.make(200, b'{"status":"ready"}') if problem is None else self._error(problem)
+        intake = self._intake
+        problem = intake.committer.problem() or intake.queue_problem
+        if problem is not None:
+            return self._error(problem)
+        degraded = intake.limiter.problem if intake.limiter is not None else None
+        return intake.answers.ready(degraded)
 
     def _send_metrics(self, exchange: Exchange, route: Route, done: "asyncio.Future[bytes]") -> None:
         if done.cancelled() or done.exception() is not None:
@@ -466,8 +483,8 @@ class Connection(asyncio.Protocol):
         self._intake.settle(exchange, self._error(error))
 
     def _error(self, error: LogkeepError) -> bytes:
-        status = error.status if isinstance(error, InputError) else 503
-        retry_after_s = error.retry_after_s if isinstance(error, BackendUnavailable) else None
+        status = error.status if isinstance(error, InputError) else 429 if isinstance(error, QuotaExceeded) else 503
+        retry_after_s = None if isinstance(error, InputError) else getattr(error, "retry_after_s", None)
         allow = error.allow if isinstance(error, MethodNotAllowed) else None
         return self._intake.answers.error(status, error.code, error.message, retry_after_s=retry_after_s, allow=allow)
 

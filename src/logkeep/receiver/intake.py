@@ -6,11 +6,14 @@ from typing import Protocol
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.errors import BackendUnavailable
+from logkeep.errors import BackendUnavailable, QuotaExceeded
 from logkeep.queue.port import Partition, Queue
+from logkeep.receiver.addresses import Proxies, networks
 from logkeep.receiver.admission import Admission
-from logkeep.receiver.answers import Answers, status_of
+from logkeep.receiver.answers import Answers, status_of, with_headers
 from logkeep.receiver.commit import Committer, Exchange
+from logkeep.receiver.limiter import Limiter, Sender
+from logkeep.receiver.limiting import limit
 from logkeep.receiver.reading import Readers
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.telemetry import Telemetry, get_logger
@@ -24,10 +27,14 @@ _log = get_logger("receiver")
 
 
 class KnownHead(msgspec.Struct, frozen=True, gc=False):
-    """What a request's head said when it was parsed and admitted: whose events follow, in how many bytes."""
+    """What a request's head said when it was parsed and admitted: whose events follow, in how many bytes.
 
-    app: str
+    forwarded: its X-Forwarded-For, whose worth depends on the connection.
+    """
+
+    sender: Sender
     body_bytes: int
+    forwarded: bytes = b""
 
 
 class OpenConnection(Protocol):
@@ -43,10 +50,13 @@ class Intake:
 
     def __init__(
         self, settings: IntakeSettings, queue: Queue, partition: Partition, admission: Admission,
-        telemetry: Telemetry, clock: Clock,
+        telemetry: Telemetry, clock: Clock, limiter: Limiter | None = None,
     ) -> None:  # fmt: skip
+        """limiter: None: nothing is limited."""
         self.settings = settings
         self.admission = admission
+        self.limiter = limiter
+        self.proxies = Proxies(networks(settings.trusted_proxies, "intake.trusted_proxies"))
         self.telemetry = telemetry
         self.clock = clock
         self.answers = Answers(clock.now_ns() / NS_PER_S)
@@ -73,6 +83,18 @@ class Intake:
     def remember_head(self, head: bytes, known: KnownHead) -> None:
         if len(self.heads) < HEADS_MAX and len(head) <= HEAD_BYTES_MAX:
             self.heads[head] = known
+
+    def submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
+        """Towards the commit, unless a limit stands before all of it."""
+        limiter = self.limiter
+        if limiter is not None and limiter.limits(sender.app):
+            try:
+                limit(exchange, limiter, sender, address)
+            except QuotaExceeded as error:
+                answer = self.answers.error(429, error.code, error.message, retry_after_s=error.retry_after_s)
+                self.settle(exchange, with_headers(answer, limiter.headers(sender.app)))
+                return
+        self.committer.submit(exchange)
 
     def settle(self, exchange: Exchange, answer: bytes) -> None:
         """The exchange has its answer; it is sent when those before it are."""
@@ -128,10 +150,19 @@ class Intake:
         flawless = 0
         for exchange in batch:
             if exchange.rejected:
-                self.settle(exchange, self.answers.some_rejected(exchange.count, exchange.rejected))
+                answer = self.answers.some_rejected(exchange.count, exchange.rejected)
+                self.settle(exchange, self._with_limits(exchange, answer))
                 continue
             flawless += 1
             self.pending_bytes -= exchange.held
-            exchange.answer = ready.get(exchange.count) or self.answers.all_accepted(exchange.count)
+            answer = ready.get(exchange.count) or self.answers.all_accepted(exchange.count)
+            exchange.answer = answer if self.limiter is None else self._with_limits(exchange, answer)
             exchange.connection.send_ready()
         self._accepted_requests.inc(flawless)
+
+    def _with_limits(self, exchange: Exchange, answer: bytes) -> bytes:
+        """The answer with how much its app may send, where that is limited."""
+        limiter = self.limiter
+        if limiter is None or not limiter.limits(exchange.app):
+            return answer
+        return with_headers(answer, limiter.headers(exchange.app))

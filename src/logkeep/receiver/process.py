@@ -16,6 +16,7 @@ from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.admission import Admission
 from logkeep.receiver.http import Connection
 from logkeep.receiver.intake import Intake
+from logkeep.receiver.limiter import Limiter
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry, get_logger
 
@@ -40,6 +41,7 @@ def run_http_receiver(
     metastore: Credentials,
     telemetry: Telemetry,
     clock: Clock | None = None,
+    limiter: Limiter | None = None,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Returns after SIGTERM or SIGINT, with every request in hand committed and answered.
@@ -55,7 +57,17 @@ def run_http_receiver(
     gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(
-            _serve(settings, partition, queue, metastore, telemetry, clock or SystemClock(), listening, on_listening)
+            _serve(
+                settings,
+                partition,
+                queue,
+                metastore,
+                telemetry,
+                clock or SystemClock(),
+                limiter,
+                listening,
+                on_listening,
+            )
         )
 
 
@@ -87,6 +99,7 @@ async def _serve(
     metastore: Credentials,
     telemetry: Telemetry,
     clock: Clock,
+    limiter: Limiter | None,
     listening: socket.socket,
     on_listening: Callable[[int], None] | None,
 ) -> None:
@@ -94,9 +107,11 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    intake = Intake(settings.intake, queue, partition, Admission(metastore), telemetry, clock)
+    intake = Intake(settings.intake, queue, partition, Admission(metastore), telemetry, clock, limiter)
     intake.queue_problem = BackendUnavailable("the queue was not reached yet", code="not_ready")
     watching = asyncio.create_task(_watch_queue(intake, queue))
+    if limiter is not None:
+        ticking = asyncio.create_task(_tick(limiter, settings.counters.exchange_s))
     server = await loop.create_server(lambda: Connection(intake), sock=listening, backlog=BACKLOG)
     port = listening.getsockname()[1]
     _log.info("taking events over http", host=settings.intake.host, port=port, partition=partition or "any")
@@ -104,6 +119,9 @@ async def _serve(
         on_listening(port)
     await stop.wait()
     watching.cancel()
+    if limiter is not None:
+        ticking.cancel()
+        limiter.tick()  # what was let in last is told too
     server.close()
     await drain(intake)
 
@@ -117,6 +135,15 @@ async def _watch_queue(intake: Intake, queue: Queue) -> None:
         except BackendUnavailable as error:
             intake.queue_problem = error
         await asyncio.sleep(WATCH_S)
+
+
+async def _tick(limiter: Limiter, every_s: float) -> None:
+    while True:
+        try:
+            limiter.tick()
+        except Exception:  # without it limits would drift apart for ever
+            _log.exception("the exchange of what was let in failed")
+        await asyncio.sleep(every_s)
 
 
 async def drain(intake: Intake, *, timeout_s: float = DRAIN_S) -> None:

@@ -29,7 +29,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SentBody(msgspec.Struct, frozen=True):
-    """A request as it came. session and key: of the address, when it replaces one key's value, else None."""
+    """A request as it came. session and key: of the address, when it replaces one key's value, else None. limited: some
+    of its events may have to be left out, so its body is kept plain."""
 
     app: str
     body: bytes
@@ -37,6 +38,7 @@ class SentBody(msgspec.Struct, frozen=True):
     idempotency_key: bytes | None = None
     session: str | None = None
     key: str | None = None
+    limited: bool = False
 
     @property
     def fits_inline(self) -> bool:
@@ -74,7 +76,8 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
     checked = check_body(plain, event_bytes_max=settings.event_bytes_max, events_max=settings.events_max)
     compressed = (
         sent.encoding == "zstd" and sent.session is None and checked.as_sent and len(plain) > KEPT_COMPRESSED_BYTES_MIN
-    )
+        and not sent.limited
+    )  # fmt: skip
     return PreparedBody(checked, sent.body if compressed else checked.body, compressed, _batch_id(sent, plain))
 
 

@@ -20,6 +20,8 @@ from logkeep.decode.frame import FrameHeader, pack_frame
 from logkeep.errors import BackendUnavailable
 from logkeep.queue.port import Queue
 from logkeep.receiver.batch_ids import BatchIds
+from logkeep.receiver.limiter import Limiter
+from logkeep.receiver.udp_limits import DatagramLimits, SenderOfKey
 from logkeep.receiver.udp_socket import (
     READ_MAX,
     DatagramReader,
@@ -40,6 +42,7 @@ GATHER_BYTES = 1 << 20  # a commit starts at once when this much waits …
 GATHER_S = 0.02  # … or after this time
 DATAGRAM_OVERHEAD_BYTES = 64  # of Python's own for each
 NAP_S = 0.001  # a read that came back half empty: the next one is fuller after a nap (0.8 against 3 CPU-s/M)
+TICK_S = 0.5  # between two exchanges of what was let in
 IDLE_WAIT_S = 0.25  # how soon an idle receiver sees that it shall stop
 STOP_READS_MAX = 4096  # reads after the stop signal: 4 million datagrams, then whoever still sends is cut off
 STOP_COMMIT_S = 8.0  # for the last commits; the contract gives a process 10 s in all
@@ -53,11 +56,13 @@ class StopSignal(Protocol):
 
 
 class Drain(msgspec.Struct, frozen=True, gc=False):
-    """What one read took from the socket; `size` is its bytes with the overhead of each."""
+    """What one read took from the socket; `size` is its bytes with the overhead of each. sources: their addresses,
+    where somebody looks at them."""
 
     datagrams: list[bytes]
     received_ns: int
     size: int
+    sources: list[bytes] = []
 
 
 def run_udp_receiver(
@@ -68,18 +73,24 @@ def run_udp_receiver(
     *,
     opened: socket.socket | None = None,
     clock: Clock | None = None,
+    limiter: Limiter | None = None,
+    sender_of_key: SenderOfKey = lambda key: None,
 ) -> None:
     """Returns after `stop` is set, with everything the kernel held then in the queue.
 
     opened: a bound, non-blocking socket that outlives this process (what waits in it survives a restart); made from
-    `settings.intake` when None. Blocks; call it in a process of its own. Raises InputError (cannot listen) and
+    `settings.intake` when None. limiter: None: nothing is limited. sender_of_key: whom a key in a datagram stands for.
+    Blocks; call it in a process of its own. Raises InputError (cannot listen) and
     whatever stopped a commit for good, so that the supervisor starts the process again.
     """
     clock = clock or SystemClock()
     intake = settings.intake
     own = opened or open_udp_socket(intake.host, intake.port, buffer_bytes=intake.udp_buffer_bytes)
     handover = Handover(HANDOVER_BYTES_MAX)
-    committer = Committer(queue, telemetry, handover, app=intake.udp_default_app, clock=clock)
+    limits = None
+    if limiter is not None:
+        limits = DatagramLimits(limiter, sender_of_key, app=intake.udp_default_app, batch_ids=BatchIds(clock))
+    committer = Committer(queue, telemetry, handover, app=intake.udp_default_app, clock=clock, limits=limits)
     committer.start()
     try:
         _say_listening(own, intake.udp_buffer_bytes)
@@ -144,7 +155,8 @@ class _Receiver:
         count, size = len(datagrams), sum(map(len, datagrams))
         self._datagrams.inc(count)
         self._bytes.inc(size)
-        drain = Drain(datagrams, self._clock.now_ns(), size + count * DATAGRAM_OVERHEAD_BYTES)
+        sources = self._reader.sources() if self._committer.looks_at_sources else []
+        drain = Drain(datagrams, self._clock.now_ns(), size + count * DATAGRAM_OVERHEAD_BYTES, sources)
         if not self._handover.offer(drain):
             self._refused.inc(count)
             self._losses.add("commit_behind", count)
@@ -206,10 +218,12 @@ class Handover:
                 self._change.notify()
             return True
 
-    def take(self, *, gather_s: float = GATHER_S) -> list[Drain]:
-        """The oldest drains, about COMMIT_BYTES_MAX of them; waits for some. [] once it is closed and empty."""
+    def take(self, *, gather_s: float = GATHER_S, wait_s: float | None = None) -> list[Drain] | None:
+        """The oldest drains, about COMMIT_BYTES_MAX of them; waits for some. [] once it is closed and empty, None when
+        nothing came within `wait_s`."""
         with self._change:
-            self._change.wait_for(lambda: self._drains or self._closed)
+            if not self._change.wait_for(lambda: self._drains or self._closed, wait_s):
+                return None
             self._change.wait_for(lambda: self._size >= GATHER_BYTES or self._closed, gather_s)
             count, size = 0, 0
             while count < len(self._drains) and size < COMMIT_BYTES_MAX:
@@ -229,11 +243,21 @@ class Handover:
 class Committer:
     """The thread that makes drains durable. A fault that no retry heals ends it; `check` then raises that fault."""
 
-    def __init__(self, queue: Queue, telemetry: Telemetry, handover: Handover, *, app: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        telemetry: Telemetry,
+        handover: Handover,
+        *,
+        app: str,
+        clock: Clock,
+        limits: DatagramLimits | None = None,
+    ) -> None:
+        self._limits, self._next_tick_ns = limits, 0
         self._queue, self._handover, self._app, self._clock = queue, handover, app, clock
         self._batch_ids = BatchIds(clock)
         self._accepted = telemetry["intake_events_accepted"].labels("udp")
-        self._blank = telemetry["intake_events_rejected"].labels("invalid_json")
+        self._rejected = telemetry["intake_events_rejected"]
         self._refused = telemetry["udp_refused_datagrams"]
         self._seconds = telemetry["intake_commit_seconds"]
         self._fault: BaseException | None = None
@@ -256,16 +280,34 @@ class Committer:
 
     def _run(self) -> None:
         try:
-            while drains := self._handover.take():
-                self.commit(drains)
+            while (drains := self._handover.take(wait_s=TICK_S)) != []:
+                if drains is not None:
+                    self.commit(drains)
+                self._tick()
         except BaseException as fault:
             self._fault = fault
             self._handover.close()
 
+    @property
+    def looks_at_sources(self) -> bool:
+        return self._limits is not None and self._limits.looks_at_sources
+
+    def _tick(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if self._limits is not None and now_ns >= self._next_tick_ns:
+            self._next_tick_ns = now_ns + int(TICK_S * NS_PER_S)
+            self._limits.tick()
+
     def commit(self, drains: list[Drain]) -> None:
         """`drains` are durable or, when the queue has no room, counted as refused."""
-        datagrams = [datagram for drain in drains for datagram in drain.datagrams]
-        frames = list(frames_of(datagrams, self._app, drains[0].received_ns, self._batch_ids))
+        datagrams: Sequence[bytes] = [datagram for drain in drains for datagram in drain.datagrams]
+        received_ns, told = drains[0].received_ns, list[FrameHeader]()
+        if self._limits is not None:
+            sources = [source for drain in drains for source in drain.sources]
+            if len(sources) != len(datagrams):
+                sources = []
+            datagrams, told = self._limits.admitted(datagrams, sources, received_ns)
+        frames = [*frames_of(datagrams, self._app, received_ns, self._batch_ids), *((header, b"") for header in told)]
         started_ns = self._clock.monotonic_ns()
         try:
             self._queue.append(self._queue.datagrams, [pack_frame(header, body) for header, body in frames])
@@ -274,8 +316,9 @@ class Committer:
             return
         self._seconds.observe((self._clock.monotonic_ns() - started_ns) / NS_PER_S)
         self._accepted.inc(sum(header.count for header, _ in frames))
-        if blank := sum(sum(header.rejected.values()) for header, _ in frames):
-            self._blank.inc(blank)
+        for header, _ in frames:
+            for reason, count in header.rejected.items():
+                self._rejected.labels(reason).inc(count)
 
     def _refuse(self, count: int, error: BackendUnavailable) -> None:
         self._refused.inc(count)

@@ -17,6 +17,7 @@ from logkeep.errors import InputError
 
 READ_MAX = 1024  # datagrams one read returns at most
 DATAGRAM_BYTES_MAX = 65_536  # over UDP's own limit of 65,507: nothing is ever cut
+_NAME_BYTES = 28  # struct sockaddr_in6, the longer one
 _RESIDENT_BYTES_KEPT = 4096  # buffers that only small datagrams touched stay; one page each
 
 _SO_RCVBUFFORCE = 33  # linux/socket.h; not in the socket module
@@ -27,6 +28,10 @@ _DROPS_MODULO = 1 << 32
 class DatagramReader(Protocol):
     def read(self) -> list[bytes]:
         """The datagrams that wait now, READ_MAX at most, in order of arrival; [] when there is none. Never blocks."""
+        ...
+
+    def sources(self) -> list[bytes]:
+        """Of each datagram that `read` gave last, its address in network order: 4 bytes, or 16."""
         ...
 
     def rest(self) -> None:
@@ -133,7 +138,13 @@ class _BulkReader:
             *(_IoVector(start + i * DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX) for i in range(READ_MAX))
         )
         self._headers = (_MessageHeader * READ_MAX)()
+        self._names = mmap.mmap(-1, READ_MAX * _NAME_BYTES)
+        names = ctypes.addressof(ctypes.c_char.from_buffer(self._names))
+        self._at, self._end = (8, 24) if opened.family == socket.AF_INET6 else (4, 8)  # where the address stands
+        self._count = 0
         for i, header in enumerate(self._headers):
+            header.message.name = names + i * _NAME_BYTES
+            header.message.name_length = _NAME_BYTES
             header.message.vectors = ctypes.addressof(self._vectors[i])
             header.message.vector_count = 1
         words = memoryview(self._headers).cast("B").cast("I")
@@ -143,6 +154,7 @@ class _BulkReader:
 
     def read(self) -> list[bytes]:
         count = self._call(self._fd, self._headers, READ_MAX, socket.MSG_DONTWAIT, None)
+        self._count = max(0, count)
         if count < 0:
             code = ctypes.get_errno()
             if code in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):
@@ -152,6 +164,10 @@ class _BulkReader:
         self._swollen = self._swollen or max(lengths) > _RESIDENT_BYTES_KEPT
         starts = range(0, count * DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX)
         return [buffer[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+
+    def sources(self) -> list[bytes]:
+        names, at, end = self._names, self._at, self._end
+        return [names[start + at : start + end] for start in range(0, self._count * _NAME_BYTES, _NAME_BYTES)]
 
     def rest(self) -> None:
         if self._swollen:  # a burst of 64 KB datagrams left 64 MiB resident
@@ -164,12 +180,19 @@ class _OneByOneReader:
 
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
+        self._sources: list[bytes] = []
+
+    def sources(self) -> list[bytes]:
+        return [socket.inet_pton(self._socket.family, name) for name in self._sources]  # type: ignore[arg-type]
 
     def read(self) -> list[bytes]:
         datagrams: list[bytes] = []
+        self._sources.clear()
         try:
             while len(datagrams) < READ_MAX:
-                datagrams.append(self._socket.recv(DATAGRAM_BYTES_MAX))
+                datagram, address = self._socket.recvfrom(DATAGRAM_BYTES_MAX)
+                datagrams.append(datagram)
+                self._sources.append(address[0].partition("%")[0])
         except (BlockingIOError, InterruptedError, ConnectionRefusedError):
             pass
         return datagrams

@@ -4,7 +4,8 @@ import pytest
 
 from logkeep.errors import InputError
 from logkeep.metastore.port import Credential
-from logkeep.receiver.admission import Admission
+from logkeep.receiver.admission import Admission, key_id
+from logkeep.receiver.limiter import Sender
 
 
 class Keys:
@@ -26,13 +27,13 @@ class Keys:
 def test_a_key_is_asked_for_once_until_it_is_forgotten() -> None:
     keys = Keys()
     admission = Admission(keys)
-    assert {admission.app_of(b"Bearer good", None, b"") for _ in range(5)} == {"shop"}
+    assert {admission.sender_of(b"Bearer good", None, b"").app for _ in range(5)} == {"shop"}
     assert keys.asked == 1
     del keys.known["good"]
-    assert admission.app_of(b"Bearer good", None, b"") == "shop"
+    assert admission.sender_of(b"Bearer good", None, b"").app == "shop"
     admission.forget()
     with pytest.raises(InputError) as caught:
-        admission.app_of(b"Bearer good", None, b"")
+        admission.sender_of(b"Bearer good", None, b"")
     assert (caught.value.status, caught.value.code) == (403, "key_unknown")
 
 
@@ -40,13 +41,13 @@ def test_keys_that_may_not_write_are_never_remembered() -> None:
     admission = Admission(Keys())
     for _ in range(2):
         with pytest.raises(InputError) as caught:
-            admission.app_of(b"Bearer reads", None, b"")
+            admission.sender_of(b"Bearer reads", None, b"")
         assert (caught.value.status, caught.value.code) == (403, "key_cannot_write")
 
 
 def test_the_key_in_another_place_is_not_remembered_for_an_authorization_of_another_scheme() -> None:
     admission = Admission(Keys())
-    assert admission.app_of(b"Basic eDp5", b"good", b"") == "shop"
+    assert admission.sender_of(b"Basic eDp5", b"good", b"") == Sender("shop", key_id("good"))
     with pytest.raises(InputError) as caught:
-        admission.app_of(b"Basic eDp5", None, b"")
+        admission.sender_of(b"Basic eDp5", None, b"")
     assert caught.value.status == 401

@@ -1,0 +1,130 @@
+"""How much an app may send, how much it has sent: `/api/v1/apps/{app}/limits`."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get, put
+from litestar.params import FromPath
+from msgspec import Meta
+
+from logkeep.api.answers import documented, json_answer
+from logkeep.api.auth import own_app, refuse_foreign_posts
+from logkeep.api.search import GivenContext, GivenCredential
+from logkeep.counters import usage
+from logkeep.counters.usage import Phase
+from logkeep.errors import BackendUnavailable, InputError
+from logkeep.metastore.limits import InForce, Kept, Limits
+from logkeep.store.page import rfc3339
+
+BODY_BYTES_MAX = 64 * 1024
+
+
+class DayUse(msgspec.Struct):
+    """used: in the last 24 hours. left: what may come at once now; it comes back at limit / 24 an hour."""
+
+    used: int
+    limit: Annotated[int | None, Meta(description="null: no limit")]
+    left: int | None
+
+
+class Use(msgspec.Struct):
+    """phase: grace: over a day's limit for less than `limits.grace_s`, so slowed; over: what is over is left out."""
+
+    events_per_day: DayUse
+    bytes_per_day: DayUse
+    phase: Phase
+    over_since: Annotated[str | None, Meta(description="RFC 3339, to the hour")]
+
+
+class LimitsAnswer(msgspec.Struct):
+    """limits: as they were set. in_force: with those of the settings. use: null while the counters are away."""
+
+    app: str
+    limits: Limits
+    in_force: InForce
+    retention_days: int
+    version: Annotated[int, Meta(description="send it with a change, so that none is lost")]
+    changed: str | None
+    changed_by: str | None
+    use: Use | None
+
+
+class LimitsChange(msgspec.Struct, forbid_unknown_fields=True):
+    """All limits of the app; those that are not named are as the settings say."""
+
+    limits: Limits
+    version: Annotated[
+        int | None, Meta(description="as the answer had it; 409 when somebody changed them since. null: whatever")
+    ] = None
+
+
+_decode = msgspec.json.Decoder(LimitsChange).decode
+
+
+@get(
+    "/api/v1/apps/{name:str}/limits",
+    summary="Limits of an app",
+    tags=["limits"],
+    responses=documented(LimitsAnswer, "Limits and use", 400),
+)
+async def limits(context: GivenContext, credential: GivenCredential, name: FromPath[str]) -> Response[bytes]:
+    """What is limited, and how much of it is used. 0: no limit; null: as the settings say."""
+    app = own_app(credential, name)
+    return await context.checks.run(lambda: _answer(context, app, context.backend.limits.of(app)))
+
+
+@put(
+    "/api/v1/apps/{name:str}/limits",
+    summary="Change the limits of an app",
+    tags=["limits"],
+    request_max_body_size=BODY_BYTES_MAX,
+    responses=documented(LimitsAnswer, "As they are now", 400, 409),
+)
+async def change_limits(
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, name: FromPath[str]
+) -> Response[bytes]:
+    """Everywhere in force within `metastore.refresh_s`."""
+    refuse_foreign_posts(request)
+    app = own_app(credential, name)
+    try:
+        change = _decode(await request.body())
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"the limits cannot be read: {error}", code="invalid_json") from error
+
+    def put_and_answer() -> Response[bytes]:
+        by = credential.name or credential.scope
+        return _answer(context, app, context.backend.limits.put(app, change.limits, by=by, version=change.version))
+
+    return await context.checks.run(put_and_answer)
+
+
+def _answer(context: GivenContext, app: str, kept: Kept) -> Response[bytes]:
+    backend = context.backend
+    in_force = backend.limits.in_force(app)
+    answer = LimitsAnswer(
+        app, kept.limits, in_force, backend.limits.retention_days(app), kept.version,
+        rfc3339(kept.changed_ns) if kept.changed_ns else None, kept.changed_by or None, _use(context, app, in_force),
+    )  # fmt: skip
+    return json_answer(msgspec.json.encode(answer))
+
+
+def _use(context: GivenContext, app: str, in_force: InForce) -> Use | None:
+    now_ns = context.clock.now_ns()
+    keys = usage.keys(app, now_ns)
+    try:
+        totals = dict(zip(keys, context.backend.counters.read(keys), strict=True))
+    except BackendUnavailable:
+        return None
+    hours = usage.Hours.read(app, totals, now_ns)
+    since_s = hours.over_since_s()
+
+    def day(by_hour: Any, limit: int) -> DayUse:
+        left = int(usage.left(by_hour, limit, now_ns)) if limit else None
+        return DayUse(usage.used(by_hour, now_ns), limit or None, left)
+
+    return Use(
+        day(hours.events, in_force.events_per_day),
+        day(hours.bytes, in_force.bytes_per_day),
+        usage.phase(since_s, now_ns / 1e9, context.settings.limits.grace_s),
+        rfc3339(since_s * 1_000_000_000) if since_s else None,
+    )

@@ -1,0 +1,187 @@
+"""Token buckets, and a pool that several share fairly: arithmetic alone, times are handed in.
+
+A *pool* is one limit: so many a second (or a day), so many at once. Within it, whoever sends (components of an app,
+apps of an installation) has a share: the limit divided by how many send now. What lies in shares is theirs; what is
+over, because a share is full or nobody's, goes to whoever comes. So one that sends fifty times its share takes what
+the others leave, and not more.
+
+Errors are let in before warnings, these before the rest: each of them may go some tokens deeper into debt, and debug
+and trace leave some to the others. And errors have a reserve that is theirs alone.
+"""
+
+from typing import Final, Protocol
+
+SHARES_MAX: Final = 64  # those that come on top have one together, so that a flood of names leaves the others theirs
+OTHERS: Final = "\0others"
+ERROR, WARN, INFO, DEBUG = range(4)  # classes of levels, in the order in which they are let in
+CLASSES: Final = {"fatal": ERROR, "error": ERROR, "warn": WARN, "info": INFO, "": INFO, "debug": DEBUG, "trace": DEBUG}
+_FULL: Final = 0.999
+_NEWCOMER_S: Final = 1.0  # of its share a newcomer has at once, also where all is spent
+
+
+class Bucket:
+    """Tokens that come back at `rate` a second, up to `capacity`. They may be fewer than none: then it is in debt.
+
+    spent: taken here since the last exchange with others. total: what all had taken at that time, None: never asked.
+    """
+
+    __slots__ = ("_at_s", "capacity", "rate", "spent", "tokens", "total", "used_s")
+
+    def __init__(self, rate: float, capacity: float, now_s: float) -> None:
+        self.rate, self.capacity = rate, capacity
+        self.tokens = capacity
+        self.spent = 0.0
+        self.total: float | None = None
+        self.used_s = self._at_s = now_s
+
+    def refill(self, now_s: float) -> float:
+        """The tokens there are now. A clock that goes back gives none, and takes none."""
+        if now_s > self._at_s:
+            self.tokens = min(self.capacity, self.tokens + (now_s - self._at_s) * self.rate)
+            self._at_s = now_s
+        return self.tokens
+
+    def covers(self, amount: float) -> bool:
+        """More than fits in at once is let in by a full bucket, as a debt: else it would never be."""
+        return self.tokens >= amount or (amount > self.capacity and self.tokens >= self.capacity * _FULL)
+
+    def take(self, amount: float, now_s: float) -> None:
+        self.tokens -= amount
+        self.spent += amount
+        self.used_s = now_s
+
+    def give_back(self, amount: float) -> None:
+        self.tokens = min(self.capacity, self.tokens + amount)
+        self.spent -= amount
+
+    def debit(self, amount: float) -> None:
+        """Others have taken so much."""
+        self.tokens = max(-self.capacity, self.tokens - amount)
+
+    def wait_s(self, amount: float) -> float:
+        """Until it covers `amount`, when nobody else takes."""
+        missing = min(amount, self.capacity) - self.tokens
+        return max(0.0, missing / self.rate) if self.rate else 3600.0
+
+
+class Shared(Protocol):
+    """What hears of the part that others have taken."""
+
+    @property
+    def total(self) -> float | None: ...
+    @total.setter
+    def total(self, total: float) -> None: ...
+    def debit(self, amount: float) -> None: ...
+
+
+class Pool:
+    """One limit. What is taken beyond its tokens is a debt: bounded, and paid back before anybody gets more."""
+
+    def __init__(
+        self, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0, active_s: float
+    ) -> None:
+        """reserve: part of the limit that errors have on top. step: tokens of debt that a class of levels may have more
+        than the one below it; `info` may have none. active_s: a share is kept so long after its last use."""
+        self.rate, self.capacity = rate, capacity
+        self.main = Bucket(rate, capacity, now_s)
+        self.reserve = Bucket(rate * reserve, capacity * reserve, now_s)
+        self.shares: dict[str, Bucket] = {}
+        self._step, self._active_s, self._boost = step, active_s, 1.0
+
+    @property
+    def total(self) -> float | None:
+        """As of its bucket."""
+        return self.main.total
+
+    @total.setter
+    def total(self, total: float) -> None:
+        self.main.total = total
+
+    def debit(self, amount: float) -> None:
+        """Others have taken so much, nobody says who: all shares are less by their part of it."""
+        before = max(0.0, self.main.tokens)
+        self.main.debit(amount)
+        left = max(0.0, self.main.tokens) / before if before else 1.0
+        for share in self.shares.values():
+            share.tokens = min(share.tokens, share.tokens * left)
+
+    def comfortable(self, amount: float, now_s: float) -> bool:
+        """Half of it is left after this: there is no need to look at who it is."""
+        return self.main.refill(now_s) - amount >= self.capacity / 2
+
+    def boost(self, factor: float, now_s: float) -> None:
+        """Tokens come back so much faster."""
+        if factor != self._boost:
+            self.main.refill(now_s)
+            self._boost, self.main.rate = factor, self.rate * factor
+            self._resize(now_s)
+
+    def share(self, name: str, now_s: float) -> Bucket:
+        found = self.shares.get(name)
+        if found is not None:
+            found.refill(now_s)
+            found.used_s = now_s
+            return found
+        self.forget_idle(now_s)
+        if len(self.shares) >= SHARES_MAX and name != OTHERS:
+            return self.share(OTHERS, now_s)
+        made = self.shares[name] = Bucket(0.0, 0.0, now_s)
+        self._resize(now_s)
+        made.tokens = 0.0
+        there, owned = max(0.0, self.main.refill(now_s)), self._owned()
+        part = there / len(self.shares)
+        if owned > there - part:  # the others give of what they have saved
+            kept = (there - part) / owned
+            for share in self.shares.values():
+                share.tokens = min(share.tokens, share.tokens * kept)
+        made.tokens = min(made.capacity, max(part, made.rate * _NEWCOMER_S))
+        return made
+
+    def forget_idle(self, now_s: float) -> None:
+        idle = [name for name, share in self.shares.items() if now_s - share.used_s > self._active_s]
+        for name in idle:
+            del self.shares[name]
+        if idle:
+            self._resize(now_s)
+
+    def _resize(self, now_s: float) -> None:
+        count = len(self.shares)
+        for share in self.shares.values():
+            share.refill(now_s)
+            share.rate, share.capacity = self.main.rate / count, self.capacity / count
+            share.tokens = min(share.tokens, share.capacity)
+
+    def _owned(self) -> float:
+        return sum(share.tokens for share in self.shares.values() if share.tokens > 0)
+
+    def allowed(self, share: Bucket, level: int, count: int, cost: float, now_s: float, *, divisible: bool) -> int:
+        """How many of `count` events at `cost` tokens each may pass. `share`: as `share` gave it, just now.
+
+        divisible: they are let in one by one; else more than fits in at once passes when the share is full, as a debt.
+        """
+        if not divisible and share.tokens >= share.capacity * _FULL and count * cost > share.capacity:
+            return count
+        self.main.refill(now_s)
+        for other in self.shares.values():
+            other.refill(now_s)
+        reserve = max(0.0, self.reserve.refill(now_s)) if level == ERROR else 0.0
+        return min(count, int((max(0.0, share.tokens) + self._free(level) + reserve + 1e-6) / cost))
+
+    def _free(self, level: int) -> float:
+        """What is in nobody's share, with the debt that this class of levels may make."""
+        return max(0.0, self.main.tokens - self._owned() + (INFO - level) * self._step)
+
+    def take(self, share: Bucket, level: int, amount: float, now_s: float) -> list[tuple[Bucket, float]]:
+        """Takes them: of its share, of what is free, of the reserve; each bucket with how much, to be given back."""
+        own = min(amount, max(0.0, share.tokens))
+        reserved = 0.0
+        if level == ERROR:
+            reserved = min(max(0.0, amount - own - self._free(level)), max(0.0, self.reserve.tokens))
+        if amount > own + self._free(level) + reserved + 1e-3:  # a debt, of a share that is full
+            own = amount
+            reserved = 0.0
+        taken = [(share, own), (self.main, amount - reserved), (self.reserve, reserved)]
+        share.used_s = now_s
+        for bucket, part in taken:
+            bucket.take(part, now_s)
+        return taken

@@ -1,0 +1,90 @@
+"""What an app has used of its day's limits, from counters of whole hours that all instances add to.
+
+Nothing else is shared or kept: a receiver that starts reckons from them how full each bucket is, the API how much is
+left. Hours are of the wall clock; one that was set back adds to an hour again, and counts nothing twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from logkeep.clock import NS_PER_S
+from logkeep.counters.port import Addition
+
+HOUR_S = 3600
+HOURS_BACK = 48
+WINDOW_S = (HOURS_BACK + 2) * HOUR_S
+DAY_S = 86_400
+
+What = Literal["events", "bytes", "over"]  # over: one for each time an app was refused because of its day's limit
+Phase = Literal["within", "grace", "over"]
+
+
+def key(app: str, what: What, hour: int) -> str:
+    return f"day:{what}:{hour}:{app}"
+
+
+def hour_of(now_ns: int) -> int:
+    return now_ns // (HOUR_S * NS_PER_S)
+
+
+def addition(app: str, what: What, amount: int, now_ns: int) -> Addition:
+    return Addition(key(app, what, hour_of(now_ns)), amount, WINDOW_S)
+
+
+def keys(app: str, now_ns: int) -> list[str]:
+    """Everything that tells of `app`, for one reading."""
+    last = hour_of(now_ns)
+    whats: tuple[What, ...] = ("events", "bytes", "over")
+    return [key(app, what, hour) for what in whats for hour in range(last - HOURS_BACK, last + 1)]
+
+
+class Hours(msgspec.Struct, frozen=True):
+    """By hour, the oldest first, the present one last: HOURS_BACK + 1 of each."""
+
+    last: int
+    events: Sequence[int]
+    bytes: Sequence[int]
+    over: Sequence[int]
+
+    @classmethod
+    def read(cls, app: str, totals: Mapping[str, int], now_ns: int) -> "Hours":
+        """totals: of `keys`."""
+        last = hour_of(now_ns)
+        hours = range(last - HOURS_BACK, last + 1)
+        found = [[totals.get(key(app, what, hour), 0) for hour in hours] for what in ("events", "bytes", "over")]
+        return cls(last, *found)
+
+    def over_since_s(self) -> int:
+        """When the app went over its limit (s, wall clock; to the hour), 0 when it was not, for a whole day."""
+        since, gap = 0, 0
+        for place, count in enumerate(reversed(self.over)):
+            gap = 0 if count else gap + 1
+            if count:
+                since = (self.last - place) * HOUR_S
+            if gap >= 24:
+                break
+        return since
+
+
+def used(by_hour: Sequence[int], now_ns: int) -> int:
+    """In the last 24 hours, what is older than that by its part of the oldest hour."""
+    into = now_ns / NS_PER_S % HOUR_S / HOUR_S
+    return round(sum(by_hour[-24:]) + by_hour[-25] * (1 - into))
+
+
+def left(by_hour: Sequence[int], limit: int, now_ns: int) -> float:
+    """Tokens in a bucket of a day's `limit` from which this was taken."""
+    tokens, rate = float(limit), limit / DAY_S
+    into_s = now_ns / NS_PER_S % HOUR_S
+    for place, amount in enumerate(by_hour):
+        seconds = HOUR_S if place < len(by_hour) - 1 else into_s
+        tokens = max(0.0, min(limit, tokens + rate * seconds) - amount)
+    return tokens
+
+
+def phase(over_since_s: float, now_s: float, grace_s: float) -> Phase:
+    if not over_since_s:
+        return "within"
+    return "grace" if now_s - over_since_s < grace_s else "over"

@@ -1,0 +1,83 @@
+"""What limits look at in events: component and level, of a whole body in one C call. And leaving some events out."""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from logkeep.decode.split import Form, SplitError, values_of
+from logkeep.event import LEVEL_ALIASES, LEVELS
+
+COMPONENT_CHARS_MAX = 512
+
+_LEVELS = {name: name for name in LEVELS} | LEVEL_ALIASES | {"": ""}
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class _Marked(msgspec.Struct, gc=False):
+    component: str | None = None
+    level: str | None = None
+
+
+class _Odd(msgspec.Struct, gc=False):
+    """Where one of them is no text: it becomes one later."""
+
+    component: msgspec.Raw = msgspec.Raw()
+    level: msgspec.Raw = msgspec.Raw()
+
+
+_lines = msgspec.json.Decoder(_Marked).decode_lines
+_list = msgspec.json.Decoder(list[_Marked]).decode
+_odd_lines = msgspec.json.Decoder(_Odd).decode_lines
+_odd_list = msgspec.json.Decoder(list[_Odd]).decode
+
+Mark = tuple[str | None, str | None]  # component and level, as they were sent
+
+
+def marks_of(body: bytes, form: Form) -> list[Mark]:
+    """One for each event of a body that is in order; None where an event does not say."""
+    try:
+        events = _list(body) if form == "json" else _lines(body)
+        return [(event.component, event.level) for event in events]
+    except _REFUSED:
+        odd = _odd_list(body) if form == "json" else _odd_lines(body)
+        return [(_text(event.component), _text(event.level)) for event in odd]
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    text = bytes(raw)
+    if not text or text == b"null":
+        return None
+    try:
+        return msgspec.json.decode(text, type=str)
+    except _REFUSED:
+        return text[:COMPONENT_CHARS_MAX].decode("utf-8", "replace")
+
+
+def component_of(mark: Mark) -> str:
+    return (mark[0] or "")[:COMPONENT_CHARS_MAX]
+
+
+def level_of(mark: Mark) -> str:
+    """One of LEVELS; "" for none, and for what is no level."""
+    sent = mark[1] or ""
+    known = _LEVELS.get(sent)
+    return known if known is not None else _LEVELS.get(sent[:32].strip().lower(), "")
+
+
+def without(body: bytes, form: Form, left_out: Collection[int]) -> tuple[bytes, list[bytes]]:
+    """The body without the events of these indexes, as ndjson, and those events. `body` is in order."""
+    items = _items(body, form)
+    kept = [item.replace(b"\n", b" ") for index, item in enumerate(items) if index not in left_out]
+    return b"\n".join(kept), [items[index] for index in sorted(left_out)]
+
+
+def _items(body: bytes, form: Form) -> Sequence[bytes]:
+    try:
+        return values_of(body, form, items_max=1 << 20)
+    except SplitError as error:  # it was in order when it was counted
+        raise AssertionError(f"a body that was counted cannot be split: {error}") from error
+
+
+def spread(count: int, kept: int) -> list[int]:
+    """Which of `count` places are kept, evenly over them."""
+    return [place * count // kept for place in range(kept)] if kept else []

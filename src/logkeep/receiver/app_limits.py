@@ -1,0 +1,253 @@
+"""What one receiver process knows of the limits of one app: buckets, shares, how long it has been over."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from logkeep.counters import usage
+from logkeep.counters.buckets import CLASSES, OTHERS, SHARES_MAX, Bucket, Pool, Shared
+from logkeep.counters.port import Addition
+from logkeep.decode.marks import Mark, component_of, level_of
+from logkeep.metastore.limits import InForce
+from logkeep.settings import LimitSettings
+
+DAY_STEP_S = 60  # of refill that a level leaves to the one above it, of a day's limit …
+SECOND_STEP = 1 / 20  # … and part of the burst, of a limit a second
+SECOND_ACTIVE_S, DAY_ACTIVE_S = 10.0, 3600.0  # so long after its last event a component has a share
+GRACE_FACTOR = 2.0  # of the day's limit, while it is only slowed
+SECONDS_KEY_S = 3600.0
+RETRY_MAX_S = 3600
+
+Why = Literal["day", "second"]
+Group = tuple[int, str]  # class of levels, component
+
+
+class Gate(msgspec.Struct):
+    """One limit that stands before a group of events. cost: tokens an event. take: with what to give back."""
+
+    why: Why
+    cost: float
+    allowed: Callable[[int], int]
+    take: Callable[[int], list[tuple[Bucket, float]]]
+    wait_s: Callable[[int], float]
+
+
+class Share(msgspec.Struct):
+    """Of a group: how many came, how many may pass, which limit says so."""
+
+    count: int
+    passes: int
+    why: Why
+    wait_s: float
+
+
+class DayLimit(msgspec.Struct):
+    what: Literal["events", "bytes"]
+    limit: int
+    pool: Pool
+
+
+class AppLimit:
+    """For one thread. Times are of the monotonic clock where they end in `_s`, of the wall clock in `_ns`."""
+
+    def __init__(self, app: str, limits: InForce, settings: LimitSettings, now_s: float) -> None:
+        self.app, self.limits, self._settings = app, limits, settings
+        reserve = settings.error_share
+        self.second: Pool | None = None
+        if limits.events_per_second:
+            burst = float(limits.burst_events)
+            self.second = Pool(
+                limits.events_per_second, burst, now_s, reserve=reserve, step=burst * SECOND_STEP,
+                active_s=SECOND_ACTIVE_S,
+            )  # fmt: skip
+        self.days: list[DayLimit] = []
+        for what, limit in (("events", limits.events_per_day), ("bytes", limits.bytes_per_day)):
+            if limit:
+                rate = limit / usage.DAY_S
+                pool = Pool(
+                    rate, float(limit), now_s, reserve=reserve, step=rate * DAY_STEP_S, active_s=DAY_ACTIVE_S
+                )  # fmt: skip
+                self.days.append(DayLimit(what, limit, pool))  # type: ignore[arg-type]
+        self.by_component = bool(limits.component_events_per_second or limits.components)
+        self._components: dict[tuple[Why, str], Bucket] = {}
+        self.known_use = not self.days  # whether the hours of before were read
+        self.over_since_s = self.over_last_s = 0.0  # on the wall clock, 0: not over
+        self._over = 0  # to be told to the others
+        self._used = {"events": 0.0, "bytes": 0.0}
+
+    # ── passing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def passes_at_once(self, count: int, size: int, now_s: float) -> bool:
+        """Whether there is enough for all, whoever they are; then it is taken."""
+        if self.by_component:
+            return False
+        if self.second is not None and not self.second.comfortable(count, now_s):
+            return False
+        for day in self.days:
+            if not day.pool.comfortable(count if day.what == "events" else size, now_s):
+                return False
+        if self.second is not None:
+            self.second.main.take(count, now_s)
+        for day in self.days:
+            day.pool.main.take(count if day.what == "events" else size, now_s)
+        return True
+
+    def gates(self, component: str, level: int, size: float, now_s: float, *, divisible: bool) -> list[Gate]:
+        """Those that stand before events of this component and level. size: bytes an event. divisible: see Pool."""
+        found: list[Gate] = []
+        if self.second is not None:
+            found.append(pool_gate(self.second, "second", component, level, 1.0, now_s, divisible))
+        for day in self.days:
+            cost = 1.0 if day.what == "events" else max(1.0, size)
+            found.append(pool_gate(day.pool, "day", component, level, cost, now_s, divisible))
+        if self.by_component:
+            found += self._component_gates(component, now_s, divisible)
+        return found
+
+    def _component_gates(self, component: str, now_s: float, divisible: bool) -> list[Gate]:
+        own = self.limits.components.get(component)
+        rate = self.limits.component_events_per_second
+        if own is not None and own.events_per_second is not None:
+            rate = own.events_per_second
+        gates = []
+        if rate:
+            capacity = max(1.0, rate * self._settings.burst_s)
+            bucket = self._component("second", component, rate, capacity, now_s)
+            gates.append(bucket_gate(bucket, "second", now_s, divisible))
+        if own is not None and own.events_per_day:
+            limit = float(own.events_per_day)
+            bucket = self._component("day", component, limit / usage.DAY_S, limit, now_s)
+            gates.append(bucket_gate(bucket, "day", now_s, divisible))
+        return gates
+
+    def _component(self, why: Why, name: str, rate: float, capacity: float, now_s: float) -> Bucket:
+        if (why, name) not in self._components and name not in self.limits.components:
+            if len(self._components) >= 4 * SHARES_MAX:
+                self._forget_idle(now_s)
+            if len(self._components) >= 4 * SHARES_MAX:
+                name = OTHERS
+        found = self._components.get((why, name))
+        if found is None:
+            found = self._components[why, name] = Bucket(rate, capacity, now_s)
+        found.refill(now_s)
+        return found
+
+    def _forget_idle(self, now_s: float) -> None:
+        """A bucket that is full again is as good as a new one."""
+        full = [key for key, bucket in self._components.items() if bucket.refill(now_s) >= bucket.capacity]
+        for key in full:
+            if key[1] not in self.limits.components:
+                del self._components[key]
+
+    # ── over the day's limit ──────────────────────────────────────────────────────────────────────────────────────
+
+    def note_over(self, wall_s: float) -> None:
+        """A day's limit has refused something."""
+        if not self.over_since_s:
+            self.over_since_s = wall_s
+        self.over_last_s = wall_s
+        self._over += 1
+
+    def phase(self, wall_s: float) -> usage.Phase:
+        return usage.phase(self.over_since_s, wall_s, self._settings.grace_s)
+
+    def tick(self, wall_s: float, now_s: float) -> None:
+        """Twice a second or so. Who was not refused anything for a day is within the limit again."""
+        if self.over_since_s and wall_s - self.over_last_s > usage.DAY_S:
+            self.over_since_s = 0.0
+        factor = GRACE_FACTOR if self.phase(wall_s) == "grace" else 1.0
+        for day in self.days:
+            day.pool.boost(factor, now_s)
+            day.pool.forget_idle(now_s)
+        if self.second is not None:
+            self.second.forget_idle(now_s)
+
+    # ── with others ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def additions(self, now_ns: int) -> list[tuple[Shared | None, Addition]]:
+        """What was taken here since the last time, by what is to hear of the others' part."""
+        found: list[tuple[Shared | None, Addition]] = []
+        for day in self.days:
+            # Of the reserve too: what is used is used.
+            spent = round(day.pool.main.spent + day.pool.reserve.spent)
+            found.append((day.pool, usage.addition(self.app, day.what, max(0, spent), now_ns)))
+            day.pool.main.spent = day.pool.reserve.spent = 0.0
+        if self._over:
+            found.append((None, usage.addition(self.app, "over", self._over, now_ns)))
+            self._over = 0
+        if self.second is not None:
+            found += [
+                (bucket, Addition(f"second:{self.app}\0{name}", round(bucket.spent), SECONDS_KEY_S))
+                for name, bucket in [("", self.second.main), *self.second.shares.items()]
+            ]
+        found += [
+            (bucket, Addition(f"component:{why}:{self.app}\0{name}", round(bucket.spent), SECONDS_KEY_S))
+            for (why, name), bucket in self._components.items()
+            if bucket.spent
+        ]
+        for bucket in [*(self.second.shares.values() if self.second else ()), *self._components.values()]:
+            bucket.spent = 0.0
+        if self.second is not None:
+            self.second.main.spent = self.second.reserve.spent = 0.0
+        return found
+
+    def take_over_use(self, totals: Mapping[str, int], now_ns: int, now_s: float) -> None:
+        """How full the buckets are, by what was used in the last two days; totals: of `usage.keys`."""
+        hours = usage.Hours.read(self.app, totals, now_ns)
+        for day in self.days:
+            by_hour = hours.events if day.what == "events" else hours.bytes
+            bucket = day.pool.main
+            bucket.refill(now_s)
+            # What was let in since this receiver started is in its own tokens and not yet in the hours.
+            left = usage.left(by_hour, day.limit, now_ns) - bucket.spent
+            day.pool.debit(max(0.0, bucket.tokens - left))
+            bucket.total = float(by_hour[-1])
+        since_s = hours.over_since_s()
+        if since_s:
+            self.over_since_s = min(self.over_since_s or since_s, since_s)
+            self.over_last_s = max(self.over_last_s, since_s, now_ns / 1e9 - usage.DAY_S / 2)
+        self.known_use = True
+
+
+def groups_of(marks: Sequence[Mark]) -> dict[Group, list[Mark]]:
+    """Class of levels and component, those that are let in first first; each with the marks that mean it."""
+    groups: dict[Group, list[Mark]] = {}
+    for mark in set(marks):
+        groups.setdefault((CLASSES[level_of(mark)], component_of(mark)), []).append(mark)
+    return dict(sorted(groups.items(), key=lambda item: item[0]))
+
+
+def counted(marks: Sequence[Mark]) -> Counter[Mark]:
+    return Counter(marks)
+
+
+def pool_gate(pool: Pool, why: Why, name: str, level: int, cost: float, now_s: float, divisible: bool) -> Gate:
+    share = pool.share(name, now_s)
+    return Gate(
+        why,
+        cost,
+        lambda count: pool.allowed(share, level, count, cost, now_s, divisible=divisible),
+        lambda count: pool.take(share, level, count * cost, now_s),
+        lambda count: min(share.wait_s(count * cost), pool.main.wait_s(count * cost)),
+    )
+
+
+def bucket_gate(bucket: Bucket, why: Why, now_s: float, divisible: bool) -> Gate:
+    def take(count: int) -> list[tuple[Bucket, float]]:
+        bucket.take(count, now_s)
+        return [(bucket, count)]
+
+    def allowed(count: int) -> int:
+        if not divisible and bucket.covers(count):
+            return count
+        return max(0, min(count, int(bucket.tokens + 1e-6)))
+
+    return Gate(
+        why,
+        1.0,
+        allowed,
+        take,
+        lambda count: bucket.wait_s(count),
+    )

@@ -1,0 +1,439 @@
+"""What of a request may pass: by its app, its components, its key and its address.
+
+Everything is looked at in memory, and at all only where something is limited. An app that is well within its limits
+costs a look at its buckets; only one that is near them has its events looked at, by component and level (see
+counters/buckets.py for who is let in first).
+
+What happens to the rest of a request: where every component of it is over, or a day's limit is in its grace period,
+nothing of it is taken and the sender is told when to come again (429): nothing is lost. Otherwise a sender that speaks
+for many would hold up those who are within their limits: what is over is left out, counted and told.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from logkeep.clock import NS_PER_S, Clock
+from logkeep.counters import usage
+from logkeep.counters.buckets import Bucket, Pool, Shared
+from logkeep.counters.port import Addition
+from logkeep.decode.marks import Mark, spread
+from logkeep.errors import QuotaExceeded
+from logkeep.event import RejectReason
+from logkeep.metastore.limits import InForce
+from logkeep.receiver.app_limits import (
+    RETRY_MAX_S,
+    SECOND_ACTIVE_S,
+    SECOND_STEP,
+    SECONDS_KEY_S,
+    AppLimit,
+    Gate,
+    Group,
+    Share,
+    Why,
+    counted,
+    groups_of,
+    pool_gate,
+)
+from logkeep.receiver.exchange import Exchange
+from logkeep.receiver.refused import Kind, Refusals
+from logkeep.settings import LimitSettings
+from logkeep.telemetry import Telemetry
+
+SENDERS_MAX = 20_000  # keys and addresses whose buckets are kept: some 5 MB; the one unused for longest makes room
+EXCHANGED_SENDERS_MAX = 1_000  # of them, those that took most
+APPS_MAX = 10_000
+AGAIN_S = 30.0  # between two tries to read what an app has used
+
+Marks = Callable[[], Sequence[Mark]]
+
+
+class KnownLimits(Protocol):
+    """What of metastore/limits.py a limiter looks at."""
+
+    @property
+    def known(self) -> object: ...
+    @property
+    def any(self) -> bool: ...
+    @property
+    def any_address(self) -> bool: ...
+    def in_force(self, app: str) -> InForce: ...
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Whose events these are. key: the first 16 hex digits of the SHA-256 of what was sent as key."""
+
+    app: str
+    key: str = ""
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Events that are left out, by index, and the words for their sender."""
+
+    left_out: frozenset[int]
+    message: str
+
+
+class Limiter:
+    """For one thread, but for `problem`."""
+
+    def __init__(
+        self,
+        limits: KnownLimits,
+        settings: LimitSettings,
+        exchange: Exchange,
+        clock: Clock,
+        telemetry: Telemetry,
+        refusals: Refusals,
+    ) -> None:
+        self._limits, self._settings, self._exchange, self._clock = limits, settings, exchange, clock
+        self.refusals = refusals
+        self._apps: dict[str, AppLimit | None] = {}
+        self._known = limits.known
+        self._senders: OrderedDict[tuple[str, str, str], Bucket] = OrderedDict()
+        self._asked: dict[str, Shared] = {}  # key of an addition → what hears of its total
+        self._reading: dict[str, float] = {}  # app → when it was asked what it has used
+        rate = settings.total_events_per_second
+        self._total: Pool | None = None
+        if rate:
+            burst = rate * settings.burst_s
+            self._total = Pool(rate, burst, self._now_s(), step=burst * SECOND_STEP, active_s=SECOND_ACTIVE_S)
+        self._refused = telemetry["intake_events_refused"]
+        self._headers: dict[str, bytes] = {}
+
+        self._look()
+
+    @property
+    def problem(self) -> str | None:
+        return self._exchange.problem
+
+    # ── one request ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def limits(self, app: str) -> bool:
+        """Whether anything may be refused to `app`."""
+        return self._of(app) is not None or self._total is not None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything may be refused to anybody."""
+        return self._any
+
+    def rule(self, sender: Sender, address: str, count: int, size: int, marks: Marks) -> Cut | None:
+        """What of `count` events in `size` bytes is left out; None: nothing. Raises QuotaExceeded: all of it.
+
+        address: "" where none is limited. marks: of each event in order, asked for only where they matter.
+        """
+        found = self._of(sender.app)
+        if found is None and self._total is None:
+            return None
+        now_s = self._now_s()
+        buckets = self._sender_buckets(found, sender, address, now_s) if found is not None else ()
+        for kind, source, bucket in buckets:
+            if not bucket.covers(count):
+                self._note(sender.app, kind, source, "second", count)
+                raise exceeded(f"of this {kind} a second", bucket.wait_s(count))
+        cut = self._share_out(found, sender.app, count, size, marks, now_s)
+        passed = count - (len(cut.left_out) if cut is not None else 0)
+        for _, _, bucket in buckets:
+            bucket.take(passed, now_s)
+        return cut
+
+    def rule_each(
+        self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
+    ) -> dict[int, RejectReason]:
+        """Of events that are let in one by one: those left out, by their place in `marks`, with the reason.
+
+        addresses: of each event, or none at all.
+        """
+        found = self._of(sender.app)
+        if found is None and self._total is None:
+            return {}
+        now_s = self._now_s()
+        left: list[int] = list(range(len(marks)))
+        if found is not None:
+            left = self._within_senders(found, sender, addresses, left, now_s)
+        given = [marks[place] for place in left]
+        if given:
+            mean = size * len(given) // len(marks)
+            cut = self._share_out(found, sender.app, len(given), mean, lambda: given, now_s, divisible=True)
+            if cut is not None:
+                left = [place for index, place in enumerate(left) if index not in cut.left_out]
+        kept = set(left)
+        return {place: "over_quota" for place in range(len(marks)) if place not in kept}
+
+    def _within_senders(
+        self, found: AppLimit, sender: Sender, addresses: Sequence[str], places: list[int], now_s: float
+    ) -> list[int]:
+        """Those of `places` that their key and address may send yet."""
+        limits = found.limits
+        if limits.address_events_per_second and addresses:
+            by_address: dict[str, list[int]] = {}
+            for place in places:
+                by_address.setdefault(addresses[place], []).append(place)
+            places = sorted(
+                place
+                for address, own in by_address.items()
+                for place in self._first("address", sender.app, address, limits.address_events_per_second, own, now_s)
+            )
+        if limits.key_events_per_second and sender.key:
+            places = self._first("key", sender.app, sender.key, limits.key_events_per_second, places, now_s)
+        return places
+
+    def _first(self, kind: Kind, app: str, source: str, rate: float, places: list[int], now_s: float) -> list[int]:
+        bucket = self._sender(kind, app, source, rate, now_s)
+        count = min(len(places), max(0, int(bucket.tokens + 1e-6)))
+        bucket.take(count, now_s)
+        if count < len(places):
+            self._note(app, kind, source, "second", len(places) - count)
+        return places[:count]
+
+    def _share_out(
+        self,
+        found: AppLimit | None,
+        app: str,
+        count: int,
+        size: int,
+        marks: Marks,
+        now_s: float,
+        *,
+        divisible: bool = False,
+    ) -> Cut | None:
+        """divisible: what may pass passes, whatever becomes of the rest."""
+        total = self._total
+        at_once = total is None or total.comfortable(count, now_s)
+        if at_once and (found is None or found.passes_at_once(count, size, now_s)):
+            if total is not None:
+                total.main.take(count, now_s)
+            return None
+        given = list(marks())
+        shares, taken = self._shares(found, app, given, size / max(1, count), now_s, divisible)
+        if all(share.passes == share.count for share in shares.values()):
+            return None
+        wall_s = self._clock.now_ns() / NS_PER_S
+        if found is not None and any(s.why == "day" and s.passes < s.count for s in shares.values()):
+            found.note_over(wall_s)
+        phase = found.phase(wall_s) if found is not None else "within"
+        self._note_shares(app, shares)
+        if not divisible and refuses_all(shares, phase):
+            for bucket, amount in taken:
+                bucket.give_back(amount)
+            worst = max((s for s in shares.values() if s.passes < s.count), key=lambda share: share.wait_s)
+            raise exceeded(_words(app, worst.why), worst.wait_s)
+        return Cut(_left_out(given, shares), _words(app, next(s.why for s in shares.values() if s.passes < s.count)))
+
+    def _shares(
+        self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float, divisible: bool
+    ) -> tuple[dict[Group, Share], list[tuple[Bucket, float]]]:
+        """Of each group how many may pass, and what was taken for them."""
+        shares: dict[Group, Share] = {}
+        taken: list[tuple[Bucket, float]] = []
+        counts = counted(given)
+        for group, members in groups_of(given).items():
+            level, component = group
+            count = sum(counts[mark] for mark in members)
+            gates = [] if found is None else found.gates(component, level, size, now_s, divisible=divisible)
+            if self._total is not None:
+                gates.append(pool_gate(self._total, "second", app, level, 1.0, now_s, divisible))
+            shares[group] = _through(gates, count)
+            for gate in gates if shares[group].passes else ():
+                taken += gate.take(shares[group].passes)
+        return shares, taken
+
+    def _sender_buckets(
+        self, found: AppLimit, sender: Sender, address: str, now_s: float
+    ) -> list[tuple[Kind, str, Bucket]]:
+        limits = found.limits
+        buckets: list[tuple[Kind, str, Bucket]] = []
+        if limits.key_events_per_second and sender.key:
+            bucket = self._sender("key", sender.app, sender.key, limits.key_events_per_second, now_s)
+            buckets.append(("key", sender.key, bucket))
+        if limits.address_events_per_second and address:
+            bucket = self._sender("address", sender.app, address, limits.address_events_per_second, now_s)
+            buckets.append(("address", address, bucket))
+        return buckets
+
+    def _sender(self, kind: str, app: str, source: str, rate: float, now_s: float) -> Bucket:
+        name = (kind, app, source)
+        bucket = self._senders.get(name)
+        if bucket is None:
+            while len(self._senders) >= SENDERS_MAX:
+                self._senders.popitem(last=False)
+            bucket = self._senders[name] = Bucket(rate, max(1.0, rate * self._settings.burst_s), now_s)
+        else:
+            self._senders.move_to_end(name)
+            bucket.rate, bucket.capacity = rate, max(1.0, rate * self._settings.burst_s)
+        bucket.refill(now_s)
+        return bucket
+
+    def _look(self) -> None:
+        self.looks_at_addresses = bool(self._settings.address_events_per_second) or self._limits.any_address
+        self._any = self._total is not None or self._limits.any
+
+    # ── told in every answer ──────────────────────────────────────────────────────────────────────────────────────
+
+    def headers(self, app: str) -> bytes:
+        """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), a line each, as of the last tick.
+
+        Quotas are in events, or in bytes as `qu` says. r: what may come now; t: seconds until all of it may again.
+        """
+        found = self._headers.get(app)
+        if found is None:
+            limit = self._of(app)
+            found = self._headers[app] = b"" if limit is None else headers_of(limit, self._now_s())
+        return found
+
+    # ── what was refused ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _note(self, app: str, kind: Kind, source: str, why: Why, events: int) -> None:
+        self._refused.labels(why, kind).inc(events)
+        self.refusals.add(app, kind, source, why, events, self._clock.now_ns())
+
+    def _note_shares(self, app: str, shares: dict[Group, Share]) -> None:
+        for (_, component), share in shares.items():
+            if share.passes < share.count:
+                kind: Kind = "component" if component else "app"
+                self._note(app, kind, component or app, share.why, share.count - share.passes)
+
+    # ── time, and the others ──────────────────────────────────────────────────────────────────────────────────────
+
+    def tick(self) -> None:
+        """Twice a second or so: what others let in counts here, and the other way round."""
+        now_s, now_ns = self._now_s(), self._clock.now_ns()
+        while (news := self._exchange.news()) is not None:
+            for key, (total, sent) in news.totals.items():
+                if (bucket := self._asked.get(key)) is not None:
+                    hear(bucket, total, sent)
+            self._take_over_use(news.read, now_ns, now_s)
+        if self._limits.known is not self._known:
+            self._renew()
+        additions: list[tuple[Shared | None, Addition]] = []
+        reads: list[str] = []
+        for app, found in self._apps.items():
+            if found is None:
+                continue
+            found.tick(now_ns / NS_PER_S, now_s)
+            if found.known_use or now_s - self._reading.get(app, -AGAIN_S) < AGAIN_S:
+                additions += found.additions(now_ns) if found.known_use else []
+            else:
+                self._reading[app] = now_s
+                reads += usage.keys(app, now_ns)
+        additions += self._sender_additions()
+        self._asked = {one.key: bucket for bucket, one in additions if bucket is not None}
+        self._headers.clear()
+        if additions or reads:
+            self._exchange.give([one for _, one in additions], reads)
+
+    def _sender_additions(self) -> list[tuple[Shared | None, Addition]]:
+        spent = [(name, bucket) for name, bucket in self._senders.items() if bucket.spent]
+        spent.sort(key=lambda item: item[1].spent, reverse=True)
+        found: list[tuple[Shared | None, Addition]] = []
+        for name, bucket in spent[:EXCHANGED_SENDERS_MAX]:
+            found.append((bucket, Addition("\0".join(name), round(bucket.spent), SECONDS_KEY_S)))
+        for _, bucket in spent:
+            bucket.spent = 0.0
+        if self._total is not None:
+            for name_, bucket in [("", self._total.main), *self._total.shares.items()]:
+                found.append((bucket, Addition(f"total\0{name_}", round(bucket.spent), SECONDS_KEY_S)))
+                bucket.spent = 0.0
+            self._total.forget_idle(self._now_s())
+        return found
+
+    def _take_over_use(self, read: Mapping[str, int], now_ns: int, now_s: float) -> None:
+        for app, found in self._apps.items() if read else ():
+            if found is not None and not found.known_use and usage.keys(app, now_ns)[0] in read:
+                found.take_over_use(read, now_ns, now_s)
+
+    def _of(self, app: str) -> AppLimit | None:
+        try:
+            return self._apps[app]
+        except KeyError:
+            if len(self._apps) >= APPS_MAX:
+                self._apps.clear()
+            limits = self._limits.in_force(app)
+            made = AppLimit(app, limits, self._settings, self._now_s()) if limits.any else None
+            self._apps[app] = made
+            return made
+
+    def _renew(self) -> None:
+        """Of apps whose limits have changed the buckets are new, filled by what was used."""
+        self._known = self._limits.known
+        self._look()
+        for app in list(self._apps):
+            kept = self._apps[app]
+            limits = self._limits.in_force(app)
+            if kept is None or kept.limits != limits:
+                del self._apps[app]
+                self._reading.pop(app, None)
+
+    def _now_s(self) -> float:
+        return self._clock.monotonic_ns() / NS_PER_S
+
+
+def headers_of(limit: AppLimit, now_s: float) -> bytes:
+    policies, rates = [], []
+    pools = [(f"{day.what}-day", day.limit, usage.DAY_S, day.pool) for day in limit.days]
+    if limit.second is not None:
+        window_s = max(1, round(limit.second.capacity / limit.second.rate))
+        pools.append(("second", round(limit.second.capacity), window_s, limit.second))
+    for name, quota, window_s, pool in pools:
+        left = max(0, int(pool.main.refill(now_s)))
+        unit = "content-bytes" if name == "bytes-day" else "events"
+        policies.append(f'"{name}";q={quota};w={window_s};qu="{unit}"')
+        rates.append(f'"{name}";r={left};t={int(pool.main.wait_s(pool.capacity)) + (left < quota)}')
+    if not pools:
+        return b""
+    return f"RateLimit-Policy: {', '.join(policies)}\r\nRateLimit: {', '.join(rates)}\r\n".encode()
+
+
+def hear(shared: Shared, total: int, sent: int) -> None:
+    """All together have taken `total` within the counter's window, `sent` of it told from here just now."""
+    before = shared.total
+    shared.total = float(total)
+    if before is not None:
+        shared.debit(max(0.0, total - sent if total < before else total - before - sent))
+
+
+def _through(gates: Sequence[Gate], count: int) -> Share:
+    """The narrowest gate says how many."""
+    share = Share(count, count, "second", 0.0)
+    for gate in gates:
+        passes = gate.allowed(count)
+        if passes < share.passes:
+            share = Share(count, passes, gate.why, gate.wait_s(count))
+    return share
+
+
+def refuses_all(shares: dict[Group, Share], phase: usage.Phase) -> bool:
+    """Whether a request of which not all may pass is refused whole, to be sent again (see the module's head)."""
+    if not any(share.passes for share in shares.values()):
+        return True
+    lacking = [share for share in shares.values() if share.passes < share.count]
+    if any(share.why == "day" for share in lacking):
+        return phase != "over"
+    short = {component for (_, component), share in shares.items() if share.passes < share.count}
+    return len(short) == len({component for _, component in shares})
+
+
+def _left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> frozenset[int]:
+    group_of = {mark: group for group, members in groups_of(marks).items() for mark in members}
+    places: dict[Group, list[int]] = {}
+    for index, mark in enumerate(marks):
+        places.setdefault(group_of[mark], []).append(index)
+    left_out: set[int] = set()
+    for group, indexes in places.items():
+        share = shares[group]
+        if share.passes < share.count:
+            kept = {indexes[place] for place in spread(share.count, share.passes)}
+            left_out.update(index for index in indexes if index not in kept)
+    return frozenset(left_out)
+
+
+def _words(app: str, why: Why) -> str:
+    return f"the app {app!r} is over its events {'of a day' if why == 'day' else 'a second'}"
+
+
+def exceeded(what: str, wait_s: float) -> QuotaExceeded:
+    retry_s = max(1, min(RETRY_MAX_S, int(wait_s) + 1))
+    return QuotaExceeded(f"over the limit: {what}; send it again in {retry_s} s", retry_after_s=retry_s)

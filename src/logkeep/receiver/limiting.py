@@ -1,0 +1,43 @@
+"""One request and the limits: what of its events goes on, and how the rest is told."""
+
+from logkeep.decode.frame import SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
+from logkeep.decode.marks import marks_of, without
+from logkeep.decode.native import Rejected
+from logkeep.event import RejectReason
+from logkeep.receiver.commit import Exchange
+from logkeep.receiver.limiter import Cut, Limiter, Sender
+
+
+def limit(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) -> None:
+    """`exchange` has the events that may pass, the others among its rejected ones. Its body is plain, or it passes
+    whole. Raises QuotaExceeded: nothing of it is taken."""
+    if not exchange.count:
+        return
+    body, form = exchange.body, exchange.form
+    cut = limiter.rule(sender, address, exchange.count, len(body), lambda: marks_of(body, form))
+    if cut is not None:
+        leave_out(exchange, cut)
+
+
+def leave_out(exchange: Exchange, cut: Cut, reason: RejectReason = "over_quota") -> None:
+    kept, gone = without(exchange.body, exchange.form, cut.left_out)
+    told = _as_sent(exchange, cut)
+    rejected = [Rejected(index, reason, cut.message) for index in told]
+    exchange.rejected = sorted([*exchange.rejected, *rejected], key=lambda one: one.index)
+    samples = [sample(reason, cut.message, text) for text in gone[: SAMPLES_MAX - len(exchange.samples)]]
+    exchange.samples = (*exchange.samples, *samples)
+    exchange.body, exchange.form, exchange.encoding = kept, "ndjson", "plain"
+    exchange.count -= len(cut.left_out)
+
+
+def sample(reason: RejectReason, message: str, event: bytes) -> RejectedSample:
+    return RejectedSample(reason, message, event[:SAMPLE_BYTES_MAX].decode("utf-8", "replace"))
+
+
+def _as_sent(exchange: Exchange, cut: Cut) -> list[int]:
+    """The indexes of what is left out, in the body as it was sent: of `exchange.body` the bad ones are gone already."""
+    if not exchange.rejected:
+        return sorted(cut.left_out)
+    bad = {one.index for one in exchange.rejected}
+    good = [index for index in range(exchange.count + len(bad)) if index not in bad]
+    return [good[index] for index in sorted(cut.left_out)]

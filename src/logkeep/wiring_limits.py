@@ -1,0 +1,61 @@
+"""Settings to limits: the part of the wiring that names the adapters of the counters."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from logkeep.clock import SystemClock
+from logkeep.counters.local import LocalCounters
+from logkeep.counters.port import Counters
+from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.database import Database
+from logkeep.metastore.limits import AppLimits
+from logkeep.receiver.admission import key_id
+from logkeep.receiver.exchange import Exchange
+from logkeep.receiver.limiter import Limiter, Sender
+from logkeep.receiver.refused import Refusals
+from logkeep.receiver.udp_limits import SenderOfKey
+from logkeep.settings import Settings
+from logkeep.telemetry import Telemetry
+
+COUNTERS_FILE = "counters"
+
+
+def open_counters(settings: Settings) -> Counters:
+    """Raises BackendUnavailable (the local ones)."""
+    if settings.counters.kind == "redis":
+        from logkeep.counters.redis_counters import RedisCounters
+
+        return RedisCounters(settings.counters, settings.redis)
+    return LocalCounters(settings.folder / COUNTERS_FILE, SystemClock())
+
+
+def open_limits(settings: Settings, database: Database) -> AppLimits:
+    """Of all apps, kept up to date until it is closed."""
+    return AppLimits(
+        database,
+        settings.limits,
+        SystemClock(),
+        refresh_s=settings.metastore.refresh_s,
+        retention_days=settings.store.retention_days,
+    ).open()
+
+
+def sender_of_key(accounts: Accounts) -> SenderOfKey:
+    """Whom a write key in a datagram stands for; None for every other secret."""
+
+    def found(key: str) -> Sender | None:
+        credential = accounts.last_known(key)
+        writes = credential is not None and credential.scope == "write"
+        return Sender(credential.app, key_id(key)) if credential is not None and writes else None
+
+    return found
+
+
+@contextmanager
+def limiting(settings: Settings, database: Database, telemetry: Telemetry) -> Iterator[Limiter]:
+    clock, refusals = SystemClock(), Refusals()
+    with closing(open_counters(settings)) as counters, closing(open_limits(settings, database)) as limits:
+        exchange = Exchange(counters, clock, telemetry, chore=lambda: None)
+        exchange.start()
+        with closing(exchange):
+            yield Limiter(limits, settings.limits, exchange, clock, telemetry, refusals)

@@ -1,0 +1,134 @@
+"""Limits on a running service: what a sender over them is told, what becomes of its events, what the owner sees."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from tests.service import Service, running, wait_for
+
+LEVELS = ("error", "info")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Two receivers, so that what one of them lets in counts for the other."""
+    settings = {
+        "LOGKEEP_INTAKE_PROCESSES": "2",
+        "LOGKEEP_LIMITS_GRACE_S": "0",
+        "LOGKEEP_COUNTERS_EXCHANGE_S": "0.2",
+        "LOGKEEP_METASTORE_REFRESH_S": "0.2",
+    }
+    with running(tmp_path_factory.mktemp("limits") / "data", **settings) as started:
+        yield started
+
+
+def event(number: int, level: str = "info", component: str = "cart") -> dict[str, Any]:
+    return {"session": "s", "key": "k", "value": f"event {number}", "level": level, "component": component}
+
+
+def set_limits(service: Service, **limits: Any) -> dict[str, Any]:
+    """They are in force in every receiver."""
+    path = f"{service.api_url}/api/v1/apps/{service.credentials['app']}/limits"
+    response = httpx.put(path, json={"limits": limits}, headers=service.read_headers)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    expected = {
+        f'"{name}"'
+        for name, limit in (("events-day", "events_per_day"), ("second", "events_per_second"))
+        if limits.get(limit)
+    }
+
+    def all_know() -> bool:
+        headers = [service.post(event(0)).headers.get("ratelimit-policy", "") for _ in range(8)]
+        return all(all(name in header for name in expected) for header in headers)
+
+    wait_for(all_know, 20, "the limits to be known to every receiver")
+    return found
+
+
+def balanced(service: Service) -> dict[str, Any]:
+    """The ledger, once nothing is queued; everything that was received is accounted for."""
+    ledger = service.wait_until_drained()
+    gone = ledger["stored"] + sum(ledger["rejected"].values()) + ledger["over_quota"] + ledger["expired"]
+    assert ledger["received"] == gone + ledger["erased"]
+    return ledger
+
+
+def test_over_the_limit_of_a_day_errors_are_kept_and_the_rest_is_told_and_counted(service: Service) -> None:
+    found = set_limits(service, events_per_day=1000)
+    assert (found["in_force"]["events_per_day"], found["version"]) == (1000, 1)
+    before = balanced(service)
+    answers = [service.post([event(n) for n in range(100)]) for _ in range(30)]
+    assert (answers[0].status_code, answers[-1].status_code) == (202, 429)
+    refused = service.post([event(n) for n in range(100)])
+    assert refused.status_code == 429 and refused.json()["error"]["code"] == "quota_exceeded"
+    assert 1 <= int(refused.headers["retry-after"]) <= 3600
+    assert 'events-day";q=1000;w=86400' in refused.headers["ratelimit-policy"]
+    mixed = service.post([event(n, LEVELS[n % 2], "pay") for n in range(20)])
+    assert mixed.status_code == 202, mixed.text
+    answer = mixed.json()
+    assert answer["accepted"] >= 10 and {one["reason"] for one in answer["rejected"]} <= {"over_quota"}
+    assert {one["index"] % 2 for one in answer["rejected"]} == {1}
+    after = balanced(service)
+    told = [one.json() for one in answers if one.status_code == 202] + [answer]
+    taken = sum(one["accepted"] for one in told)
+    assert after["stored"] - before["stored"] == taken
+    assert after["over_quota"] - before["over_quota"] == sum(len(one["rejected"]) for one in told)
+    assert taken <= 1000 + 200 + 100  # two receivers, and what an exchange misses
+    samples = service.get("/api/v1/rejected").json()["rejected"]
+    assert {"over_quota"} == {one["reason"] for one in samples} and '"pay"' in samples[0]["text"]
+    wait_for(lambda: use(service)["events_per_day"]["used"] >= taken, 20, "what was used to be counted")
+    assert (use(service)["phase"], use(service)["events_per_day"]["limit"]) == ("over", 1000)
+
+
+def use(service: Service) -> dict[str, Any]:
+    found: dict[str, Any] = service.get(f"/api/v1/apps/{service.credentials['app']}/limits").json()["use"]
+    return found
+
+
+def test_datagrams_over_the_limit_are_counted_and_the_ledger_balances(service: Service) -> None:
+    set_limits(service, events_per_second=20, burst_events=200)
+    before = balanced(service)
+    sent = send_datagrams(service, 1500)
+    wait_for(lambda: service.ledger()["received"] - before["received"] >= sent, 20, "all datagrams to be received")
+    after = balanced(service)
+    stored, over = after["stored"] - before["stored"], after["over_quota"] - before["over_quota"]
+    assert stored + over == sent == after["received"] - before["received"]
+    assert 150 <= stored <= 600 and after["rejected"] == before["rejected"]
+    metrics = httpx.get(f"{service.intake_url}/metrics").text
+    assert 'logkeep_intake_events_refused_total{source="component",why="second"}' in metrics
+
+
+def send_datagrams(service: Service, count: int) -> int:
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        for number in range(count):
+            body = event(number) | {"app": service.credentials["app_key"]}
+            sender.sendto(json.dumps(body).encode(), ("127.0.0.1", service.intake_port))
+            if number % 100 == 99:
+                time.sleep(0.005)
+    return count
+
+
+def test_of_components_in_one_stream_only_the_one_that_floods_loses(service: Service) -> None:
+    """Shares of 40 a second; four components stay under theirs, one sends fifty times as much."""
+    set_limits(service, events_per_second=200, burst_events=200)
+    time.sleep(0.5)
+    before = balanced(service)
+    quiet = ["mail", "web", "search", "stock"]
+    sent = dict.fromkeys(quiet, 0)
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        service.post([event(n, component="flood") for n in range(200)])
+        for name in quiet:
+            response = service.post([event(n, component=name) for n in range(3)])
+            assert (response.status_code, response.json().get("rejected")) == (202, []), response.text
+            sent[name] += 3
+        time.sleep(0.1)
+    balanced(service)
+    found = {name: len(service.search(f"component:{name}", **{"from": "-5m"})) for name in quiet}
+    assert found == sent
+    assert balanced(service)["stored"] - before["stored"] < 200 * 5 + sum(sent.values())

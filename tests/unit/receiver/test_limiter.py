@@ -1,0 +1,327 @@
+"""Who may send how much: buckets, shares, grace, errors first. Times are told, not waited for."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from logkeep.clock import ManualClock
+from logkeep.counters import usage
+from logkeep.counters.buckets import SHARES_MAX
+from logkeep.counters.port import Addition
+from logkeep.decode.marks import Mark
+from logkeep.errors import QuotaExceeded
+from logkeep.metastore.limits import ComponentLimits, InForce, Limits, in_force
+from logkeep.receiver.exchange import News
+from logkeep.receiver.limiter import SENDERS_MAX, Limiter, Sender
+from logkeep.receiver.refused import Refusals
+from logkeep.settings import LimitSettings
+from logkeep.telemetry import Telemetry
+
+DAY = 86_400
+TELEMETRY = Telemetry()
+
+
+class Given:
+    """Limits as they were set, by app."""
+
+    def __init__(self, settings: LimitSettings, **apps: Limits) -> None:
+        self.settings, self.apps = settings, apps
+        self.known: object = object()
+
+    @property
+    def any(self) -> bool:
+        return bool(self.apps)
+
+    @property
+    def any_address(self) -> bool:
+        return False
+
+    def in_force(self, app: str) -> InForce:
+        return in_force(self.apps.get(app, Limits()), self.settings)
+
+
+class Alone:
+    """No other receiver; what was counted before is what `hours` says."""
+
+    problem = None
+
+    def __init__(self, hours: dict[str, int]) -> None:
+        self.hours, self.given = hours, list[Addition]()
+        self._news: deque[News] = deque()
+
+    def give(self, additions: Sequence[Addition], reads: Sequence[str] = ()) -> None:
+        for one in additions:
+            self.hours[one.key] = self.hours.get(one.key, 0) + one.amount
+        totals = {one.key: (self.hours[one.key], one.amount) for one in additions}
+        self._news.append(News(totals, {key: self.hours.get(key, 0) for key in reads}))
+
+    def news(self) -> News | None:
+        return self._news.popleft() if self._news else None
+
+
+class Receiver:
+    """A limiter, and what its senders see of it."""
+
+    def __init__(
+        self, clock: ManualClock, hours: dict[str, int] | None = None, total: float = 0.0, **limits: Any
+    ) -> None:
+        settings = LimitSettings(total_events_per_second=total)
+        self.clock, self.given = clock, Given(settings, shop=Limits(**limits))
+        self.refusals = Refusals()
+        exchange: Any = Alone({} if hours is None else hours)
+        self.limiter = Limiter(self.given, settings, exchange, clock, TELEMETRY, self.refusals)
+        self.limiter.limits("shop")
+        self.tick()
+        self.tick()
+
+    def tick(self) -> None:
+        self.limiter.tick()
+
+    def send(self, *marks: Mark, app: str = "shop", key: str = "", address: str = "", size: int = 100) -> int | None:
+        """How many of the events pass; None: sent away whole."""
+        self.kept: list[Mark] = []
+        try:
+            cut = self.limiter.rule(Sender(app, key), address, len(marks), size * len(marks), lambda: marks)
+        except QuotaExceeded as error:
+            self.refusal = error
+            return None
+        left_out = cut.left_out if cut is not None else frozenset()
+        self.kept = [mark for index, mark in enumerate(marks) if index not in left_out]
+        return len(self.kept)
+
+
+def events(count: int, level: str | None = "info", component: str | None = None) -> list[Mark]:
+    return [(component, level)] * count
+
+
+def test_what_nobody_limits_is_not_looked_at() -> None:
+    receiver = Receiver(ManualClock())
+    assert receiver.limiter.limits("shop") is False
+    assert receiver.limiter.rule(Sender("shop"), "", 10**9, 1, lambda: 1 / 0) is None  # type: ignore[arg-type,return-value]
+
+
+def test_a_rate_lets_a_burst_in_and_then_what_comes_back() -> None:
+    receiver = Receiver(ManualClock(), events_per_second=10, burst_events=100)
+    assert [receiver.send(*events(50)), receiver.send(*events(50)), receiver.send(*events(1))] == [50, 50, None]
+    assert (receiver.refusal.code, receiver.refusal.retry_after_s) == ("quota_exceeded", 1)
+    receiver.clock.advance(2)
+    assert [receiver.send(*events(20)), receiver.send(*events(5))] == [20, None]
+
+
+def test_more_at_once_than_a_burst_is_let_in_by_a_full_bucket_and_paid_for() -> None:
+    receiver = Receiver(ManualClock(), events_per_second=10, burst_events=20)
+    assert [receiver.send(*events(100)), receiver.send(*events(1))] == [100, None]
+    receiver.clock.advance(7.9)
+    assert receiver.send(*events(1)) is None
+    receiver.clock.advance(3)
+    assert receiver.send(*events(1)) == 1
+
+
+def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_second=10, burst_events=100, events_per_day=DAY)
+    assert receiver.send(*events(100)) == 100
+    clock.jump(-40 * DAY)
+    receiver.tick()
+    assert receiver.send(*events(1)) is None
+    clock.advance(1)
+    assert receiver.send(*events(10)) == 10
+    clock.jump(80 * DAY)
+    receiver.tick()
+    assert receiver.send(*events(1)) is None
+
+
+def test_one_component_at_fifty_times_its_share_takes_nothing_from_the_others() -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_second=1000, burst_events=1000)
+    quiet = ["cart", "pay", "mail", "web"]
+    taken = dict.fromkeys([*quiet, "spam"], 0)
+    lost = dict.fromkeys([*quiet, "spam"], 0)
+    for round_ in range(600):  # a minute; a share is 200 a second
+        clock.advance(0.1)
+        if round_ % 5 == 0:
+            receiver.tick()
+        for _ in range(10):
+            passed = receiver.send(*events(100, "info", "spam")) or 0
+            taken["spam"] += passed
+            lost["spam"] += 100 - passed
+        for name in quiet:
+            passed = receiver.send(*events(15, "info", name)) or 0  # 150 a second
+            taken[name] += passed
+            lost[name] += 15 - passed
+    assert {name: lost[name] for name in quiet} == dict.fromkeys(quiet, 0)
+    assert 20_000 <= taken["spam"] <= 25_000 and sum(taken.values()) <= 62_000
+
+
+def test_in_one_request_of_many_components_only_what_is_over_is_left_out() -> None:
+    receiver = Receiver(ManualClock(), events_per_second=100, burst_events=100)
+    assert receiver.send(*events(100, "info", "spam")) == 100
+    receiver.clock.advance(0.5)
+    passed = receiver.send(*events(200, "info", "spam"), *events(5, "info", "cart"))
+    assert passed is not None and 5 <= passed <= 55
+    assert receiver.kept.count(("cart", "info")) == 5
+    sources = {(name[1], name[2], name[3]): count.events for name, count in receiver.refusals.counts.items()}
+    assert sources == {("component", "spam", "second"): 205 - passed}
+
+
+def test_a_flood_of_names_leaves_those_before_it_their_share() -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_second=SHARES_MAX * 10, burst_events=SHARES_MAX * 10)
+    receiver.send(*events(SHARES_MAX * 8, "info", "cart"))
+    lost = 0
+    for number in range(2000):
+        clock.advance(0.1)
+        receiver.send(*events(50, "info", f"name-{number}"))
+        if number % 2:
+            lost += receiver.send(*events(1, "info", "cart")) != 1
+    assert lost == 0
+
+
+def test_errors_are_the_last_to_go_and_the_lowest_level_the_first() -> None:
+    clock = ManualClock()
+    limit = 100_000
+    receiver = Receiver(clock, events_per_day=limit)
+    assert receiver.send(*events(limit)) == limit
+    assert receiver.send(*events(1)) is None  # over: grace begins
+    for _ in range(26):
+        clock.advance(3600)
+        receiver.tick()
+        receiver.send(*events(limit))
+    kept: dict[str, int] = {}
+    sent = 0
+    for _ in range(400):
+        clock.advance(1)
+        wanted = [(None, level) for level in ("error", "warn", "info", "debug", "fatal")]
+        sent += 1
+        receiver.send(*wanted)
+        for _component, level in receiver.kept:
+            kept[str(level)] = kept.get(str(level), 0) + 1
+    # 1.16 events a second come back and 0.116 for errors alone, 2 of 5 are errors
+    assert kept.get("debug", 0) == 0 and kept.get("info", 0) == 0
+    assert kept["error"] + kept["fatal"] >= 0.95 * sent
+    assert kept.get("warn", 0) < kept["error"]
+
+
+def test_errors_have_a_reserve_that_nobody_else_takes() -> None:
+    receiver = Receiver(ManualClock(), events_per_second=10, burst_events=1000)
+    assert receiver.send(*events(1000, "debug")) == 1000
+    assert receiver.send(*events(1, "info")) is None
+    assert receiver.send(*events(100, "error")) == 100
+    receiver.send(*events(100, "error"))  # and a little debt before the others
+    assert receiver.send(*events(1, "fatal")) is None
+
+
+def test_a_day_over_the_limit_is_grace_and_slows_then_what_is_over_is_left_out() -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_day=DAY)  # one a second
+    assert [receiver.send(*events(DAY)), receiver.send(*events(1))] == [DAY, None]
+    receiver.tick()
+    passed = 0
+    for _ in range(1000):
+        clock.advance(1)
+        passed += receiver.send(*events(1)) or 0
+        assert receiver.send(*events(1, "debug"), *events(1, "error", "x")) in (None, 2)  # nothing is left out
+    assert passed >= 400
+    for _ in range(25):
+        clock.advance(3600)
+        receiver.tick()
+        for _ in range(4):
+            receiver.send(*events(3600))
+    clock.advance(5)
+    found = receiver.send(*events(5, "debug"), *events(5, "error"))
+    assert found == 5 and {level for _, level in receiver.kept} == {"error"}
+    clock.advance(3 * DAY)  # nothing was refused meanwhile: all is forgotten
+    receiver.tick()
+    assert receiver.send(*events(DAY)) == DAY
+    assert receiver.send(*events(5, "debug"), *events(500, "error")) is None
+    assert receiver.limiter._of("shop").phase(clock.now_ns() / 1e9) == "grace"  # type: ignore[union-attr]
+
+
+def test_a_receiver_that_starts_goes_on_with_what_was_used() -> None:
+    clock, hours = ManualClock(), dict[str, int]()
+    first = Receiver(clock, hours, events_per_day=1000, bytes_per_day=10**9)
+    assert first.send(*events(900)) == 900
+    first.tick()
+    second = Receiver(clock, hours, events_per_day=1000, bytes_per_day=10**9)
+    assert second.send(*events(200)) is None
+    assert second.send(*events(90)) == 90
+    second.tick()
+    first.tick()
+    first.tick()
+    assert first.send(*events(50)) is None  # it has heard of the second's
+    kept = usage.Hours.read("shop", hours, clock.now_ns())
+    assert (usage.used(kept.events, clock.now_ns()), usage.used(kept.bytes, clock.now_ns())) == (990, 99_000)
+
+
+def test_bytes_of_a_day_are_a_limit_too() -> None:
+    receiver = Receiver(ManualClock(), bytes_per_day=10_000)
+    assert receiver.send(*events(90), size=100) == 90
+    assert receiver.send(*events(20), size=100) is None
+
+
+def test_a_component_has_limits_of_its_own() -> None:
+    receiver = Receiver(
+        ManualClock(), component_events_per_second=1,
+        components={"big": ComponentLimits(events_per_second=0), "daily": ComponentLimits(events_per_day=50)},
+    )  # fmt: skip
+    assert [receiver.send(*events(10, None, "a")), receiver.send(*events(1, None, "a"))] == [10, None]
+    assert receiver.send(*events(10, None, "b")) == 10
+    assert receiver.send(*events(10_000, None, "big")) == 10_000
+    assert [receiver.send(*events(10, None, "daily")) for _ in range(2)] == [10, None]
+    assert receiver.send(*events(1, None, "a"), *events(1, None, "big")) == 1
+
+
+def test_keys_and_addresses_have_limits_and_a_million_of_them_take_bounded_memory() -> None:
+    receiver = Receiver(ManualClock(), key_events_per_second=1, address_events_per_second=2)
+    assert [receiver.send(*events(10), key="k1", address="a") for _ in range(2)] == [10, None]
+    assert receiver.send(*events(10), key="k2", address="a") == 10
+    assert receiver.send(*events(1), key="k3", address="a") is None
+    for number in range(SENDERS_MAX * 2):
+        receiver.send(
+            *events(1), key="k4" if number < 5 else f"k{number}", address=f"10.0.{number >> 8}.{number & 255}"
+        )
+    assert len(receiver.limiter._senders) == SENDERS_MAX
+    assert len(receiver.refusals.counts) <= 256 + 8
+
+
+def test_apps_share_what_the_installation_takes() -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, total=100.0)
+    receiver.send(*events(900), app="loud")
+    lost = 0
+    for _ in range(300):
+        clock.advance(0.1)
+        receiver.send(*events(50), app="loud")
+        lost += receiver.send(*events(2), app="quiet") != 2
+    assert lost == 0
+
+
+def test_changed_limits_count_and_others_keep_what_they_have_used() -> None:
+    receiver = Receiver(ManualClock(), events_per_second=10, burst_events=10)
+    assert [receiver.send(*events(10)), receiver.send(*events(1))] == [10, None]
+    receiver.given.known = object()
+    receiver.tick()
+    assert receiver.send(*events(1)) is None
+    receiver.given.apps = {"shop": Limits(events_per_second=10, burst_events=50)}
+    receiver.given.known = object()
+    receiver.tick()
+    assert receiver.send(*events(50)) == 50
+
+
+def test_the_headers_tell_how_much_is_left() -> None:
+    receiver = Receiver(ManualClock(), events_per_day=DAY, events_per_second=10)
+    receiver.send(*events(60))
+    assert receiver.limiter.headers("shop") == (
+        b'RateLimit-Policy: "events-day";q=86400;w=86400;qu="events", "second";q=100;w=10;qu="events"\r\n'
+        b'RateLimit: "events-day";r=86340;t=61, "second";r=40;t=7\r\n'
+    )
+    assert receiver.limiter.headers("other") == b""
+
+
+@pytest.mark.parametrize("level", ["ERROR", "err", " Critical ", "fatal"])
+def test_a_level_is_known_by_its_usual_other_names(level: str) -> None:
+    receiver = Receiver(ManualClock(), events_per_second=10, burst_events=1000)
+    receiver.send(*events(1000, "debug"))
+    assert receiver.send(*events(1, level)) == 1
