@@ -41,6 +41,7 @@ RejectReason = Literal[
     "name_too_long",  # session or key over NAME_BYTES_MAX
     "unknown_app",  # a datagram without a valid key
     "duplicate",  # an event with this id is stored already
+    "bad_notice",  # of a session, device or issue that was told: a member is missing, of a wrong type or too long
     "poison",  # the store refuses this one record; it is among the dead letters
 ]
 REJECT_REASONS: tuple[str, ...] = RejectReason.__args__  # type: ignore[attr-defined]

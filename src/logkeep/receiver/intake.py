@@ -127,8 +127,9 @@ class Intake:
         ready = self.answers.accepted
         flawless = 0
         for exchange in batch:
-            if exchange.rejected:
-                self.settle(exchange, self.answers.some_rejected(exchange.count, exchange.rejected))
+            if exchange.rejected or exchange.ids:
+                answer = self.answers.some_rejected(exchange.count, exchange.rejected, ids=exchange.ids)
+                self.settle(exchange, answer)
                 continue
             flawless += 1
             self.pending_bytes -= exchange.held
