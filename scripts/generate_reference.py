@@ -30,6 +30,10 @@ REASONS = {
     "over_quota": ("the app is over a limit and this event was left out", "send less, or raise the app's limits"),
     "blocked": ("what sent it is on the app's block list", "look at `/api/v1/blocks` for the reason"),
     "duplicate": ("an event with this id is stored already", "nothing: this is a retry that had arrived"),
+    "bad_notice": (
+        "a session, device or issue that is told lacks a member, or one is of a wrong type or too long",
+        "the message says which",
+    ),
     "poison": ("the store refuses this one record", "look into the dead letters; then report it"),
 }  # fmt: skip
 
@@ -140,6 +144,7 @@ CODES = {
     "store_refused": ("400", "the search cluster that keeps the events refuses this, for ever", "as its text says"),
     "store_too_new": ("–", "a newer Logkeep wrote this store", "start that one, or a newer"),
     "too_large": ("413", "a body, record or request is over its limit", "split it, or raise the setting it names"),
+    "too_many_notices": ("413", "more notices in one request than one may hold", "send them in parts"),
     "too_many_events": ("413", "more events in one request than `intake.events_max`", "send them in parts"),
     "wrong_confirmation": (
         "403",

@@ -43,6 +43,7 @@ RejectReason = Literal[
     "over_quota",  # left out because of a limit; of its own in the ledger, not among the rejected
     "blocked",  # its component, key or address is on the block list
     "duplicate",  # an event with this id is stored already
+    "bad_notice",  # of a session, device or issue that was told: a member is missing, of a wrong type or too long
     "poison",  # the store refuses this one record; it is among the dead letters
 ]
 REJECT_REASONS: tuple[str, ...] = RejectReason.__args__  # type: ignore[attr-defined]

@@ -57,6 +57,7 @@ METRICS = (
     _counter("intake_events_rejected", "events rejected by a receiver, by reason", "reason"),
     _counter("intake_events_refused", "events over a limit, by what limits and whose limit it was", "why", "source"),
     Metric("counters_away", "gauge", "receivers that count limits by themselves, for the shared counters are away"),
+    _counter("intake_notices_accepted", "notices acknowledged as durable (sessions that were told, …)", "kind"),
     _counter("intake_body_bytes", "bytes of request bodies and datagrams taken in", "source"),
     Metric("intake_connections", "gauge", "open intake connections"),
     _histogram("intake_commit_seconds", "seconds of one group commit: write and fsync", _SECONDS),
@@ -69,6 +70,7 @@ METRICS = (
     _counter("queue_corrupt_records", "damaged stretches of the queue that were skipped"),
     _counter("processor_events_stored", "events written to the store"),
     _counter("processor_events_rejected", "events dropped by the processor, by reason", "reason"),
+    _counter("processor_notices_applied", "notices written to the metastore", "kind"),
     _counter("processor_events_corrected", "events repaired by the processor, by what was repaired", "what"),
     _counter(
         "processor_events_ungrouped", "text events without a pattern: they came faster than new patterns are found"

@@ -293,6 +293,7 @@ def _processor(
         store=store,
         app_of_key=write_app_of_key(accounts),
         samples=samples,
+        database=database,
         settings=settings,
         clock=clock,
         telemetry=telemetry,
@@ -425,12 +426,25 @@ def _udp_loss(queue: Queue, app: str) -> list[dict[str, object]]:
 
 
 def _ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
-    from logkeep.api.backend import Ledger
+    from logkeep.api.backend import Ledger, NoticeCounts
     from logkeep.processor.marks import GROUP
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
 
     found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
-    return Ledger(found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased)
+    notices = {
+        kind: NoticeCounts(account.received, account.applied, account.rejected, account.queued)
+        for kind, account in found.notices.items()
+    }
+    return Ledger(
+        found.received,
+        found.stored,
+        found.rejected,
+        found.over_quota,
+        found.expired,
+        queued,
+        found.erased,
+        notices or msgspec.UNSET,
+    )
 
 
 def _erasures(settings: Settings, database: Database) -> "Erasures":

@@ -391,6 +391,37 @@ def test_the_same_idempotency_key_gives_the_same_batch(start: Start) -> None:
     assert len({first, other_key, other_body}) == 3
 
 
+def test_a_session_is_told_and_travels_as_a_record(start: Start) -> None:
+    receiver = start()
+    told = b'{"session":"s","user":"u","device":"d","attributes":{"plan":"free"}}'
+    assert receiver.ask(post(told, BEARER, path="/v1/sessions")).json == ALL_ACCEPTED
+    mixed = receiver.ask(post(b'[{"session":"t","user":"u"},{"user":"u"}]', BEARER, path="/v1/sessions"))
+    assert (mixed.status, mixed.json["accepted"], mixed.json["rejected"][0]["reason"]) == (202, 1, "bad_notice")
+    assert receiver.post(AN_EVENT).json == ALL_ACCEPTED
+    first, second, event = map(unpack_frame, receiver.queue.frames)
+    assert (first[0].kind, first[0].app, first[0].count, first[1]) == ("sessions", "shop", 1, told)
+    assert (second[0].kind, second[0].count, second[0].rejected) == ("sessions", 1, {"bad_notice": 1})
+    assert (event[0].kind, event[1]) == ("", AN_EVENT)
+
+
+@pytest.mark.parametrize(
+    ("body", "head", "status", "code"),
+    [
+        (b"{}", BEARER, 400, "bad_notice"),
+        (b"", BEARER, 400, "empty_body"),
+        (b'{"session":"s"', BEARER, 400, "invalid_json"),
+        (b'{"session":"s","user":"u"}', "X-Nothing: 1", 401, "key_missing"),
+        (b'{"session":"s","user":"u"}', f"Authorization: Bearer {TOKEN}", 403, "key_cannot_write"),
+        (b'{"session":"s","user":"u"}', BEARER + "\r\nContent-Encoding: br", 415, "unsupported_encoding"),
+    ],
+)
+def test_a_session_that_cannot_be_taken_is_refused(
+    shared: Running, body: bytes, head: str, status: int, code: str
+) -> None:
+    answer = shared.ask(post(body, head, path="/v1/sessions"))
+    assert (answer.status, answer.code) == (status, code)
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\tinside", "ä"])
 def test_a_bad_idempotency_key_is_400(shared: Running, key: str) -> None:
     answer = shared.post(AN_EVENT, f"Idempotency-Key: {key}")

@@ -27,8 +27,20 @@ from logkeep.telemetry import Telemetry
 Answer = TypeVar("Answer")
 
 
+class NoticeCounts(msgspec.Struct, frozen=True):
+    """Of one kind of what is told beside events; received = applied + sum of rejected + queued."""
+
+    received: int
+    applied: int
+    rejected: dict[str, int]
+    queued: int
+
+
 class Ledger(msgspec.Struct, frozen=True):
-    """Where every event of an app went; received = stored + rejected + over_quota + expired + erased + queued."""
+    """Where every event of an app went; received = stored + rejected + over_quota + expired + erased + queued.
+
+    notices: by kind (sessions, …), with an account of their own; left out while there were none.
+    """
 
     received: int
     stored: int
@@ -37,6 +49,7 @@ class Ledger(msgspec.Struct, frozen=True):
     expired: int
     queued: int
     erased: int = 0
+    notices: dict[str, NoticeCounts] | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)

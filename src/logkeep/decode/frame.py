@@ -1,6 +1,6 @@
 """A frame: what receivers put into the queue and processors take out, one a request or a handful of them.
 
-    byte 0        version, 1
+    byte 0        version: 1 with events, 2 with notices (decode/notices.py): an older processor leaves those alone
     bytes 1–4     length of the header, little-endian
     then          the header, msgpack array of `FrameHeader`
     then          the body: the sender's own bytes, so that nothing of it is lost or decoded twice before it is durable
@@ -14,7 +14,7 @@ import msgspec
 
 from logkeep.errors import CorruptData
 
-VERSION = 1
+EVENTS_VERSION, NOTICES_VERSION = 1, 2
 SAMPLES_MAX = 5  # rejected samples a frame carries
 SAMPLE_BYTES_MAX = 1024
 
@@ -34,7 +34,8 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     unless its sender gave one. count: accepted events in the body. form: "ndjson" (JSON objects one after another, as
     a rule one a line; blank lines are not counted in indexes) or "json" (one array). encoding: of the body. skip:
     indexes of events in the body that were rejected already. rejected: their number by reason (may exceed len(skip)).
-    repeatable: the same batch_id may come again (Idempotency-Key): a second one is not stored.
+    repeatable: the same batch_id may come again (Idempotency-Key): a second one is not stored. kind: of notices
+    (decode/notices.py); "": events. What is said of events above is true of notices too.
     """
 
     app: str
@@ -48,6 +49,7 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     rejected: dict[str, int] = {}
     samples: tuple[RejectedSample, ...] = ()
     repeatable: bool = False
+    kind: str = ""
 
 
 _encode_header = msgspec.msgpack.Encoder().encode
@@ -56,14 +58,16 @@ _decode_header = msgspec.msgpack.Decoder(FrameHeader).decode
 
 def pack_frame(header: FrameHeader, body: bytes) -> bytes:
     packed = _encode_header(header)
-    return b"".join((bytes((VERSION,)), len(packed).to_bytes(4, "little"), packed, body))
+    version = NOTICES_VERSION if header.kind else EVENTS_VERSION
+    return b"".join((bytes((version,)), len(packed).to_bytes(4, "little"), packed, body))
 
 
 def unpack_frame(payload: bytes) -> tuple[FrameHeader, bytes]:
-    """Header and body. Raises CorruptData when `payload` is no frame of this version."""
+    """Header and body. Raises CorruptData when `payload` is no frame of a version that is known here."""
     header_end = 5 + int.from_bytes(payload[1:5], "little")
-    if len(payload) < 5 or payload[0] != VERSION or header_end > len(payload):
-        raise CorruptData(f"a queue record of {len(payload)} bytes is no frame of version {VERSION}")
+    known = payload[:1] in (b"\x01", b"\x02")
+    if len(payload) < 5 or not known or header_end > len(payload):
+        raise CorruptData(f"a queue record of {len(payload)} bytes is no frame of version 1 or 2")
     try:
         header = _decode_header(payload[5:header_end])
     except msgspec.MsgspecError as error:

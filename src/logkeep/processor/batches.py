@@ -1,6 +1,7 @@
 """One batch to the store, once. The order that makes it safe to be killed anywhere:
 
     1. what is about to be written (ranges, duplicates found) is committed with the old offsets  – the intent
+       then notices that came with the events are applied to the metastore (notices.py), which knows what it has
     2. store.write(batch, token)   – the same token again changes nothing
     3. offsets and ledger are committed as one
 
@@ -23,6 +24,7 @@ from logkeep.feed.port import Publisher
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.processor.ledger import BatchIntent, State
 from logkeep.processor.marks import GROUP, Marks
+from logkeep.processor.notices import Notices
 from logkeep.processor.patience import Patience
 from logkeep.processor.prepare import Prepared, token_of
 from logkeep.queue.port import LEADER, NotOwner, Offset, Partition, Queue, Record
@@ -36,12 +38,14 @@ log = get_logger("processor")
 
 class _Plan(msgspec.Struct):
     """token: of the write. gone: indexes of events that are not to be stored. arrivals: the places of each partition's
-    first event. present: indexes of events that the store has already. upgraded: the intent stood in the leader's mark.
+    first event. repeated: indexes of frames whose notices are not to be applied. present: indexes of events that the
+    store has already. upgraded: the intent stood in the leader's mark.
     """
 
     token: str
     gone: set[int]
     arrivals: dict[Partition, int]
+    repeated: set[int] = set()
     present: set[int] = set()
     upgraded: bool = False
 
@@ -60,7 +64,9 @@ class Batches:
         telemetry: Telemetry,
         feed: Publisher | None,
         patience: Patience,
+        notices: Notices,
     ) -> None:
+        self._notices = notices
         self._queue, self._store, self._marks, self._samples = queue, store, marks, samples
         self._clock, self._telemetry, self._feed, self._patience = clock, telemetry, feed, patience
 
@@ -71,8 +77,7 @@ class Batches:
         started_ns = self._clock.monotonic_ns()
         intents = self._patience.retried(lambda: self._intents(prepared))
         self._marks.commit({name: self._intending(name, intent) for name, intent in intents.items()}, {})
-        plan = _Plan(prepared.token, _gone(prepared, intents), {n: i.arrival for n, i in intents.items()})
-        self._carry_out(prepared, plan, started_ns)
+        self._carry_out(prepared, _plan(prepared.token, prepared, intents), started_ns)
 
     def _intending(self, partition: Partition, intent: BatchIntent) -> State:
         state = self._marks.state(partition).settled()
@@ -134,7 +139,7 @@ class Batches:
         self, prepare: Callable[[list[Record]], Prepared], token: str, intents: dict[Partition, BatchIntent]
     ) -> None:
         prepared = self._replayed(prepare, {name: intent.ranges[name] for name, intent in intents.items()})
-        plan = _Plan(token, _gone(prepared, intents), {name: intent.arrival for name, intent in intents.items()})
+        plan = _plan(token, prepared, intents)
         whole = next(iter(intents.values())).ranges
         if set(whole) != set(intents):
             log.info("finishing a part of another processor's batch", partitions=sorted(intents), of=sorted(whole))
@@ -163,6 +168,7 @@ class Batches:
 
     def _carry_out(self, prepared: Prepared, plan: _Plan, started_ns: int) -> None:
         events = self._placed(prepared, plan)
+        self._apply_notices(prepared, plan)
         self._keep_patterns(prepared)
         present = {id(prepared.events[index]) for index in plan.present}
         fresh = [event for event in events if id(event) not in present] if present else events
@@ -186,6 +192,11 @@ class Batches:
                 event.arrival = arrival
             placed += events
         return placed
+
+    def _apply_notices(self, prepared: Prepared, plan: _Plan) -> None:
+        if fresh := [frame for frame in prepared.told if frame.index not in plan.repeated]:
+            ends = {name: end for name, (_, end) in prepared.ranges.items()}
+            self._patience.retried(lambda: self._notices.apply(fresh, ends), what="the metastore")
 
     def _keep_patterns(self, prepared: Prepared) -> None:
         """Before the events that name them. Should the store refuse them, events are worth more than their patterns."""
@@ -236,6 +247,9 @@ class Batches:
             ledger.over_quota += tally.over_quota
             for reason, count in tally.rejected.items():
                 ledger.rejected[reason] = ledger.rejected.get(reason, 0) + count
+        for frame in prepared.told:
+            account = states[frame.partition].app(frame.app).notices_of(frame.kind)
+            account.add(frame.account(repeated=frame.index in plan.repeated))
         if plan.upgraded:
             states[LEADER] = self._marks.state(LEADER).settled()
         self._marks.commit(states, {name: end for name, (_, end) in prepared.ranges.items()})
@@ -297,6 +311,12 @@ class Batches:
                 telemetry["processor_events_rejected"].labels(reason).inc(count)
         if prepared.corrupt:
             telemetry["queue_corrupt_records"].inc(len(prepared.corrupt))
+
+
+def _plan(token: str, prepared: Prepared, intents: dict[Partition, BatchIntent]) -> _Plan:
+    repeated = {prepared.first_frame_of(n) + index for n, intent in intents.items() for index in intent.repeated}
+    arrivals = {name: intent.arrival for name, intent in intents.items()}
+    return _Plan(token, _gone(prepared, intents), arrivals, repeated)
 
 
 def _gone(prepared: Prepared, intents: dict[Partition, BatchIntent]) -> set[int]:

@@ -14,10 +14,30 @@ import msgspec
 from logkeep.queue.port import LEADER, Mark, Offset, Partition
 
 
+class NoticeLedger(msgspec.Struct):
+    """Of one kind of notices: received = applied + sum of rejected + still queued."""
+
+    received: int = 0
+    applied: int = 0
+    rejected: dict[str, int] = {}
+
+    @property
+    def queued(self) -> int:
+        """Of a ledger to which what waits in the queue was added."""
+        return self.received - self.applied - sum(self.rejected.values())
+
+    def add(self, other: "NoticeLedger") -> None:
+        self.received += other.received
+        self.applied += other.applied
+        for reason, count in other.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
 class AppLedger(msgspec.Struct):
     """Counts since the first start. received: of frames that are processed; the queued ones are added on reading.
 
-    Of one mark alone `stored` may be negative: what partitions stored, the leader erases.
+    Of one mark alone `stored` may be negative: what partitions stored, the leader erases. notices: by kind; they are no
+    events and have an account of their own.
     """
 
     received: int = 0
@@ -26,9 +46,15 @@ class AppLedger(msgspec.Struct):
     over_quota: int = 0
     expired: int = 0
     erased: int = 0
+    notices: dict[str, NoticeLedger] = {}
 
     def copy(self) -> "AppLedger":
-        return AppLedger(self.received, self.stored, dict(self.rejected), self.over_quota, self.expired, self.erased)
+        copied = AppLedger()
+        copied.add(self)
+        return copied
+
+    def notices_of(self, kind: str) -> NoticeLedger:
+        return self.notices.setdefault(kind, NoticeLedger())
 
     def add(self, other: "AppLedger") -> None:
         self.received += other.received
@@ -38,6 +64,8 @@ class AppLedger(msgspec.Struct):
         self.over_quota += other.over_quota
         self.expired += other.expired
         self.erased += other.erased
+        for kind, notices in other.notices.items():
+            self.notices_of(kind).add(notices)
 
 
 class BatchIntent(msgspec.Struct, frozen=True):

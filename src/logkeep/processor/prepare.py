@@ -12,6 +12,7 @@ from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event, WireEvent
 from logkeep.patterns.template import KeptPattern
 from logkeep.processor.normalise import TimeLimits, normalise
+from logkeep.processor.notices import ToldFrame, read_frame
 from logkeep.queue.port import Offset, Partition, Record
 
 AppOfKey = Callable[[str], str | None]  # a write key → its app, None when it is none
@@ -45,7 +46,7 @@ class Tally(msgspec.Struct):
 class Prepared(msgspec.Struct):
     """A batch ready to be written. ranges: partition → (first offset, offset after the last). Frames and events of a
     partition stand together. tallies: by partition and app. corrupt: frames that cannot be read, with the reason.
-    patterns: to be kept before events name them."""
+    patterns: to be kept before events name them. told: what is told beside events."""
 
     ranges: dict[Partition, tuple[Offset, Offset]]
     frames: list[Frame]
@@ -55,6 +56,7 @@ class Prepared(msgspec.Struct):
     sequences: dict[tuple[str, str, str], list[int]]
     corrupt: list[tuple[Record, str]]
     patterns: list[KeptPattern] = []
+    told: list[ToldFrame] = []
 
     @property
     def token(self) -> str:
@@ -76,8 +78,12 @@ class Prepared(msgspec.Struct):
         own = self.frames_of(partition)
         return range(own[0].start, own[-1].end) if own else range(0)
 
+    def first_frame_of(self, partition: Partition) -> int:
+        """Where the partition's frames begin in `frames`."""
+        return bisect_left(self.frames, partition, key=_partition_of)
+
     def frames_of(self, partition: Partition) -> list[Frame]:
-        start = bisect_left(self.frames, partition, key=_partition_of)
+        start = self.first_frame_of(partition)
         return self.frames[start : bisect_right(self.frames, partition, lo=start, key=_partition_of)]
 
 
@@ -118,13 +124,29 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
             continue
         limits = rules.limits(header.received_ns)
         frame = Frame(record.partition, record.offset, header, len(prepared.events), 0)
-        if header.app:
+        if header.kind:
+            if not _add_notices(prepared, frame, body):
+                prepared.corrupt.append((record, f"this version knows no notices of the kind {header.kind[:80]!r}"))
+        elif header.app:
             _add_app_frame(prepared, frame, body, limits, rules.numbers_of_http or header.source == "udp")
         else:
             _add_keyed_frame(prepared, frame, body, limits, app_of_key)
         frame.end = len(prepared.events)
         prepared.frames.append(frame)
     return prepared
+
+
+def _add_notices(prepared: Prepared, frame: Frame, body: bytes) -> bool:
+    """Whether the frame's kind is known here."""
+    header, partition = frame.header, frame.partition
+    found = read_frame(header, body, partition, len(prepared.frames))
+    if found is None:
+        return False
+    told, samples = found
+    prepared.told.append(told)
+    if samples:
+        prepared.tally(partition, header.app).samples.extend(samples)
+    return True
 
 
 def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits, numbered: bool) -> None:

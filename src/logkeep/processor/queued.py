@@ -16,23 +16,31 @@ def balance(
     uncommitted: Callable[[], Iterable[Record]],
     snapshot: Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]],
 ) -> tuple[AppLedger, int]:
-    """The ledger of `app` and the number of its events still queued, of one moment.
+    """The ledger of `app` and the number of its events still queued, of one moment; queued notices are in `received`.
 
     The queue is read first and the ledger after it, so that what was processed in between is told by its offset and
     not counted twice. Frames that name no app (datagrams: each event names its key) count for every app that asks:
     whose they are is known once they are processed.
     """
-    waiting = [(record.partition, record.offset, count) for record in uncommitted() if (count := _count(record, app))]
+    waiting = [(record.partition, record.offset, *_count(record, app)) for record in uncommitted()]
     apps, offsets = snapshot()
-    queued = sum(count for partition, offset, count in waiting if offset >= offsets.get(partition, 0))
+    queued = 0
     ledger = apps.get(app, AppLedger()).copy()
+    for partition, offset, kind, count in waiting:
+        if not count or offset < offsets.get(partition, 0):
+            continue
+        if kind:
+            ledger.notices_of(kind).received += count
+        else:
+            queued += count
     ledger.received += queued
     return ledger, queued
 
 
-def _count(record: Record, app: str) -> int:
+def _count(record: Record, app: str) -> tuple[str, int]:
+    """The kind of notices, "" for events, and how many of them are the app's."""
     try:
         header = read_frame_header(record.payload)
     except CorruptData:
-        return 0
-    return header.count + sum(header.rejected.values()) if header.app in ("", app) else 0
+        return "", 0
+    return header.kind, header.count + sum(header.rejected.values()) if header.app in ("", app) else 0

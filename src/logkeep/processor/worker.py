@@ -15,6 +15,7 @@ from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.feed.port import Publisher
+from logkeep.metastore.database import Database
 from logkeep.metastore.erasures import Erasure
 from logkeep.metastore.samples import Samples
 from logkeep.patterns.grouper import Grouper
@@ -23,6 +24,7 @@ from logkeep.processor.chores import Chores, set_missing
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import AppLedger
 from logkeep.processor.marks import GROUP, Marks
+from logkeep.processor.notices import Notices
 from logkeep.processor.numbers import Numbers
 from logkeep.processor.patience import Patience, Stopped
 from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
@@ -53,6 +55,7 @@ class Processor:
         store: Store,
         app_of_key: AppOfKey,
         samples: Samples,
+        database: Database,
         settings: Settings,
         clock: Clock,
         telemetry: Telemetry,
@@ -71,9 +74,10 @@ class Processor:
         self._patience = Patience(self._stop, telemetry)
         self._marks = Marks(queue, clock)
         self._numbers = Numbers(queue, self._marks, clock)
+        self._notices = Notices(database, telemetry)
         self._batches = Batches(
             queue=queue, store=store, marks=self._marks, samples=samples, clock=clock,
-            telemetry=telemetry, feed=feed, patience=self._patience,
+            telemetry=telemetry, feed=feed, patience=self._patience, notices=self._notices,
         )  # fmt: skip
         self._chores = Chores(
             queue=queue, store=store, marks=self._marks, rules=self._rules, clock=clock, telemetry=telemetry,
@@ -127,7 +131,9 @@ class Processor:
         """What is owned is as it was left, and nothing of it is half done."""
         self._load()
         self._chores.finish()
+        self._notices.finishing()
         self._batches.finish(self._prepare_again)
+        self._notices.begin(self._marks.owner, self._marks.offsets())
         self._numbers.load(self._prepare)
         self._queue.rewind(GROUP)
         owner = self._marks.owner

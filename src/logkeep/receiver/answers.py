@@ -21,12 +21,13 @@ _reasons = {status.value: status.phrase for status in HTTPStatus}
 _encode = msgspec.json.Encoder().encode
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """The body of an answer to events."""
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of an answer to events or records. ids: of what was accepted, where its sender needs them."""
 
     accepted: int
     rejected: Sequence[Rejected]
-    durable: str = "disk"
+    durable: str
+    ids: Sequence[str] = ()
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -55,11 +56,11 @@ class Answers:
             answer = self.accepted[count] = self.make(202, b'{"accepted":%d,"rejected":[],"durable":"disk"}' % count)
         return answer
 
-    def some_rejected(self, count: int, rejected: Sequence[Rejected]) -> bytes:
-        """202 when at least one event was accepted, else 400 with the first reason as its error."""
+    def some_rejected(self, count: int, rejected: Sequence[Rejected], *, ids: Sequence[str] = ()) -> bytes:
+        """202 when at least one was accepted, else 400 with the first reason as its error."""
         if count:
-            return self.make(202, _encode(Outcome(count, rejected)))
-        error = {"code": rejected[0].reason, "message": f"no event was accepted; the first: {rejected[0].message}"}
+            return self.make(202, _encode(Outcome(count, rejected, "disk", ids)))
+        error = {"code": rejected[0].reason, "message": f"nothing was accepted; the first: {rejected[0].message}"}
         return self.make(400, _encode(Refused(0, rejected, "disk", error)))
 
     def error(

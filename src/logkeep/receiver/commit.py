@@ -36,7 +36,8 @@ class Exchange:
     answer: the bytes to send once it is this exchange's turn, None while it is not decided. close: the connection ends
     with it; keep_alive: it is told that it does not. held: bytes of the process's memory it accounts for. wire_bytes:
     its body as it was sent. Of a request with events: app, body (exactly the accepted ones), form, encoding of `body`,
-    count, what was rejected, and batch_id when the sender made it repeatable.
+    count, what was rejected, and batch_id when the sender made it repeatable or is told ids. kind: of notices, "" for
+    events; ids: of those, when the answer tells them.
     """
 
     __slots__ = (
@@ -50,8 +51,11 @@ class Exchange:
         "encoding",
         "form",
         "held",
+        "ids",
         "keep_alive",
+        "kind",
         "rejected",
+        "repeatable",
         "samples",
         "wire_bytes",
     )
@@ -66,6 +70,9 @@ class Exchange:
         self.rejected: Sequence[Rejected] = ()
         self.samples: tuple[RejectedSample, ...] = ()
         self.batch_id = ""
+        self.repeatable = False
+        self.kind = ""
+        self.ids: tuple[str, ...] = ()
         self.held = 0
         self.wire_bytes = 0
         self.answer: bytes | None = None
@@ -79,6 +86,7 @@ class Exchange:
             and self.encoding == "plain"
             and not self.rejected
             and not self.batch_id
+            and not self.kind
             and len(self.body) <= SHARED_BODY_BYTES_MAX
         )
 
@@ -137,7 +145,8 @@ def _own_frame(exchange: Exchange, received_ns: int, batch_id: str) -> bytes:
         encoding="zstd" if exchange.encoding == "zstd" else "plain",
         rejected=count_reasons(exchange.rejected),
         samples=exchange.samples,
-        repeatable=bool(exchange.batch_id),
+        repeatable=exchange.repeatable,
+        kind=exchange.kind,
     )
     return pack_frame(header, exchange.body)
 
@@ -162,7 +171,7 @@ class Committer:
     ) -> None:
         self._queue, self._partition, self._clock, self._on_done = queue, partition, clock, on_done
         self._telemetry = telemetry
-        self._batch_ids = BatchIds(clock)
+        self.batch_ids = BatchIds(clock)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Exchange] = []
         self._under_way = False
@@ -237,7 +246,7 @@ class Committer:
 
     def _append(self, batch: list[Exchange]) -> BackendUnavailable | None:
         try:
-            self._queue.append(self._partition, frames_of(batch, self._clock.now_ns(), self._batch_ids))
+            self._queue.append(self._partition, frames_of(batch, self._clock.now_ns(), self.batch_ids))
         except BackendUnavailable as error:
             _log.warning("cannot commit", partition=self._partition, requests=len(batch), reason=error.message)
             return error
@@ -255,8 +264,10 @@ class Committer:
         self._telemetry["intake_commit_requests"].observe(len(batch))
         if error is not None:
             return
-        self._accepted.inc(sum(exchange.count for exchange in batch))
+        self._accepted.inc(sum(exchange.count for exchange in batch if not exchange.kind))
         self._bytes.inc(sum(exchange.wire_bytes for exchange in batch))
         for exchange in batch:
+            if exchange.kind:
+                self._telemetry["intake_notices_accepted"].labels(exchange.kind).inc(exchange.count)
             for reason, count in count_reasons(exchange.rejected).items() if exchange.rejected else ():
                 self._telemetry["intake_events_rejected"].labels(reason).inc(count)

@@ -12,7 +12,9 @@ from typing import Any
 import httptools
 
 from logkeep.decode.body import encoding_of
+from logkeep.decode.frame import event_id
 from logkeep.decode.native import count_flawless
+from logkeep.decode.notices import KINDS
 from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuotaExceeded
 from logkeep.receiver.answers import CONTINUE, without_body
@@ -324,7 +326,7 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method()
         if self._url != EVENTS_URL or method != b"POST":
             self._route, query = route_of(method, self._url)
-            if not self._route.takes_events:
+            if not self._route.takes_body:
                 self._discard = True
                 return
         self._sender = intake.admission.sender_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
@@ -351,7 +353,7 @@ class Connection(asyncio.Protocol):
         """The request is read to its end."""
         head, intake, route = self._head, self._intake, self._route
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
-        if not route.takes_events:
+        if not route.takes_body:
             self._serve(route, exchange)
             return
         plain = b"content-encoding" not in head and b"idempotency-key" not in head
@@ -368,10 +370,12 @@ class Connection(asyncio.Protocol):
             body,
             encoding_of(head.get(b"content-encoding", b"").decode("latin-1")),
             head.get(b"idempotency-key"),
-            None if route is EVENTS else route.session,
-            None if route is EVENTS else route.key,
-            intake.limiter is not None and intake.limiter.limits(sender.app),
+            route.session if route.name == "replace" else None,
+            route.key if route.name == "replace" else None,
+            limited=not route.kind and intake.limiter is not None and intake.limiter.limits(sender.app),
+            kind=route.kind,
         )
+        exchange.kind = route.kind
         intake.readers.read(sent, lambda result: self._submit(exchange, sender, address, result))
 
     def _submit(self, exchange: Exchange, sender: Sender, address: str, result: Result) -> None:
@@ -384,6 +388,9 @@ class Connection(asyncio.Protocol):
         exchange.body, exchange.count, exchange.form = result.body, checked.count, checked.form
         exchange.encoding = "zstd" if result.compressed else "plain"
         exchange.rejected, exchange.samples, exchange.batch_id = checked.rejected, checked.samples, result.batch_id
+        exchange.repeatable = bool(result.batch_id)
+        if exchange.kind:
+            self._name_notices(exchange)
         more = max(0, len(result.body) - exchange.held)
         exchange.held += more
         intake.pending_bytes += more
@@ -396,6 +403,12 @@ class Connection(asyncio.Protocol):
             return ""
         peer = self._transport.get_extra_info("peername")
         return intake.proxies.client(str(peer[0]) if peer else "", forwarded)
+
+    def _name_notices(self, exchange: Exchange) -> None:
+        """Their ids are told in the answer, so they are made before the commit."""
+        if KINDS[exchange.kind].answers_ids:
+            exchange.batch_id = exchange.batch_id or self._intake.committer.batch_ids.next()
+            exchange.ids = tuple(event_id(exchange.batch_id, index) for index in range(exchange.count))
 
     def _serve(self, route: Route, exchange: Exchange) -> None:
         """Everything but events."""

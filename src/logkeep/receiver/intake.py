@@ -87,7 +87,7 @@ class Intake:
     def submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         """Towards the commit, unless a limit stands before all of it."""
         limiter = self.limiter
-        if limiter is not None and limiter.limits(sender.app):
+        if limiter is not None and not exchange.kind and limiter.limits(sender.app):
             try:
                 limit(exchange, limiter, sender, address)
             except QuotaExceeded as error:
@@ -149,8 +149,8 @@ class Intake:
         ready = self.answers.accepted
         flawless = 0
         for exchange in batch:
-            if exchange.rejected:
-                answer = self.answers.some_rejected(exchange.count, exchange.rejected)
+            if exchange.rejected or exchange.ids:
+                answer = self.answers.some_rejected(exchange.count, exchange.rejected, ids=exchange.ids)
                 self.settle(exchange, self._with_limits(exchange, answer))
                 continue
             flawless += 1

@@ -10,6 +10,7 @@ import msgspec
 
 from logkeep.decode.body import Encoding, inflate
 from logkeep.decode.native import Checked, check_body
+from logkeep.decode.notices import KINDS, check_notices
 from logkeep.decode.split import replace_lone_surrogates
 from logkeep.errors import InputError
 from logkeep.settings import Intake as IntakeSettings
@@ -30,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 class SentBody(msgspec.Struct, frozen=True):
     """A request as it came. session and key: of the address, when it replaces one key's value, else None. limited: some
-    of its events may have to be left out, so its body is kept plain."""
+    of its events may have to be left out, so its body is kept plain. kind: of the notices it holds, "" for events."""
 
     app: str
     body: bytes
@@ -39,6 +40,7 @@ class SentBody(msgspec.Struct, frozen=True):
     session: str | None = None
     key: str | None = None
     limited: bool = False
+    kind: str = ""
 
     @property
     def fits_inline(self) -> bool:
@@ -71,6 +73,9 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
             raise
     else:
         plain = inflate(sent.body, sent.encoding, bytes_max=bytes_max)
+    if sent.kind:
+        checked = check_notices(plain, KINDS[sent.kind])
+        return PreparedBody(checked, checked.body, False, _batch_id(sent, plain))
     if sent.session is not None:
         plain = replacing_event(plain, sent.session, sent.key or "")
     checked = check_body(plain, event_bytes_max=settings.event_bytes_max, events_max=settings.events_max)
@@ -113,7 +118,7 @@ def _batch_id(sent: SentBody, plain: bytes) -> str:
         )
         raise InputError(message, code="bad_idempotency_key")
     digest = blake2b(digest_size=12)
-    for part in (sent.app.encode(), key, plain):
+    for part in (sent.app.encode(), key, plain, *([sent.kind.encode()] if sent.kind else [])):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()

@@ -5,22 +5,24 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from logkeep.decode.notices import KINDS
 from logkeep.errors import InputError
 
-Name = Literal["events", "replace", "live", "ready", "metrics", "preflight"]
+Name = Literal["events", "replace", "notices", "live", "ready", "metrics", "preflight"]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """session, key: of `replace`, decoded. head_only: HEAD, so the answer has no body."""
+    """session, key: of `replace`, decoded. kind: of `notices`. head_only: HEAD, so the answer has no body."""
 
     name: Name
     session: str = ""
     key: str = ""
     head_only: bool = False
+    kind: str = ""
 
     @property
-    def takes_events(self) -> bool:
-        return self.name in ("events", "replace")
+    def takes_body(self) -> bool:
+        return self.name in ("events", "replace", "notices")
 
 
 class MethodNotAllowed(InputError):
@@ -35,6 +37,7 @@ class MethodNotAllowed(InputError):
 
 EVENTS = Route("events")
 EVENTS_URL = b"/v1/events"
+_NOTICES = {kind.path: Route("notices", kind=name) for name, kind in KINDS.items()}
 _READ_ONLY: dict[bytes, Name] = {b"/health/live": "live", b"/health/ready": "ready", b"/metrics": "metrics"}
 
 
@@ -46,6 +49,9 @@ def route_of(method: bytes, url: bytes) -> tuple[Route, bytes]:
     if path == EVENTS_URL:
         _expect_method(method, path, b"POST")
         return EVENTS, query
+    if path in _NOTICES:
+        _expect_method(method, path, b"POST")
+        return _NOTICES[path], query
     if path in _READ_ONLY:
         _expect_method(method, path, b"GET", b"HEAD")
         return Route(_READ_ONLY[path], head_only=method == b"HEAD"), query

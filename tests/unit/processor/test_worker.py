@@ -97,6 +97,7 @@ class Bench:
             store=store or self.store,
             app_of_key={"key": APP}.get,
             samples=self.samples,
+            database=self.database,
             settings=Settings(processor=chosen),
             clock=clock or SystemClock(),
             telemetry=TELEMETRY,

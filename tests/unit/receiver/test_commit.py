@@ -41,7 +41,7 @@ def test_arrays_compressed_repeatable_and_rejecting_requests_have_frames_of_thei
     first, second, third, fourth = frames(
         exchange("a", b"[1]", form="json"),
         exchange("a", b"zzz", 7, encoding="zstd"),
-        exchange("a", b"1", batch_id="0" * 24),
+        exchange("a", b"1", batch_id="0" * 24, repeatable=True),
         exchange("a", b"", 0, rejected=rejected, samples=(sample,)),
     )
     ids = [header.batch_id for header, _ in (first, second, fourth)]

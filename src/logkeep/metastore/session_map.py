@@ -1,0 +1,159 @@
+"""Which session a user or device had, and when; and what is told of a session.
+
+A row of the map says that a user or device was seen in a session, first and last. Rows only ever widen, so any number
+of processors may tell what they saw in any order, and again. Names are found by hashes: they may be longer than an
+index takes, and hold any character.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Literal
+
+import msgspec
+
+from logkeep.event import Scalar
+from logkeep.metastore.applied import in_list
+from logkeep.metastore.database import Transaction
+
+WhoKind = Literal["user", "device"]
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """A user or device was seen in this session from `from_ns` to `last_ns`, both included."""
+
+    session: str
+    from_ns: int
+    last_ns: int
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """who: as `who_of` names them."""
+
+    who: str
+    app: str
+    span: Span
+
+
+def who_of(app: str, kind: WhoKind, name: str) -> str:
+    return _hash(kind, app, name)
+
+
+def sid_of(app: str, session: str) -> str:
+    return _hash("session", app, session)
+
+
+def _hash(*parts: str) -> str:
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(4, "little") + data)
+    return digest.hexdigest()
+
+
+def widen(transaction: Transaction, seen: Iterable[Seen]) -> None:
+    """The map knows of `seen` too, in whatever order it is told."""
+    merged: dict[tuple[str, str], Span] = {}
+    for one in seen:
+        place = (one.who, sid_of(one.app, one.span.session))
+        merged[place] = _joined(merged.get(place), one.span)
+    known = {
+        (str(who), str(sid)): (int(from_ns), int(last_ns))
+        for who, sid, from_ns, last_ns in in_list(
+            transaction,
+            "SELECT who, sid, from_ns, last_ns FROM session_map WHERE who IN",
+            sorted({who for who, _ in merged}),
+        )
+    }
+    fresh: list[dict[str, Any]] = []
+    wider: list[dict[str, Any]] = []
+    for (who, sid), span in sorted(merged.items()):
+        row = {"who": who, "sid": sid, "first": span.from_ns, "last": span.last_ns}
+        found = known.get((who, sid))
+        if found is None:
+            fresh.append(row | {"session": span.session.encode("utf-8", "surrogatepass")})
+        elif span.from_ns < found[0] or span.last_ns > found[1]:
+            wider.append(row)
+    _insert(transaction, fresh)
+    if wider:
+        transaction.change_many(
+            "UPDATE session_map SET from_ns = CASE WHEN :first < from_ns THEN :first ELSE from_ns END, "
+            "last_ns = CASE WHEN :last > last_ns THEN :last ELSE last_ns END WHERE who = :who AND sid = :sid",
+            wider,
+        )
+
+
+def _insert(transaction: Transaction, fresh: list[dict[str, Any]]) -> None:
+    if fresh:
+        transaction.change_many(
+            "INSERT INTO session_map (who, sid, session, from_ns, last_ns) "
+            "VALUES (:who, :sid, :session, :first, :last)",
+            fresh,
+        )
+
+
+def _joined(known: Span | None, span: Span) -> Span:
+    if known is None:
+        return span
+    return Span(span.session, min(known.from_ns, span.from_ns), max(known.last_ns, span.last_ns))
+
+
+def spans_of(transaction: Transaction, who: Sequence[str]) -> dict[str, list[Span]]:
+    """Of each of `who`, where they were seen; [] of those that are not known."""
+    found: dict[str, list[Span]] = {one: [] for one in who}
+    sql = "SELECT who, session, from_ns, last_ns FROM session_map WHERE who IN"
+    for one, session, from_ns, last_ns in in_list(transaction, sql, list(found)):
+        found[str(one)].append(Span(_text(session), int(from_ns), int(last_ns)))
+    return found
+
+
+def _text(data: Any) -> str:
+    return bytes(data).decode("utf-8", "surrogatepass")
+
+
+# ── what is told of a session ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class KnownSession(msgspec.Struct, frozen=True):
+    """user, device: the last that were told; "" for none. Times ns UTC."""
+
+    session: str
+    user: str
+    device: str
+    attributes: dict[str, Scalar]
+    from_ns: int
+    last_ns: int
+
+
+def told(transaction: Transaction, app: str, session: str, *, time_ns: int, user: str, device: str,
+         attributes: Mapping[str, Scalar]) -> None:  # fmt: skip
+    """What was told last counts; attributes that were told before and are not named now stay."""
+    sid, known = sid_of(app, session), known_session(transaction, app, session)
+    row: dict[str, Any] = {
+        "sid": sid,
+        "user": (user or (known.user if known else "")).encode("utf-8", "surrogatepass"),
+        "device": (device or (known.device if known else "")).encode("utf-8", "surrogatepass"),
+        "attributes": msgspec.json.encode({**(known.attributes if known else {}), **attributes}),
+        "first": min(time_ns, known.from_ns) if known else time_ns,
+        "last": max(time_ns, known.last_ns) if known else time_ns,
+    }
+    if known is not None:
+        transaction.change(
+            "UPDATE sessions SET user_id = :user, device = :device, attributes = :attributes, from_ns = :first, "
+            "last_ns = :last WHERE sid = :sid",
+            **row,
+        )
+        return
+    transaction.change(
+        "INSERT INTO sessions (sid, app, session, user_id, device, attributes, from_ns, last_ns) "
+        "VALUES (:sid, :app, :session, :user, :device, :attributes, :first, :last)",
+        app=app, session=session.encode("utf-8", "surrogatepass"), **row,
+    )  # fmt: skip
+
+
+def known_session(transaction: Transaction, app: str, session: str) -> KnownSession | None:
+    sql = "SELECT session, user_id, device, attributes, from_ns, last_ns FROM sessions WHERE sid = :sid"
+    for name, user, device, attributes, from_ns, last_ns in transaction.rows(sql, sid=sid_of(app, session)):
+        return KnownSession(
+            _text(name), _text(user), _text(device), msgspec.json.decode(bytes(attributes)), int(from_ns), int(last_ns)
+        )
+    return None

@@ -1,0 +1,51 @@
+"""What is done with each kind of notice (decode/notices.py): the row of its name here.
+
+An applier gets the notices of one batch in their order, and changes the metastore in the transaction it is given: that
+is done once for each notice, whatever is killed. It works on what it is given in a few statements, asks no one else,
+and does not raise for what stands in a notice: what can be wrong with one is told to its sender by its type.
+"""
+
+from collections.abc import Sequence
+
+from logkeep.clock import NS_PER_DAY, NS_PER_S
+from logkeep.decode.notices import KINDS
+from logkeep.metastore import session_map
+from logkeep.metastore.applied import Applier, Told
+from logkeep.metastore.database import Transaction
+from logkeep.metastore.session_map import Seen, Span, who_of
+from logkeep.processor.normalise import time_from
+
+PAST_NS, FUTURE_NS = 30 * NS_PER_DAY, 600 * NS_PER_S  # of a session's time, measured from when it was told
+
+
+def apply_sessions(transaction: Transaction, notices: Sequence[Told]) -> None:
+    session_map.widen(transaction, [seen for one in notices for seen in seen_in(one)])
+    for one in notices:
+        notice = one.notice
+        session_map.told(
+            transaction, one.app, notice.session, time_ns=session_time(one), user=notice.user or "",
+            device=notice.device or "", attributes=notice.attributes or {},
+        )  # fmt: skip
+
+
+def seen_in(one: Told) -> list[Seen]:
+    """What the notice of a session says about its user and its device."""
+    notice, time_ns = one.notice, session_time(one)
+    span = Span(notice.session, time_ns, time_ns)
+    named = (("user", notice.user), ("device", notice.device))
+    return [Seen(who_of(one.app, kind, name), one.app, span) for kind, name in named if name]  # type: ignore[arg-type]
+
+
+def session_time(one: Told) -> int:
+    """From when on; a time that nobody can read or believe is no time."""
+    sent = one.notice.time
+    time_ns = time_from(sent) if sent is not None else None
+    if time_ns is None or not one.received_ns - PAST_NS <= time_ns <= one.received_ns + FUTURE_NS:
+        return one.received_ns
+    return time_ns
+
+
+APPLIERS: dict[str, Applier] = {
+    "sessions": apply_sessions,
+}
+assert APPLIERS.keys() == KINDS.keys(), "every kind of notice has an applier"

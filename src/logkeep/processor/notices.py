@@ -1,0 +1,103 @@
+"""The notices of a batch, from their frames to the metastore, with their account in the ledger.
+
+They are applied before the batch's events are written: a session that is told and an event that needs it may come
+together. Order: of one partition as they came.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from logkeep.decode.frame import FrameHeader, RejectedSample, event_id
+from logkeep.decode.notices import KINDS, decode_notices
+from logkeep.metastore.applied import Applied, Told
+from logkeep.metastore.database import Database, Transaction
+from logkeep.processor.appliers import APPLIERS
+from logkeep.processor.ledger import NoticeLedger
+from logkeep.queue.port import Offset, Ownership, Partition
+from logkeep.telemetry import Telemetry, get_logger
+
+TOPIC = "notices"
+
+log = get_logger("processor")
+
+
+class ToldFrame(msgspec.Struct, frozen=True):
+    """The notices of one frame. index: of the frame in the batch. rejected: by reason, beside `notices`."""
+
+    partition: Partition
+    index: int
+    kind: str
+    app: str
+    notices: Sequence[Told]
+    rejected: dict[str, int]
+
+    def account(self, *, repeated: bool) -> NoticeLedger:
+        """What it adds to the ledger. repeated: it came under an Idempotency-Key that was seen before."""
+        count, rejected = len(self.notices), dict(self.rejected)
+        if repeated and count:
+            rejected["duplicate"] = count
+        return NoticeLedger(count + sum(self.rejected.values()), 0 if repeated else count, rejected)
+
+
+def read_frame(
+    header: FrameHeader, body: bytes, partition: Partition, index: int
+) -> tuple[ToldFrame, list[RejectedSample]] | None:
+    """None: this version knows no such kind."""
+    kind = KINDS.get(header.kind)
+    if kind is None:
+        return None
+    decoded = decode_notices(body, kind)
+    notices = [
+        Told(header.app, event_id(header.batch_id, place), header.received_ns, notice)
+        for place, notice in zip(decoded.indexes, decoded.notices, strict=True)
+    ]
+    rejected = dict(header.rejected)
+    if decoded.refused:
+        rejected["bad_notice"] = rejected.get("bad_notice", 0) + len(decoded.refused)
+    samples = [*header.samples, *(RejectedSample("bad_notice", message, text) for _, message, text in decoded.refused)]
+    return ToldFrame(partition, index, header.kind, header.app, notices, rejected), samples
+
+
+class Notices:
+    """For the thread that writes the store."""
+
+    def __init__(self, database: Database, telemetry: Telemetry) -> None:
+        self._applied, self._telemetry = Applied(database, TOPIC), telemetry
+        self._begun: tuple[Ownership, Mapping[Partition, Offset]] | None = None
+
+    def begin(self, owner: Ownership, offsets: Mapping[Partition, Offset]) -> None:
+        """Call with the marks of what is owned, nothing of it being half done."""
+        self._begun = owner, dict(offsets)
+
+    def finishing(self) -> None:
+        """Call before what was half done is finished: its place may be ahead of the marks."""
+        self._begun = None
+
+    def _look_for_another_queue(self) -> None:
+        """Once, when there is something to apply: a start must not wait for the metastore."""
+        if self._begun is None:
+            return
+        owner, offsets = self._begun
+        owned = {name: until for name, until in self._applied.places().items() if owner.has(name)}
+        replaced = {name: offsets.get(name, 0) for name, until in owned.items() if until > offsets.get(name, 0)}
+        if replaced:
+            log.warning("the queue is another one than before: it counts anew", partitions=sorted(replaced))
+            self._applied.rewind(replaced)
+        self._begun = None
+
+    def apply(self, frames: Sequence[ToldFrame], ends: Mapping[Partition, Offset]) -> None:
+        """What `frames` tell is durable in the metastore, once. ends: of the batch. Raises BackendUnavailable."""
+        if not frames:
+            return
+        self._look_for_another_queue()
+
+        def work(transaction: Transaction, fresh: set[Partition]) -> None:
+            for kind, applier in APPLIERS.items():
+                told = [one for f in frames if f.kind == kind and f.partition in fresh for one in f.notices]
+                if told:
+                    applier(transaction, told)
+
+        self._applied.once({frame.partition: ends[frame.partition] for frame in frames}, work)
+        for frame in frames:
+            self._telemetry["processor_notices_applied"].labels(frame.kind).inc(len(frame.notices))
