@@ -22,10 +22,14 @@ from logkeep.event import Event
 from logkeep.feed.hub import Hub
 from logkeep.feed.polling import PollingFeed
 from logkeep.metastore.accounts import sha256_of
+from logkeep.metastore.devices import Devices
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.issue_rows import Issues
 from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Credential
+from logkeep.metastore.remote import Remote
 from logkeep.metastore.sign_ins import SignIns
+from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Store
@@ -98,6 +102,10 @@ class Reading:
             self.database, chosen.limits, self.clock, refresh_s=3600, retention_days=chosen.store.retention_days
         )
         self.counters = LocalCounters(Path(self._folder.name, "counters"), self.clock)
+        self.told = Told(
+            Devices(self.database), Remote(self.database, self.clock, refresh_s=3600), Issues(self.database, self.clock)
+        )
+        self.told.remote.look()
         self.degraded: list[str] = []
         self._batches = 0
         self.app = self._make(settings or Settings())
@@ -111,6 +119,7 @@ class Reading:
             erasures=self.erasures,
             limits=self.limits,
             counters=self.counters,
+            told=self.told,
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,

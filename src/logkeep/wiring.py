@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
 from logkeep.wiring_limits import limiting, open_counters, open_limits, sender_of_key
+from logkeep.wiring_stores import opened_store
 
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from logkeep.feed.port import Feed, Publisher
     from logkeep.metastore.erasures import Erasures
     from logkeep.metastore.limits import AppLimits
+    from logkeep.metastore.told import Told
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
 
@@ -158,6 +160,7 @@ def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
 
 
 def _run_receiver(index: int, settings: Settings) -> None:
+    from logkeep.metastore.told import open_remote
     from logkeep.receiver.process import run_http_receiver
 
     telemetry = Telemetry()
@@ -169,10 +172,12 @@ def _run_receiver(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, partition) as accounts,
         limiting(settings, database, telemetry) as limiter,
+        closing(open_remote(settings.metastore, database)) as remote,
     ):
         run_http_receiver(
-            settings, queue=queue, partition=partition, metastore=accounts, telemetry=telemetry, limiter=limiter
-        )
+            settings, queue=queue, partition=partition, metastore=accounts, telemetry=telemetry, limiter=limiter,
+            configurations=remote.configurations,
+        )  # fmt: skip
 
 
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
@@ -229,10 +234,11 @@ class _Server(Protocol):
 
 def _run_keeper(index: int, settings: Settings) -> None:
     """Processor, store and API in one process: where the store is embedded, its folder cannot be shared."""
-    opening = _begun(lambda: _opened_store(settings))  # while this thread imports: a third of a start
+    opening = _begun(lambda: opened_store(settings))  # while this thread imports: a third of a start
     from logkeep.api.app import create_api
     from logkeep.feed.hub import Hub
     from logkeep.feed.polling import PollingFeed
+    from logkeep.metastore.told import open_told
     from logkeep.processor.marks import GROUP
 
     with (
@@ -242,6 +248,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         closing(_erasures(settings, database).open()) as erasures,
         closing(open_limits(settings, database)) as limits,
         closing(open_counters(settings)) as counters,
+        closing(open_told(settings.metastore, database)) as told,
         closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         ExitStack() as stack,
@@ -264,6 +271,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             erasures=erasures,
             limits=limits,
             counters=counters,
+            told=told,
             ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -339,7 +347,7 @@ def _run_processor(index: int, settings: Settings) -> None:
     from logkeep.processor.process import run_processor
 
     with (
-        closing(_opened_store(settings)) as store,
+        closing(opened_store(settings)) as store,
         open_database(settings) as database,
         open_accounts(settings, database, f"processor-{settings.processor.port}") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
@@ -364,7 +372,7 @@ def _run_api(index: int, settings: Settings) -> None:
             "the folder of the embedded store is one process's alone, so an API beside it cannot read; use "
             "`logkeep serve`, or a store that can be shared (store.kind)"
         )
-    with closing(_opened_store(settings)) as store:
+    with closing(opened_store(settings)) as store:
         serve_api(settings, store)
 
 
@@ -375,12 +383,14 @@ def serve_api(settings: Settings, store: Store) -> None:
     """
     from logkeep.api.app import create_api
     from logkeep.feed.polling import PollingFeed
+    from logkeep.metastore.told import open_told
 
     with (
         open_database(settings) as database,
         open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
         closing(open_limits(settings, database)) as limits,
         closing(open_counters(settings)) as counters,
+        closing(open_told(settings.metastore, database)) as told,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         closing(PollingFeed(store, SystemClock())) as feed,
@@ -394,6 +404,7 @@ def serve_api(settings: Settings, store: Store) -> None:
             erasures=_erasures(settings, database),
             limits=limits,
             counters=counters,
+            told=told,
             ledger=partial(_ledger, queue, partial(_snapshot, queue)),
             udp_loss=partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -462,6 +473,7 @@ def _backend(
     erasures: "Erasures",
     limits: "AppLimits",
     counters: "Counters",
+    told: "Told",
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
     queue_watch: QueueWatch,
@@ -487,6 +499,7 @@ def _backend(
         erasures=erasures,
         limits=limits,
         counters=counters,
+        told=told,
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,
@@ -518,61 +531,7 @@ def _api_server(api: Any, settings: Settings) -> "_Server":
 
 def open_store(settings: Settings) -> AbstractContextManager[Store]:
     """The store of a service that does not run: the embedded one's folder is one process's alone."""
-    return closing(_opened_store(settings))
-
-
-def _opened_store(settings: Settings) -> Store:
-    kind = settings.store.kind
-    if kind == "mongodb":
-        return _opened_mongodb(settings)
-    return _opened_embedded(settings) if kind == "embedded" else _opened_opensearch(settings, kind)
-
-
-def _opened_mongodb(settings: Settings) -> Store:
-    from logkeep.store.mongodb import MongoStore
-
-    mongodb = settings.mongodb
-    return MongoStore(
-        mongodb.url,
-        prefix=mongodb.database,
-        read_preference=mongodb.read_preference,
-        connect_timeout_s=mongodb.connect_timeout_s,
-        clock=SystemClock(),
-    )
-
-
-def _opened_opensearch(settings: Settings, product: Literal["opensearch", "elasticsearch"]) -> Store:
-    from logkeep.store.opensearch import OpenSearchStore
-    from logkeep.store.opensearch_client import Access
-    from logkeep.store.opensearch_schema import Layout
-
-    given = settings.opensearch
-    access = Access(
-        tuple(url.strip() for url in given.urls.split(",") if url.strip()),
-        product,
-        user=given.user,
-        password=given.password,
-        api_key=given.api_key,
-        ca_file=given.ca_file,
-        connections=settings.api.readers + given.bulk_requests + 2,
-    )
-    layout = Layout(given.index_prefix, given.shards, given.replicas)
-    return OpenSearchStore(
-        access, layout, preference=given.preference, bulk_requests=given.bulk_requests, clock=SystemClock()
-    )
-
-
-def _opened_embedded(settings: Settings) -> Store:
-    from logkeep.store.embedded import EmbeddedStore
-
-    return EmbeddedStore(
-        settings.folder / "store",
-        memory_bytes_max=settings.store.memory_bytes_max,
-        mark_cache_bytes=settings.store.mark_cache_bytes,
-        merge_threads=settings.store.merge_threads,
-        readers=settings.api.readers,
-        clock=SystemClock(),
-    )
+    return closing(opened_store(settings))
 
 
 def _begun(work: Callable[[], T]) -> Callable[[], T]:

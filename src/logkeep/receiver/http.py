@@ -19,7 +19,10 @@ from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuotaExceeded
 from logkeep.receiver.answers import CONTINUE, without_body
 from logkeep.receiver.commit import Exchange
+from logkeep.receiver.configured import DEVICE
+from logkeep.receiver.heads import HEADERS, PLAIN
 from logkeep.receiver.intake import Intake, KnownHead
+from logkeep.receiver.issue_links import issue_links
 from logkeep.receiver.limiter import Sender
 from logkeep.receiver.reading import PreparedBody, Result, SentBody
 from logkeep.receiver.routes import EVENTS, EVENTS_URL, MethodNotAllowed, Route, route_of
@@ -33,17 +36,6 @@ NOBODY = Sender("")
 
 _log = get_logger("receiver")
 
-_READ = (
-    b"Authorization", b"X-Logkeep-Key", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Expect",
-    b"Idempotency-Key", b"Connection", b"Upgrade", b"X-Forwarded-For",
-)  # fmt: skip
-_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length", b"x-forwarded-for"))
-_USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Content-Type", b"Origin", b"Referer")
-# Header names as they are usually written → the name in lower case, b"" for those nobody reads here. Others are looked
-# up in lower case.
-_HEADERS = {name: name.lower() for name in _READ} | {name.lower(): name.lower() for name in _READ}
-_HEADERS |= dict.fromkeys(_USUAL, b"") | {name.lower(): b"" for name in _USUAL}
-
 
 class Connection(asyncio.Protocol):
     """One connection. The parser calls the `on_…` methods; exchanges stand in `_exchanges` until they are answered."""
@@ -53,6 +45,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_closing",
         "_complete",
+        "_config",
         "_discard",
         "_early",
         "_exchanges",
@@ -101,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._in_head = False
         self._sender = NOBODY
+        self._config: bytes | None = None  # what the sender's device is told with the answer
         self._route: Route = EVENTS
         self._body: bytes | bytearray = b""
         self._discard = False
@@ -156,6 +150,7 @@ class Connection(asyncio.Protocol):
             return False
         exchange = Exchange(self, known.sender.app, body, count)
         exchange.form = form
+        exchange.config = known.config
         exchange.held = exchange.wire_bytes = known.body_bytes
         intake.pending_bytes += known.body_bytes
         self._active_s = intake.now_s
@@ -238,9 +233,9 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
-        known = _HEADERS.get(name)
+        known = HEADERS.get(name)
         if known is None:
-            known = _HEADERS.get(name.lower())
+            known = HEADERS.get(name.lower())
         if known:
             self._head[known] = value
 
@@ -286,6 +281,7 @@ class Connection(asyncio.Protocol):
         self._complete = self._known_head() if self._early is None else None
         if self._early is None:
             exchange = Exchange(self, self._sender.app)
+            exchange.config = self._config
             exchange.held = exchange.wire_bytes = self._held
             self._held = 0
             if not self._parser.should_keep_alive() or self._intake.draining:
@@ -304,11 +300,13 @@ class Connection(asyncio.Protocol):
         usual = (
             self._route is EVENTS
             and self._url == EVENTS_URL
-            and self._head.keys() <= _PLAIN
+            and self._head.keys() <= PLAIN
             and 0 < size <= self._intake.hot_bytes_max
             and self._parser.get_http_version() == "1.1"
         )
-        return KnownHead(self._sender, size, self._head.get(b"x-forwarded-for", b"")) if usual else None
+        if not usual:
+            return None
+        return KnownHead(self._sender, size, self._head.get(b"x-forwarded-for", b""), self._config)
 
     # --- one request ---
 
@@ -328,8 +326,12 @@ class Connection(asyncio.Protocol):
             self._route, query = route_of(method, self._url)
             if not self._route.takes_body:
                 self._discard = True
+                if self._route.name == "config":
+                    self._sender = self._admitted(query)
                 return
-        self._sender = intake.admission.sender_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
+        self._sender = self._admitted(query)
+        if DEVICE in head:
+            self._config = intake.configured.changed(self._sender.app, head)
         size = int(head.get(b"content-length", b"0"))
         if size > intake.settings.body_bytes_max:
             raise _body_too_large(size, intake.settings.body_bytes_max)
@@ -390,11 +392,16 @@ class Connection(asyncio.Protocol):
         exchange.rejected, exchange.samples, exchange.batch_id = checked.rejected, checked.samples, result.batch_id
         exchange.repeatable = bool(result.batch_id)
         if exchange.kind:
-            self._name_notices(exchange)
+            self._name_notices(exchange, result)
         more = max(0, len(result.body) - exchange.held)
         exchange.held += more
         intake.pending_bytes += more
         intake.submit(exchange, sender, address)
+
+    def _admitted(self, query: bytes) -> Sender:
+        """Raises InputError (401, 403)."""
+        head = self._head
+        return self._intake.admission.sender_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
 
     def _address(self, forwarded: bytes) -> str:
         """Whose request this is, "" where no limit asks for it."""
@@ -404,11 +411,12 @@ class Connection(asyncio.Protocol):
         peer = self._transport.get_extra_info("peername")
         return intake.proxies.client(str(peer[0]) if peer else "", forwarded)
 
-    def _name_notices(self, exchange: Exchange) -> None:
+    def _name_notices(self, exchange: Exchange, result: PreparedBody) -> None:
         """Their ids are told in the answer, so they are made before the commit."""
         if KINDS[exchange.kind].answers_ids:
             exchange.batch_id = exchange.batch_id or self._intake.committer.batch_ids.next()
             exchange.ids = tuple(event_id(exchange.batch_id, index) for index in range(exchange.count))
+            exchange.links = issue_links(result.issues, exchange.ids, self._intake.public_url)
 
     def _serve(self, route: Route, exchange: Exchange) -> None:
         """Everything but events."""
@@ -420,11 +428,22 @@ class Connection(asyncio.Protocol):
             return
         if route.name == "preflight":
             answer = answers.preflight()
+        elif route.name == "config":
+            answer = self._configuration()
         elif route.name == "live":
             answer = answers.make(200, b'{"status":"live"}')
         else:
             answer = self._readiness()
         intake.settle(exchange, without_body(answer) if route.head_only else answer)
+
+    def _configuration(self) -> bytes:
+        query = self._url.partition(b"#")[0].partition(b"?")[2]
+        try:
+            found = self._intake.configured.asked(self._sender.app, query, self._head.get(b"if-none-match"))
+        except LogkeepError as error:
+            return self._error(error)
+        headers = (("ETag", found.etag), ("Cache-Control", "private, no-cache"))
+        return self._intake.answers.make(304 if found.body is None else 200, found.body or b"", headers=headers)
 
     def _readiness(self) -> bytes:
         if self._intake.draining:

@@ -12,6 +12,7 @@ from logkeep.receiver.addresses import Proxies, networks
 from logkeep.receiver.admission import Admission
 from logkeep.receiver.answers import Answers, status_of, with_headers
 from logkeep.receiver.commit import Committer, Exchange
+from logkeep.receiver.configured import Configured
 from logkeep.receiver.limiter import Limiter, Sender
 from logkeep.receiver.limiting import limit
 from logkeep.receiver.reading import Readers
@@ -29,12 +30,14 @@ _log = get_logger("receiver")
 class KnownHead(msgspec.Struct, frozen=True, gc=False):
     """What a request's head said when it was parsed and admitted: whose events follow, in how many bytes.
 
-    forwarded: its X-Forwarded-For, whose worth depends on the connection.
+    forwarded: its X-Forwarded-For, whose worth depends on the connection. config: what the sender's device is told with
+    the answer.
     """
 
     sender: Sender
     body_bytes: int
     forwarded: bytes = b""
+    config: bytes | None = None
 
 
 class OpenConnection(Protocol):
@@ -50,9 +53,13 @@ class Intake:
 
     def __init__(
         self, settings: IntakeSettings, queue: Queue, partition: Partition, admission: Admission,
-        telemetry: Telemetry, clock: Clock, limiter: Limiter | None = None,
+        telemetry: Telemetry, clock: Clock, limiter: Limiter | None = None, configured: Configured | None = None,
+        public_url: str = "",
     ) -> None:  # fmt: skip
-        """limiter: None: nothing is limited."""
+        """limiter: None: nothing is limited. configured: None: nothing is known of remote control. public_url: where
+        people open API and pages."""
+        self.configured = configured or Configured(lambda: None, clock)
+        self.public_url = public_url
         self.settings = settings
         self.admission = admission
         self.limiter = limiter
@@ -150,12 +157,17 @@ class Intake:
         flawless = 0
         for exchange in batch:
             if exchange.rejected or exchange.ids:
-                answer = self.answers.some_rejected(exchange.count, exchange.rejected, ids=exchange.ids)
+                answer = self.answers.some_rejected(
+                    exchange.count, exchange.rejected, ids=exchange.ids, links=exchange.links, config=exchange.config
+                )
                 self.settle(exchange, self._with_limits(exchange, answer))
                 continue
             flawless += 1
             self.pending_bytes -= exchange.held
-            answer = ready.get(exchange.count) or self.answers.all_accepted(exchange.count)
+            if exchange.config is None:
+                answer = ready.get(exchange.count) or self.answers.all_accepted(exchange.count)
+            else:
+                answer = self.answers.accepted_with(exchange.count, exchange.config)
             exchange.answer = answer if self.limiter is None else self._with_limits(exchange, answer)
             exchange.connection.send_ready()
         self._accepted_requests.inc(flawless)

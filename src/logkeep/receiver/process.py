@@ -11,9 +11,11 @@ import uvloop
 
 from logkeep.clock import Clock, SystemClock
 from logkeep.errors import BackendUnavailable, InputError
+from logkeep.metastore.configuration import Configurations
 from logkeep.metastore.port import Credentials
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.admission import Admission
+from logkeep.receiver.configured import Configured
 from logkeep.receiver.http import Connection
 from logkeep.receiver.intake import Intake
 from logkeep.receiver.limiter import Limiter
@@ -42,6 +44,7 @@ def run_http_receiver(
     telemetry: Telemetry,
     clock: Clock | None = None,
     limiter: Limiter | None = None,
+    configurations: Callable[[], Configurations | None] = lambda: None,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Returns after SIGTERM or SIGINT, with every request in hand committed and answered.
@@ -65,6 +68,7 @@ def run_http_receiver(
                 telemetry,
                 clock or SystemClock(),
                 limiter,
+                configurations,
                 listening,
                 on_listening,
             )
@@ -100,6 +104,7 @@ async def _serve(
     telemetry: Telemetry,
     clock: Clock,
     limiter: Limiter | None,
+    configurations: Callable[[], Configurations | None],
     listening: socket.socket,
     on_listening: Callable[[int], None] | None,
 ) -> None:
@@ -107,7 +112,10 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    intake = Intake(settings.intake, queue, partition, Admission(metastore), telemetry, clock, limiter)
+    intake = Intake(
+        settings.intake, queue, partition, Admission(metastore), telemetry, clock, limiter,
+        Configured(configurations, clock), settings.public_url,
+    )  # fmt: skip
     intake.queue_problem = BackendUnavailable("the queue was not reached yet", code="not_ready")
     watching = asyncio.create_task(_watch_queue(intake, queue))
     if limiter is not None:
