@@ -35,6 +35,7 @@ from logkeep.telemetry import Telemetry, get_logger
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.port import Feed, Publisher
+    from logkeep.mail.port import Mail
     from logkeep.metastore.erasures import Erasures
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
@@ -149,7 +150,9 @@ def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
 
     def app_of_key(key: str) -> str | None:
         credential = accounts.last_known(key)
-        return credential.app if credential is not None and credential.scope == "write" else None
+        if credential is None or credential.scope != "write" or credential.origins:
+            return None  # a key for web pages alone: nothing that has no Origin may use it
+        return credential.app
 
     return app_of_key
 
@@ -240,6 +243,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             hub.begin_at(processor.last_arrival())
         alone = queue.owned(GROUP).partitions is None
         backend = _backend(
+            settings=settings,
             store=store,
             feed=feed,
             database=database,
@@ -365,6 +369,7 @@ def serve_api(settings: Settings, store: Store) -> None:
     ):
         _collect_garbage_rarely()
         backend = _backend(
+            settings=settings,
             store=store,
             feed=feed,
             database=database,
@@ -416,8 +421,19 @@ def _erasures(settings: Settings, database: Database) -> "Erasures":
     return Erasures(database, SystemClock(), refresh_s=settings.metastore.refresh_s)
 
 
+def open_mail(settings: Settings) -> "Mail":
+    if settings.mail.kind == "smtp":
+        from logkeep.mail.smtp import SmtpMail
+
+        return SmtpMail(settings.mail, clock=SystemClock())
+    from logkeep.mail.files import FileMail
+
+    return FileMail(settings.folder / "mail", sender=settings.mail.sender, disk=SystemDisk(), clock=SystemClock())
+
+
 def _backend(
     *,
+    settings: Settings,
     store: Store,
     feed: "Feed",
     database: Database,
@@ -428,8 +444,8 @@ def _backend(
     queue_watch: QueueWatch,
 ) -> "Backend":
     from logkeep.api.backend import Backend
+    from logkeep.metastore.directory import make_directory
     from logkeep.metastore.samples import Samples
-    from logkeep.metastore.sign_ins import SignIns
 
     samples = Samples(database, SystemClock())
 
@@ -444,7 +460,8 @@ def _backend(
         store=store,
         feed=feed,
         metastore=accounts,
-        sign_ins=SignIns(database),
+        directory=make_directory(database, SystemClock(), accounts.look),
+        mail=open_mail(settings),
         erasures=erasures,
         ledger=ledger,
         rejected=rejected,
