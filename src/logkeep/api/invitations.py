@@ -15,12 +15,11 @@ from logkeep.api.bodies import Body, Text, answer, nothing, told, when
 from logkeep.api.search import GivenContext
 from logkeep.api.sign_ins import COOKIE
 from logkeep.api.teams import GivenTeam
-from logkeep.clock import NS_PER_DAY
 from logkeep.errors import InputError
 from logkeep.mail import compose
 from logkeep.mail.port import Message
 from logkeep.metastore.audit import Actor
-from logkeep.metastore.links import RESET_S, Link
+from logkeep.metastore.links import INVITATION_S, RESET_S, Link
 from logkeep.metastore.people import Person
 from logkeep.metastore.roles import NOTHING, Role
 
@@ -245,7 +244,7 @@ def _reset_message(context: Context, address: str, email: str) -> Message | None
     if person is None or person.disabled_ns:
         return None
     secret = directory.links.ask_reset(Actor("", email, address), person)
-    link = reset_link(context.settings.public_url, secret)
+    link = compose.reset_link(context.settings.public_url, secret)
     return compose.password_reset(to=person.email, link=link, minutes=RESET_S // 60)
 
 
@@ -258,20 +257,12 @@ def reset_password(context: Context, address: str, secret: str, password: str) -
     return person
 
 
-def invitation_link(public_url: str, secret: str) -> str:
-    return f"{public_url}/invitation?secret={secret}"
-
-
-def reset_link(public_url: str, secret: str) -> str:
-    return f"{public_url}/password-reset?secret={secret}"
-
-
 def _invite(context: Context, by: Actor, team: str, data: NewInvitation) -> tuple[Link, str]:
     directory = context.backend.directory
     link, secret = directory.links.invite(by, team=team, email=data.email, role=data.role)
-    address = invitation_link(context.settings.public_url, secret)
+    address = compose.invitation_link(context.settings.public_url, secret)
     (found,) = directory.teams.some([team])
-    days = (link.expires_ns - link.made_ns) // NS_PER_DAY
+    days = INVITATION_S // 86_400
     message = compose.invitation(to=link.email, team=found.title, by=by.name, link=address, days=days)
     context.outbox.post(lambda: message)
     return link, address

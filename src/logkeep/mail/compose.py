@@ -8,6 +8,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from logkeep.mail.port import Message
 
 
+def invitation_link(public_url: str, secret: str) -> str:
+    return f"{public_url}/invitation?secret={secret}"
+
+
+def reset_link(public_url: str, secret: str) -> str:
+    return f"{public_url}/password-reset?secret={secret}"
+
+
 def invitation(*, to: str, team: str, by: str, link: str, days: int) -> Message:
     subject = _line(f"You are invited to {team} on Logkeep")
     return _message(to, subject, "invitation", team=team, by=by, link=link, days=days)

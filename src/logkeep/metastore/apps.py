@@ -32,9 +32,12 @@ class Apps:
     def list(self, names: Sequence[str]) -> list[App]:
         """Those of `names` that exist, in the order in which they were made."""
         wanted = set(names)
+        return [app for app in self.all() if app.name in wanted]
+
+    def all(self) -> Sequence[App]:
+        """In the order in which they were made."""
         sql = f"SELECT {_COLUMNS} FROM apps ORDER BY number"  # noqa: S608
-        found = self._writer.read(lambda transaction: transaction.rows(sql))
-        return [App(*row) for row in found if row[0] in wanted]
+        return [App(*row) for row in self._writer.read(lambda transaction: transaction.rows(sql))]
 
     def get(self, name: str) -> App:
         return self._writer.read(lambda transaction: app_in(transaction, name))
