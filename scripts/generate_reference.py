@@ -190,6 +190,11 @@ CODES = {
     "name_conflict": ("400", "a name in the body differs from the address", "leave it out of the body"),
     "not_found": ("404", "there is nothing of that name", "look at the path; another app may have it"),
     "not_ready": ("503", "the service is starting or stopping", WAIT),
+    "origin_not_allowed": (
+        "403",
+        "the key is for the web pages of other sites",
+        "add the origin to the key, or use one without origins",
+    ),
     "overloaded": ("503", "more waits to become durable than `intake.pending_bytes_max`", WAIT),
     "partition_stopped": (
         "503",

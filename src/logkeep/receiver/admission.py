@@ -3,7 +3,8 @@
 from urllib.parse import unquote_plus
 
 from logkeep.errors import InputError
-from logkeep.metastore.port import Credentials
+from logkeep.metastore.port import Credential, Credentials
+from logkeep.receiver.origins import refuse_other_pages
 
 CACHE_KEYS_MAX = 10_000
 SECRET_BYTES_MAX = 1024  # of a header that is looked at as a key
@@ -20,10 +21,13 @@ class Admission:
         """Keys are asked for again; called every second or so, and a withdrawn key is refused from then on."""
         self._apps.clear()
 
-    def app_of(self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes) -> str:
+    def app_of(
+        self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes, origin: bytes | None = None
+    ) -> str:
         """The app whose write key stands in `Authorization: Bearer`, `X-Logkeep-Key` or `?key=`, the first found.
 
-        Raises InputError: 401 without a key, 403 when it is unknown or may not write.
+        origin: the header of that name. Raises InputError: 401 without a key, 403 when it is unknown, may not write, or
+        is for the pages of other sites.
         """
         if authorization is not None and (known := self._apps.get(authorization)) is not None:
             return known
@@ -37,12 +41,14 @@ class Admission:
                 code="key_missing",
                 status=401,
             )
-        app = self._app_of_secret(secret)
-        if authorization is not None and len(self._apps) < CACHE_KEYS_MAX:
-            self._apps[authorization] = app
-        return app
+        credential = self._credential_of(secret)
+        if credential.origins:
+            refuse_other_pages(credential.origins, origin)  # with each request, so these are not remembered
+        elif authorization is not None and len(self._apps) < CACHE_KEYS_MAX:
+            self._apps[authorization] = credential.app
+        return credential.app
 
-    def _app_of_secret(self, secret: str) -> str:
+    def _credential_of(self, secret: str) -> Credential:
         credential = self._metastore.credential(secret) if len(secret) <= SECRET_BYTES_MAX else None
         if credential is None:
             message = "the key is unknown; look it up in the settings of your app"
@@ -50,7 +56,7 @@ class Admission:
         if credential.scope != "write":
             message = f"this is a {credential.scope} token and cannot write; use a write key of the app"
             raise InputError(message, code="key_cannot_write", status=403)
-        return credential.app
+        return credential
 
 
 def _bearer(authorization: bytes | None) -> str:

@@ -30,10 +30,10 @@ _log = get_logger("receiver")
 
 _READ = (
     b"Authorization", b"X-Logkeep-Key", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Expect",
-    b"Idempotency-Key", b"Connection", b"Upgrade",
+    b"Idempotency-Key", b"Connection", b"Upgrade", b"Origin",
 )  # fmt: skip
-_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length"))
-_USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Content-Type", b"Origin", b"Referer")
+_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length", b"origin"))
+_USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Content-Type", b"Referer")
 # Header names as they are usually written → the name in lower case, b"" for those nobody reads here. Others are looked
 # up in lower case.
 _HEADERS = {name: name.lower() for name in _READ} | {name.lower(): name.lower() for name in _READ}
@@ -324,7 +324,9 @@ class Connection(asyncio.Protocol):
             if not self._route.takes_events:
                 self._discard = True
                 return
-        self._app = intake.admission.app_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
+        self._app = intake.admission.app_of(
+            head.get(b"authorization"), head.get(b"x-logkeep-key"), query, head.get(b"origin")
+        )
         size = int(head.get(b"content-length", b"0"))
         if size > intake.settings.body_bytes_max:
             raise _body_too_large(size, intake.settings.body_bytes_max)
