@@ -51,6 +51,96 @@ CODES = {
         "the cursor is none, or belongs to another search",
         "pass `next` unchanged, to the same search",
     ),
+    "bad_email": (
+        "400",
+        "this is no e-mail address",
+        "look at the message",
+    ),
+    "bad_name": (
+        "400",
+        "a name or title has characters it must not have, or is too long",
+        "the message says which it may have",
+    ),
+    "bad_origin": (
+        "400",
+        "an allowed origin of a key is none",
+        "write it as `https://shop.example` or `https://*.shop.example`",
+    ),
+    "bad_role": (
+        "400",
+        "there is no such role",
+        "one of owner, admin, member, read_only",
+    ),
+    "bad_scope": (
+        "400",
+        "there is no such scope",
+        "the message lists them",
+    ),
+    "conflict": (
+        "409",
+        "somebody else changed it since you read it",
+        "read it again, then change it",
+    ),
+    "last_owner": (
+        "409",
+        "the team would be left without an owner",
+        "make another owner first",
+    ),
+    "link_not_good": (
+        "404",
+        "the link of a mail was used, has expired, or a newer one was made",
+        "ask for another",
+    ),
+    "mail_unavailable": (
+        "–",
+        "the mail server does not answer, or refuses for now",
+        "it is tried again; then look into the log",
+    ),
+    "name_taken": (
+        "409",
+        "this name or address is taken",
+        "take another",
+    ),
+    "no_app": (
+        "403",
+        "there is no app that you may read",
+        "ask an admin of your team for a role",
+    ),
+    "sign_in_first": (
+        "409",
+        "the invitation is for somebody who has an account",
+        "sign in, then open its link again",
+    ),
+    "step_expired": (
+        "401",
+        "the first step of signing in is too long ago, or the code was tried too often",
+        "begin again",
+    ),
+    "too_many": (
+        "400",
+        "there are as many of these as there may be",
+        "remove some that nobody needs",
+    ),
+    "weak_password": (
+        "400",
+        "the password is too short, or easily guessed",
+        "take a sentence",
+    ),
+    "wrong_code": (
+        "400, 401",
+        "this is not the code that the device shows now",
+        "look at the device's clock, then type the next one",
+    ),
+    "wrong_password": (
+        "403",
+        "this is not your password",
+        "type it again",
+    ),
+    "wrong_sign_in": (
+        "401",
+        "e-mail and password, or the token, are not known",
+        "check them; after some tries you wait",
+    ),
     "bad_data": ("400", "the store refuses this data", "the message says which; report it"),
     "bad_day": ("400", "a day cannot be read", "write `YYYY-MM-DD`"),
     "bad_field": ("400", "`fields` names none that can be counted", "the message says which, and lists the fields"),
@@ -80,7 +170,6 @@ CODES = {
     "cancelled": ("400", "who asked has gone before the answer", "nothing: nobody waits for it any more"),
     "closed": ("503", "the service is stopping", WAIT),
     "commit_failed": ("503", "writing to the queue failed", WAIT),
-    "conflict": ("409", "somebody has changed it since you looked", "look at it again, and send its new `revision`"),
     "corrupt_data": ("500", "data on disk is damaged", "look into the log of the service: it names the file"),
     "data_in_use": (
         "–",
@@ -92,7 +181,11 @@ CODES = {
     "erases_all": ("400", "an empty query would erase every event", "name what to erase, or add `all=true`"),
     "error": ("500", "something that should not happen", "look into the log of the service; report it"),
     "expectation_failed": ("417", "an `Expect` header other than `100-continue`", "leave it out"),
-    "forbidden": ("403", "this key or token may not do this", "write with the app key, read with a token"),
+    "forbidden": (
+        "403",
+        "this key, token or person may not do this",
+        "write with a write key, read with a token; the message says which scope is missing",
+    ),
     "foreign_origin": ("403", "a form was sent by a page of another site", "open the page here and send it again"),
     "head_too_large": (
         "431",
@@ -114,6 +207,11 @@ CODES = {
     "not_found": ("404", "there is nothing of that name", "look at the path; another app may have it"),
     "nothing_set": ("400", "a rule of remote control sets nothing", "set one of the members that the message lists"),
     "not_ready": ("503", "the service is starting or stopping", WAIT),
+    "origin_not_allowed": (
+        "403",
+        "the key is for the web pages of other sites",
+        "add the origin to the key, or use one without origins",
+    ),
     "overloaded": ("503", "more waits to become durable than `intake.pending_bytes_max`", WAIT),
     "partition_stopped": (
         "503",

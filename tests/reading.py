@@ -15,20 +15,30 @@ from tests.metastore import new_metastore
 from logkeep.api.app import create_api
 from logkeep.api.backend import Backend, Ledger
 from logkeep.api.serving import Server
-from logkeep.clock import NS_PER_MS, ManualClock
+from logkeep.clock import NS_PER_MS, Clock, ManualClock
 from logkeep.counters.local import LocalCounters
+from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
 from logkeep.feed.hub import Hub
 from logkeep.feed.polling import PollingFeed
-from logkeep.metastore.accounts import sha256_of
+from logkeep.mail.files import FileMail
+from logkeep.metastore.accounts import TOPIC, prefix_of, sha256_of
+from logkeep.metastore.accounts import Accounts as StoredAccounts
+from logkeep.metastore.apps import insert_app
+from logkeep.metastore.audit import CONSOLE
+from logkeep.metastore.database import Database, Transaction, bump
 from logkeep.metastore.devices import Devices
+from logkeep.metastore.directory import make_directory
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.first import first_key, first_person
 from logkeep.metastore.issue_rows import Issues
+from logkeep.metastore.keys import insert_key
 from logkeep.metastore.limits import AppLimits
-from logkeep.metastore.port import Credential
+from logkeep.metastore.people import insert_person
 from logkeep.metastore.remote import Remote
-from logkeep.metastore.sign_ins import SignIns
+from logkeep.metastore.teams import insert_member, insert_team
+from logkeep.metastore.tokens import Token, insert_token
 from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
@@ -42,38 +52,47 @@ WRITE_KEY = "lkw_a-key-that-writes"
 OTHER_TOKEN = "lkr_a-token-of-another-app"
 ADMIN_EMAIL = "admin@localhost"
 ADMIN_PASSWORD = "correct horse"
+ADMIN_PASSWORD_HASH = (
+    "$argon2id$v=19$m=47104,t=1,p=1$DDheXV5ox/VUB44DpvTg6Q$aA271DXrkDKhklxetwdLRmE8yNgoMCFtIKdUp1u+/zA"
+)
+OWNER = "per_owner"
 READ = {"Authorization": f"Bearer {READ_TOKEN}"}
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 
-class Accounts:
-    """A metastore with two apps; `revoke` takes a token away."""
+class Accounts(StoredAccounts):
+    """Two teams with an app each, in a real metastore; `revoke` takes a token away."""
 
-    def __init__(self) -> None:
-        self._credentials = {
-            READ_TOKEN: Credential("shop", "read"),
-            ADMIN_TOKEN: Credential("shop", "admin", "token 0a1b2c3d"),
-            WRITE_KEY: Credential("shop", "write"),
-            OTHER_TOKEN: Credential("other", "read"),
-        }
-
-    def credential(self, secret: str) -> Credential | None:
-        return self._credentials.get(secret)
-
-    def credential_of(self, sha256: str) -> Credential | None:
-        return next((found for secret, found in self._credentials.items() if sha256_of(secret) == sha256), None)
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(database, clock, refresh_s=3600, valid_s=3600)
+        database.write(_fill)
+        self.look()
+        self.directory = make_directory(database, clock, self.look)
 
     def revoke(self, secret: str) -> None:
-        del self._credentials[secret]
+        caller = self.caller(secret)
+        assert caller is not None
+        self.directory.tokens.revoke(CONSOLE, self.team_of(next(iter(caller.apps))), caller.id)
 
-    def sign_in(self, email: str, password: str) -> Credential | None:
-        return Credential("shop", "admin") if (email, password) == (ADMIN_EMAIL, ADMIN_PASSWORD) else None
 
-    def app_names(self) -> list[str]:
-        return ["shop", "other"]
-
-    def default_app(self) -> str:
-        return "shop"
+def _fill(transaction: Transaction) -> None:
+    """`main` with the app shop and its owner; `other` with the app other."""
+    bump(transaction, TOPIC)
+    for team, app in (("main", "shop"), ("other", "other")):
+        insert_team(transaction, team, NOW_NS, team.title())
+        insert_app(transaction, app, NOW_NS, team=team)
+    owner = msgspec.structs.replace(first_person(ADMIN_EMAIL, ADMIN_PASSWORD_HASH, NOW_NS), id=OWNER)
+    insert_person(transaction, owner)
+    insert_member(transaction, "main", owner.id, "owner", NOW_NS)
+    key = msgspec.structs.replace(first_key("shop", prefix_of(WRITE_KEY), NOW_NS), id="key_shop")
+    insert_key(transaction, WRITE_KEY, key)
+    for secret, name, team, app, scopes in (
+        (READ_TOKEN, "reader", "main", "shop", "read"),
+        (ADMIN_TOKEN, "admin", "main", "", "admin"),
+        (OTHER_TOKEN, "other", "other", "other", "read"),
+    ):
+        token = Token(f"tok_{name}", team, app, "", name, prefix_of(secret), scopes, NOW_NS, "", 0, 0)
+        insert_token(transaction, sha256_of(secret), token)
 
 
 class Reading:
@@ -87,7 +106,6 @@ class Reading:
         self.store = store or MemoryStore(clock=self.clock)
         self.feed = Hub(NOW_NS)
         self._polling = None if poll_s is None else PollingFeed(self.store, self.clock, poll_s=poll_s)
-        self.accounts = Accounts()
         self.telemetry = Telemetry()
         self.problems: list[str] = []
         self.rejected: list[dict[str, Any]] = []
@@ -96,6 +114,9 @@ class Reading:
         self._folder = TemporaryDirectory()
         self.database = new_metastore(Path(self._folder.name))
         self.database_file = Path(self._folder.name, "metastore.db-wal")
+        self.accounts = Accounts(self.database, self.clock)
+        self.directory = self.accounts.directory
+        self.mails = Path(self._folder.name, "mail")
         self.erasures = Erasures(self.database, self.clock, refresh_s=3600)
         chosen = settings or Settings()
         self.limits = AppLimits(
@@ -115,7 +136,8 @@ class Reading:
             store=self.store,
             feed=self._polling or self.feed,
             metastore=self.accounts,
-            sign_ins=SignIns(self.database),
+            directory=self.directory,
+            mail=FileMail(self.mails, sender="logs@logkeep.test", disk=SystemDisk(), clock=self.clock),
             erasures=self.erasures,
             limits=self.limits,
             counters=self.counters,

@@ -325,6 +325,53 @@ class MetastoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = 5.0
 
 
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """People and what they did."""
+
+    audit_days: Annotated[
+        int, _doc("days the audit log is kept; who searched, exported, erased or changed what", ge=1, le=3650)
+    ] = 400
+
+
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Invitations and links for new passwords."""
+
+    kind: Annotated[
+        Literal["files", "smtp"],
+        _doc("files: as .eml in the folder mail of the data folder, for you to pass on; smtp: by a mail server"),
+    ] = "files"
+    sender: Annotated[str, _doc("address they come from: logs@example.org, or Logkeep <logs@example.org>")] = (
+        "Logkeep <logkeep@localhost>"
+    )
+    host: Annotated[str, _doc("name or address of the mail server")] = "127.0.0.1"
+    port: Annotated[int, _doc("TCP port of the mail server: 587 with starttls, 465 with tls", ge=1, le=65535)] = 587
+    security: Annotated[
+        Literal["starttls", "tls", "none"], _doc("how it is spoken to; none only within a network you trust")
+    ] = "starttls"
+    user: Annotated[str, _doc('user at the mail server; "": it asks for none')] = ""
+    password: Annotated[str, _doc("its password; better in the environment than in a file")] = ""
+    ca_file: Annotated[str, _doc('file of the authority that signed its certificate; "": the system\'s')] = ""
+    timeout_s: Annotated[float, _doc("seconds to wait for the mail server; then it is tried again", ge=1)] = 10.0
+
+
+class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Signing in with an OpenID Connect provider, such as Keycloak, Entra ID, Google, GitLab."""
+
+    issuer: Annotated[str, _doc('its address, such as https://accounts.google.com; "": nobody signs in this way')] = ""
+    client_id: Annotated[str, _doc("what the provider calls this installation")] = ""
+    client_secret: Annotated[str, _doc("the secret it gave for that; better in the environment than in a file")] = ""
+    name: Annotated[str, _doc("what stands on the button of the sign-in page")] = "single sign-on"
+    domains: Annotated[
+        str, _doc('mail domains that may sign in, with commas in between; "": those of invited people alone')
+    ] = ""
+    claim: Annotated[str, _doc('what the provider must say of a person besides, such as groups=logs; "": nothing')] = ""
+    team: Annotated[str, _doc('team that new people of these domains join; "": none, they must be invited')] = ""
+    role: Annotated[Literal["admin", "member", "read_only"], _doc("role that new people have in that team")] = (
+        "read_only"
+    )
+    timeout_s: Annotated[float, _doc("seconds to wait for the provider", ge=1)] = 10.0
+
+
 class OpenSearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An OpenSearch or Elasticsearch that keeps the events, where store.kind says so."""
 
@@ -386,6 +433,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     processor: ProcessorSettings = ProcessorSettings()
     store: StoreSettings = StoreSettings()
     metastore: MetastoreSettings = MetastoreSettings()
+    accounts: AccountSettings = AccountSettings()
+    mail: MailSettings = MailSettings()
+    oidc: OidcSettings = OidcSettings()
     opensearch: OpenSearchSettings = OpenSearchSettings()
     mongodb: MongoSettings = MongoSettings()
 

@@ -89,6 +89,9 @@ METRICS = (
     _counter("tail_dropped", "events live tails were told of as dropped, once a reader, by reason", "reason"),
     _counter("tail_cpu_seconds", "seconds of CPU spent on matching and encoding for live tails"),
     _counter("export_events", "events sent by exports"),
+    _counter("audit_dropped", "reads that are missing in the audit log: the metastore was away for too long"),
+    _counter("mails", "mails to people, by what became of them", "outcome"),
+    _counter("sign_ins", "tries to sign in, by how and by what became of them", "how", "outcome"),
     _counter("process_restarts", "processes the supervisor started again after they died", "role"),
 )
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
     from logkeep.counters.port import Counters
     from logkeep.feed.port import Feed, Publisher
+    from logkeep.mail.port import Mail
     from logkeep.metastore.erasures import Erasures
     from logkeep.metastore.limits import AppLimits
     from logkeep.metastore.told import Told
@@ -154,7 +155,9 @@ def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
 
     def app_of_key(key: str) -> str | None:
         credential = accounts.last_known(key)
-        return credential.app if credential is not None and credential.scope == "write" else None
+        if credential is None or credential.scope != "write" or credential.origins:
+            return None  # a key for web pages alone: nothing that has no Origin may use it
+        return credential.app
 
     return app_of_key
 
@@ -264,6 +267,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             hub.begin_at(processor.last_arrival())
         alone = queue.owned(GROUP).partitions is None
         backend = _backend(
+            settings=settings,
             store=store,
             feed=feed,
             database=database,
@@ -397,6 +401,7 @@ def serve_api(settings: Settings, store: Store) -> None:
     ):
         _collect_garbage_rarely()
         backend = _backend(
+            settings=settings,
             store=store,
             feed=feed,
             database=database,
@@ -464,8 +469,19 @@ def _erasures(settings: Settings, database: Database) -> "Erasures":
     return Erasures(database, SystemClock(), refresh_s=settings.metastore.refresh_s)
 
 
+def open_mail(settings: Settings) -> "Mail":
+    if settings.mail.kind == "smtp":
+        from logkeep.mail.smtp import SmtpMail
+
+        return SmtpMail(settings.mail, clock=SystemClock())
+    from logkeep.mail.files import FileMail
+
+    return FileMail(settings.folder / "mail", sender=settings.mail.sender, disk=SystemDisk(), clock=SystemClock())
+
+
 def _backend(
     *,
+    settings: Settings,
     store: Store,
     feed: "Feed",
     database: Database,
@@ -479,8 +495,8 @@ def _backend(
     queue_watch: QueueWatch,
 ) -> "Backend":
     from logkeep.api.backend import Backend
+    from logkeep.metastore.directory import make_directory
     from logkeep.metastore.samples import Samples
-    from logkeep.metastore.sign_ins import SignIns
 
     samples = Samples(database, SystemClock())
 
@@ -495,7 +511,8 @@ def _backend(
         store=store,
         feed=feed,
         metastore=accounts,
-        sign_ins=SignIns(database),
+        directory=make_directory(database, SystemClock(), accounts.look),
+        mail=open_mail(settings),
         erasures=erasures,
         limits=limits,
         counters=counters,

@@ -10,6 +10,7 @@ from logkeep.clock import Clock, SystemClock
 from logkeep.disk import SystemDisk
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.database import Database
+from logkeep.metastore.directory import Directory, make_directory
 from logkeep.metastore.server import ServerDatabase
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.start import FirstRun, prepare
@@ -39,10 +40,17 @@ class Shared:
         return prepare(self.open(), folder, SystemDisk(), SystemClock())
 
     def accounts(self, clock: Clock | None = None, *, cache: Path | None = None, timeout_s: float = 5.0) -> Accounts:
-        """Not looking by itself: `_watched.look()` makes it look."""
+        """Not looking by itself: `look` makes it look."""
         return Accounts(
             self.open(timeout_s=timeout_s), clock or SystemClock(), refresh_s=1.0, valid_s=3600.0, cache=cache
         )
+
+    def directory(
+        self, accounts: Accounts | None = None, clock: Clock | None = None, *, timeout_s: float = 5.0
+    ) -> Directory:
+        """accounts: what knows its changes at once."""
+        look = accounts.look if accounts is not None else lambda: None
+        return make_directory(self.open(timeout_s=timeout_s), clock or SystemClock(), look)
 
     def close(self) -> None:
         for database in self._opened:

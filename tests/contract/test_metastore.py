@@ -19,6 +19,7 @@ from logkeep.clock import ManualClock, SystemClock
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, QuotaExceeded
 from logkeep.metastore import erasures as erasures_module
 from logkeep.metastore import samples as samples_module
+from logkeep.metastore.audit import CONSOLE
 from logkeep.metastore.database import HEAD, Transaction, bump
 from logkeep.metastore.erasures import CONFIRM_S, WAITING_MAX, Erased, Erasures
 from logkeep.metastore.migrate import VERSIONS, migrate, migrate_sqlite
@@ -79,15 +80,17 @@ def test_the_first_start_makes_an_app_its_keys_and_a_sign_in(it: Shared) -> None
     assert kept.stat().st_mode & 0o777 == 0o600
     accounts = it.accounts().open()
     assert (accounts.app_names(), accounts.default_app()) == (["default"], "default")
-    assert accounts.credential(first.app_key) == Credential(
-        "default", "write", f"token {hashlib.sha256(first.app_key.encode()).hexdigest()[:8]}"
-    )
+    key = accounts.credential(first.app_key)
+    assert key is not None and key == Credential("default", "write", "key first start", key.id)
     owner = accounts.credential(first.api_token)
     assert owner is not None and (owner.app, owner.scope) == ("default", "admin")
     assert accounts.credential(first.app_key + "x") is None
-    person = accounts.sign_in(" Admin@localhost ", first.admin_password)
-    assert person == Credential("default", "admin", "admin@localhost")
-    assert accounts.sign_in("admin@localhost", first.admin_password + "x") is None
+    people = it.directory().people
+    person = people.verify(" Admin@localhost ", first.admin_password)
+    assert person is not None and person.email == "admin@localhost"
+    assert people.verify("admin@localhost", first.admin_password + "x") is None
+    caller = accounts.person(person.id, person.epoch)
+    assert caller is not None and "owner" in caller.teams["main"] and "admin" in caller.apps["default"]
     accounts.close()
     assert it.prepare() is None
 
@@ -95,7 +98,7 @@ def test_the_first_start_makes_an_app_its_keys_and_a_sign_in(it: Shared) -> None
 @pytest.mark.parametrize("email", ["", "nobody@localhost", "a\0b", "\ud800", "x" * 5000, "' OR '1'='1", "ärger@☃.de"])
 def test_nobody_signs_in_with_an_odd_name(it: Shared, email: str) -> None:
     it.prepare()
-    assert it.accounts().sign_in(email, "password") is None
+    assert it.directory().people.verify(email, "password") is None
 
 
 def test_many_instances_that_start_at_once_make_one_app(it: Shared) -> None:
@@ -184,7 +187,15 @@ def test_the_files_of_an_older_logkeep_are_taken_over_once(it: Shared) -> None:
     assert accounts.app_names() == ["shop", "other"]
     key = accounts.credential("lkw_old")
     assert key is not None and (key.app, key.scope) == ("shop", "write")
-    assert accounts.sign_in("admin@localhost", "correct horse") == Credential("shop", "admin", "admin@localhost")
+    people = it.directory().people
+    person = people.verify("admin@localhost", "correct horse")
+    assert person is not None and person.password.startswith("scrypt$")
+    assert people.get(person.id).password.startswith("$argon2id$")  # made anew while the password was at hand
+    assert people.verify("admin@localhost", "correct horse") is not None
+    caller = accounts.person(person.id, person.epoch)
+    assert caller is not None and list(caller.apps) == ["shop", "other"] and "owner" in caller.teams["main"]
+    token = accounts.caller("lkr_old")
+    assert token is not None and list(token.apps) == ["shop", "other"]  # the owner's: of all the team from now on
     (job,) = Erasures(it.open(), SystemClock(), refresh_s=1).jobs("shop")
     assert (job.state, job.query, job.erased) == ("done", "user=anna", Erased(events=3))
     samples = Samples(it.open(), SystemClock())
@@ -202,7 +213,7 @@ def test_the_metastore_of_the_data_folder_moves_to_an_empty_server(on_server: tu
     with wiring.open_database(settings) as database:
         ask(Erasures(database, SystemClock(), refresh_s=1))
         Samples(database, SystemClock()).rejected("shop").append([sample("änna 1"), sample("änna 2")])
-        row = SignIn("a" * 64, Credential("default", "admin", "anna"), "", 1, 2)
+        row = SignIn("a" * 64, "per_1", "", "anna", 1, 2)
         SignIns(database).put(row, made_after_ns=0, used_after_ns=0, rows_max=10)
     shared_settings = Settings(data=str(it.folder), metastore=MetastoreSettings(url=it.url))
     for _ in range(2):  # what was moved is found the second time
@@ -210,7 +221,7 @@ def test_the_metastore_of_the_data_folder_moves_to_an_empty_server(on_server: tu
     accounts = it.accounts()
     accounts._watched.look()
     assert accounts.credential(first.app_key) is not None and accounts.app_names() == ["default"]
-    assert accounts.sign_in(first.admin_email, first.admin_password) is not None
+    assert it.directory().people.verify(first.admin_email, first.admin_password) is not None
     assert [job.query for job in Erasures(it.open(), SystemClock(), refresh_s=1).jobs("shop")] == ["user=änna"]
     texts = [msgspec.json.decode(line)["text"] for line in Samples(it.open(), SystemClock()).rejected("shop").newest(9)]
     assert texts == ["änna 2", "änna 1"] and SignIns(it.open()).find(row.sha256) == row
@@ -249,23 +260,26 @@ def test_a_damaged_file_is_named_and_nothing_is_made(it: Shared) -> None:
 def test_a_key_made_or_revoked_elsewhere_counts_after_the_next_look(it: Shared) -> None:
     it.prepare()
     here, there = it.accounts(), it.accounts()
-    here._watched.look()
-    secret = there.make_key("default", "write")
+    here.look()
+    keys = it.directory(there).keys
+    key, secret = keys.create(CONSOLE, "default", name="a sender")
     assert here.credential(secret) is None and there.credential(secret) is not None
-    here._watched.look()
-    assert here.credential(secret) is not None
-    assert there.revoke_key(secret) and not there.revoke_key(secret)
+    here.look()
+    assert here.credential(secret) == Credential("default", "write", "key a sender", key.id)
+    keys.revoke(CONSOLE, "default", key.id)
+    with pytest.raises(InputError):
+        keys.revoke(CONSOLE, "default", key.id)
     assert there.credential(secret) is None and here.credential(secret) is not None
-    here._watched.look()
+    here.look()
     assert here.credential(secret) is None
     with pytest.raises(InputError):
-        here.make_key("no such app", "read")
+        keys.create(CONSOLE, "no such app", name="a sender")
 
 
 def test_it_looks_by_itself(it: Shared) -> None:
     it.prepare()
     here = it.accounts().open()
-    secret = it.accounts().make_key("default", "read")
+    _, secret = it.directory().keys.create(CONSOLE, "default", name="a sender")
     wait_for(lambda: here.credential(secret) is not None, 20, "the new key to be known")
     here.close()
 
@@ -287,7 +301,7 @@ def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refu
             here.credential("lkw_unknown")
         assert unknown.value.code == "metastore_unavailable"
         with pytest.raises(BackendUnavailable):
-            here.sign_in("admin@localhost", first.admin_password)
+            it.directory(here, timeout_s=1).people.verify("admin@localhost", first.admin_password)
         # A process that starts now knows what this one knew, as old as it is; one without that cannot start.
         started = it.accounts(clock, cache=tmp_path / "known-keys.json", timeout_s=1).open()
         assert started.credential(first.app_key) is not None and "100 s" in (started.problem() or "")
@@ -550,12 +564,13 @@ def test_a_sign_in_is_a_row_that_every_instance_sees(it: Shared) -> None:
     here, there = SignIns(it.open()), SignIns(it.open())
 
     def put(number: int, used_ns: int, rows_max: int = 10) -> SignIn:
-        row = SignIn(f"{number:064x}", Credential("shöp", "read", "anna"), "", used_ns, used_ns)
+        row = SignIn(f"{number + 1:016x}" * 4, "per_1", "", "änna", used_ns, used_ns, "192.0.2.1", "a browser")
         here.put(row, made_after_ns=10, used_after_ns=10, rows_max=rows_max)
         return row
 
     rows = [put(number, 20 + number) for number in range(3)]
     assert [there.find(row.sha256) for row in rows] == rows
+    assert there.of_person("per_1") == rows[::-1] and there.of_person("per_2") == []
     there.touch(rows[0].sha256, 100)
     assert here.find(rows[0].sha256) == msgspec.structs.replace(rows[0], used_ns=100)
     newest = put(3, 50, rows_max=2)  # the two that were used last stay

@@ -15,6 +15,9 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 import logkeep
 from logkeep.api import (
+    account_pages,
+    apps,
+    audit,
     complete,
     erasures,
     errors,
@@ -24,8 +27,10 @@ from logkeep.api import (
     health,
     histogram,
     home,
+    invitations,
     ledger,
     limits,
+    me,
     patterns,
     people,
     people_pages,
@@ -33,10 +38,14 @@ from logkeep.api import (
     search,
     sessions,
     sign_in,
+    sign_in_api,
     stats,
     tail,
+    teams,
+    tokens,
     udp_loss,
 )
+from logkeep.api.auditing import Auditing
 from logkeep.api.auth import admit, provide_credential
 from logkeep.api.backend import Backend, Context
 from logkeep.api.gone import cancel_when_gone
@@ -45,10 +54,11 @@ from logkeep.api.readers import Readers
 from logkeep.api.remembered import Remembered
 from logkeep.api.routes import BY_PLACE
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_ins import SignInAttempts, SignIns
+from logkeep.api.sign_ins import SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
 from logkeep.clock import Clock
+from logkeep.mail.outbox import Outbox
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry
 
@@ -82,16 +92,25 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         checks=Readers("check", threads=CHECK_THREADS, waiting_max=WAITING_MAX),
         tails=Tails(backend.feed, settings.tail, telemetry),
         exports=Places(settings.api.exports, "exports"),
-        sign_ins=SignIns(backend.sign_ins, backend.metastore, clock, valid_s=settings.metastore.keys_valid_s),
-        attempts=SignInAttempts(clock),
+        sign_ins=SignIns(backend.directory.sign_ins, backend.metastore, clock, valid_s=settings.metastore.keys_valid_s),
+        auditing=Auditing(
+            backend.directory.audit, backend.directory.tokens, clock, telemetry, days=settings.accounts.audit_days
+        ),
+        outbox=Outbox(backend.mail, telemetry),
         pages=Pages(),
         completions=Remembered(),
     )
+
+    def start() -> None:
+        context.auditing.start()
+        context.outbox.start()
 
     def close() -> None:
         context.tails.close()
         context.queries.close()
         context.checks.close()
+        context.outbox.close()
+        context.auditing.close()
 
     app = Litestar(
         _handlers(),
@@ -100,6 +119,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         exception_handlers=errors.handlers(),
         before_send=[_complete_answer],
         middleware=[cancel_when_gone],
+        on_startup=[start],
         on_shutdown=[close],
         request_max_body_size=BODY_BYTES_MAX,
         state=State({"context": context}),
@@ -164,14 +184,68 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         limits.limits,
         limits.change_limits,
         home.home,
-        sign_in.sign_in_page,
-        sign_in.sign_in,
-        sign_in.sign_out,
-        sign_in.static,
+        *_account_handlers(),
         health.live,
         health.ready,
         health.metrics,
         openapi,
+    )
+
+
+def _account_handlers() -> Sequence[ControllerRouterHandler]:
+    return (
+        sign_in.sign_in_page,
+        sign_in.sign_in,
+        sign_in.sign_in_totp,
+        sign_in.sign_out,
+        sign_in.choose_app,
+        sign_in.static,
+        account_pages.invitation_page,
+        account_pages.accept_page,
+        account_pages.reset_page,
+        account_pages.ask_reset_page,
+        account_pages.set_password_page,
+        account_pages.account_page,
+        account_pages.change_account,
+        sign_in_api.ways,
+        sign_in_api.sign_in,
+        sign_in_api.sign_in_totp,
+        sign_in_api.sign_out,
+        me.me,
+        me.change_me,
+        me.enrol_totp,
+        me.confirm_totp,
+        me.remove_totp,
+        me.sign_ins,
+        me.end_sign_in,
+        me.end_sign_ins,
+        teams.teams,
+        teams.create_team,
+        teams.team,
+        teams.change_team,
+        teams.members,
+        teams.change_member,
+        teams.remove_member,
+        invitations.invitations,
+        invitations.invite,
+        invitations.withdraw,
+        invitations.look,
+        invitations.accept,
+        invitations.ask_reset,
+        invitations.set_password,
+        apps.apps,
+        apps.create_app,
+        apps.one_app,
+        apps.change_app,
+        apps.keys,
+        apps.create_key,
+        apps.change_key,
+        apps.rotate_key,
+        apps.revoke_key,
+        tokens.tokens,
+        tokens.create_token,
+        tokens.revoke_token,
+        audit.audit,
     )
 
 
@@ -192,6 +266,9 @@ async def _complete_answer(message: Message, scope: Scope) -> None:
         headers.append((b"cache-control", b"no-store"))  # logs of one person must not stay in a shared cache
     message["headers"] = [*headers, *_HEADERS]
     context: Context = scope["litestar_app"].state.context
+    entry = scope["state"].pop("audit", None)
+    if entry is not None and message["status"] < 400:
+        context.auditing.note(entry)
     route = scope.get("path_template") or "unmatched"  # never the path itself: its values have no bound
     context.telemetry["api_requests"].labels(route, str(message["status"])).inc()
 

@@ -9,14 +9,20 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
+from logkeep.api.auditing import read_entry
 from logkeep.api.backend import Context
 from logkeep.api.routes import BY_PLACE, Route
-from logkeep.api.sign_ins import COOKIE
+from logkeep.api.sign_ins import APP_COOKIE, COOKIE
 from logkeep.errors import InputError
-from logkeep.metastore.port import Credential
+from logkeep.metastore.accounts import scope_word
+from logkeep.metastore.audit import Actor
+from logkeep.metastore.port import Caller, Credential
+from logkeep.metastore.roles import NOTHING
+from logkeep.metastore.teams import FIRST_TEAM
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 NEXT_CHARS_MAX = 4096
+SAFE_METHODS = ("GET", "HEAD")
 
 
 class SignInNeeded(Exception):
@@ -28,43 +34,57 @@ class SignInNeeded(Exception):
 
 
 async def admit(connection: Connection, _: BaseRouteHandler) -> None:
-    """The guard. Raises InputError (400, 401, 403) or SignInNeeded when this request must not be answered."""
+    """The guard. Raises InputError (400, 401, 403, 404) or SignInNeeded when this request must not be answered.
+
+    Afterwards `state.caller` is who asks, and `state.credential` or `state.team` where, as the table says.
+    """
     method = connection.scope.get("method", "")
     if method == "OPTIONS":  # answered by the framework with the methods of the path, nothing else
         return
     route = BY_PLACE[(cast(Any, method), connection.scope["path_template"])]
+    if method not in SAFE_METHODS:
+        refuse_foreign_posts(connection)
     if route.scope != "open":
-        connection.state.credential = await _reader(connection, route)
+        _allow(connection, route, await _caller(connection, route))
     if route.parameters is not None:
         _refuse_odd_parameters(connection, route.parameters)
+    if route.audited:
+        connection.state.audit = read_entry(connection, route.audited)
 
 
 async def still_admitted(connection: Connection) -> None:
-    """For answers that last: raises as `admit` when the credential of this request holds no more."""
-    await _reader(connection, BY_PLACE[("GET", connection.scope["path_template"])])  # all of them are reads
+    """For answers that last: raises as `admit` when the caller of this request may not have it any more."""
+    route = BY_PLACE[("GET", connection.scope["path_template"])]  # all of them are reads
+    before = cast(Credential, connection.state.credential)
+    caller = await _caller(connection, route)
+    if route.scope not in caller.scopes_in(before.app):
+        raise _may_not(route, caller, f"the app {before.app!r}")
 
 
 def provide_credential(
     request: Request[Any, Any, Any],
     app: Annotated[
         str | None,
-        QueryParameter(name="app", description="The app to read: the token's own, which is the default."),
+        QueryParameter(name="app", description="The app to read; the first you may read is the default."),
     ] = None,
 ) -> Credential:
-    """Whose events this request may see. Raises InputError (403) when it names another app."""
-    credential = cast(Credential, request.state.credential)
-    if app and app != credential.app:
-        raise InputError(
-            f"this token reads the app {credential.app!r} only, not {app[:80]!r}", code="forbidden", status=403
-        )
-    return credential
+    """Whose events this request may see: those of the app that the guard found it to be about."""
+    return cast(Credential, request.state.credential)
 
 
-def own_app(credential: Credential, name: str) -> str:
-    """`name`, an app of a path, when this credential is for it. Raises InputError (404): as if there were none."""
-    if name != credential.app:
-        raise InputError(f"there is no app {name[:80]!r} for this token", code="not_found", status=404)
-    return name
+def caller_of(request: Connection) -> Caller:
+    return cast(Caller, request.state.caller)
+
+
+def actor_of(request: Connection) -> Actor:
+    """Who does what is written into the audit log."""
+    caller = caller_of(request)
+    return Actor(caller.id, caller.name, address_of(request))
+
+
+def address_of(request: Connection) -> str:
+    """Where it comes from; behind a proxy on this machine what that one says (uvicorn sees to it)."""
+    return request.client.host if request.client else ""
 
 
 def is_local_path(path: str) -> bool:
@@ -80,11 +100,14 @@ def is_local_path(path: str) -> bool:
     return not parts.scheme and not parts.netloc
 
 
-def refuse_foreign_posts(request: Request[Any, Any, Any]) -> None:
-    """Raises InputError (403) when a page of another site sent this form (browsers say so; they cannot be made to lie).
+def refuse_foreign_posts(request: Connection) -> None:
+    """Raises InputError (403) when a page of another site sent this (browsers say so; they cannot be made to lie).
 
-    Sec-Fetch-Site where the browser sends it (https, localhost), else Origin against Host. Neither: no browser.
+    Sec-Fetch-Site where the browser sends it (https, localhost), else Origin against Host. Neither: no browser. A token
+    in a header is no cookie that a browser adds by itself.
     """
+    if "authorization" in request.headers:
+        return
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site is not None:
@@ -124,51 +147,123 @@ def path_of(connection: Connection) -> str:
     return quote(raw, safe="/%:@!$&'()*+,;=~-._") + (f"?{query}" if query else "")
 
 
-async def _reader(connection: Connection, route: Route) -> Credential:
+# ── who ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _caller(connection: Connection, route: Route) -> Caller:
     context = cast(Context, connection.app.state.context)
     authorization = connection.headers.get("authorization")
     if authorization is not None:
-        credential = _by_token(context, authorization)
+        caller = _by_token(context, authorization)
     else:
-        credential = await _by_cookie(context, connection.cookies.get(COOKIE, ""))
-        if credential is None and route.for_people and wants_page(connection):
+        caller = await by_cookie(context, connection.cookies.get(COOKIE, ""))
+        if caller is None and route.for_people and wants_page(connection):
             raise SignInNeeded(path_of(connection))
-    if credential is None:
+    if caller is None:
         raise InputError(
             "no valid token; send `Authorization: Bearer TOKEN` with a read token, or sign in at /sign-in",
             code="unauthorized",
             status=401,
         )
-    if credential.scope == "write":
+    if caller.kind == "key":
         raise InputError(
             "this is a write key: it can send events and never read; use an API token", code="forbidden", status=403
         )
-    if route.scope == "admin" and credential.scope != "admin":
-        raise InputError(
-            "this token can only read; erasing needs an admin token, such as `api_token` of first-run.json",
-            code="forbidden",
-            status=403,
-        )
-    return credential
+    if caller.kind == "token":
+        context.auditing.token_used(caller.id)
+    connection.state.caller = caller
+    return caller
 
 
-def _by_token(context: Context, authorization: str) -> Credential | None:
+def _by_token(context: Context, authorization: str) -> Caller | None:
     kind, _, token = authorization.partition(" ")
-    return context.backend.metastore.credential(token.strip()) if kind.lower() == "bearer" and token.strip() else None
+    return context.backend.metastore.caller(token.strip()) if kind.lower() == "bearer" and token.strip() else None
 
 
-async def _by_cookie(context: Context, secret: str) -> Credential | None:
+async def by_cookie(context: Context, secret: str) -> Caller | None:
     """From memory nearly always; else by a thread, for the metastore is asked then."""
     if not secret or context.sign_ins.is_fresh(secret):
-        return context.sign_ins.credential(secret)
-    return await context.checks.run(lambda: context.sign_ins.credential(secret))
+        return context.sign_ins.caller(secret)
+    return await context.checks.run(lambda: context.sign_ins.caller(secret))
+
+
+# ── whether ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _allow(connection: Connection, route: Route, caller: Caller) -> None:
+    if route.scope == "known":
+        return
+    if route.scope == "person":
+        if caller.kind != "person":
+            raise InputError(
+                "only people who have signed in have an account; this is a token", code="forbidden", status=403
+            )
+        return
+    if route.of == "installation":
+        if route.scope not in caller.teams.get(FIRST_TEAM, NOTHING):
+            raise _may_not(route, caller, f"the team {FIRST_TEAM!r}")
+    elif route.of == "team":
+        connection.state.team = _team(connection, route, caller)
+    else:
+        connection.state.credential = _credential(connection, route, caller)
+
+
+def _team(connection: Connection, route: Route, caller: Caller) -> str:
+    named = connection.path_params.get("team") or connection.query_params.get("team")
+    if named and named not in caller.teams:
+        raise InputError(f"there is no team {named[:80]!r}", code="not_found", status=404)
+    able = [team for team, scopes in caller.teams.items() if route.scope in scopes and named in (None, "", team)]
+    if not able:
+        raise _may_not(route, caller, f"the team {named!r}" if named else "any team")
+    return able[0]
+
+
+def _credential(connection: Connection, route: Route, caller: Caller) -> Credential:
+    app = _app(connection, route, caller)
+    scopes = caller.scopes_in(app)
+    if route.scope not in scopes:
+        raise _may_not(route, caller, f"the app {app!r}")
+    return Credential(app, scope_word(scopes), caller.name, caller.id)
+
+
+def _app(connection: Connection, route: Route, caller: Caller) -> str:
+    if (in_path := connection.path_params.get("app")) is not None:
+        if in_path not in caller.apps:
+            raise InputError(f"there is no app {str(in_path)[:80]!r}", code="not_found", status=404)
+        return str(in_path)
+    named = connection.query_params.get("app")
+    if named:
+        if named not in caller.apps:
+            apps = ", ".join(list(caller.apps)[:10]) or "none"
+            raise InputError(f"you may read {apps}, not {named[:80]!r}", code="forbidden", status=403)
+        return str(named)
+    if route.for_people and (chosen := connection.cookies.get(APP_COOKIE, "")) in caller.apps:
+        return chosen
+    able = [app for app, scopes in caller.apps.items() if route.scope in scopes]
+    found = able or list(caller.apps)
+    if not found:
+        raise InputError(
+            "there is no app that you may read; create one with `POST /api/v1/apps`, or ask an admin of your team",
+            code="no_app",
+            status=403,
+        )
+    return found[0]
+
+
+def _may_not(route: Route, caller: Caller, where: str) -> InputError:
+    what = "a token with this scope, or one of `admin`," if caller.kind == "token" else "a role that has it"
+    return InputError(
+        f"this needs the scope {route.scope!r} in {where}, which you have not; ask its admins for {what}",
+        code="forbidden",
+        status=403,
+    )
 
 
 def _refuse_odd_parameters(connection: Connection, known: tuple[str, ...]) -> None:
     for name in connection.query_params:
         if name not in known:
             close = get_close_matches(name[:40], known, n=1)
-            advice = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            advice = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known) or 'none'}"
             raise InputError(f"there is no parameter {name[:40]!r} here; {advice}", code="unknown_parameter")
         if len(connection.query_params.getall(name)) > 1:
             raise InputError(f"the parameter {name!r} is given more than once; give it once")

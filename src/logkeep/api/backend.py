@@ -7,18 +7,22 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from logkeep.api.auditing import Auditing
 from logkeep.api.pages import Pages
 from logkeep.api.readers import Readers
 from logkeep.api.remembered import Remembered
-from logkeep.api.sign_ins import SignInAttempts, SignIns
+from logkeep.api.sign_ins import SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
 from logkeep.clock import Clock
 from logkeep.counters.port import Counters
 from logkeep.feed.port import Feed
+from logkeep.mail.outbox import Outbox
+from logkeep.mail.port import Mail
+from logkeep.metastore.directory import Directory
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.limits import AppLimits
-from logkeep.metastore.port import Metastore, SignInRows
+from logkeep.metastore.port import Metastore
 from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -65,7 +69,8 @@ class Backend:
     store: Store
     feed: Feed
     metastore: Metastore
-    sign_ins: SignInRows
+    directory: Directory
+    mail: Mail
     erasures: Erasures
     limits: AppLimits
     counters: Counters
@@ -93,7 +98,8 @@ class Context:
     tails: Tails
     exports: Places
     sign_ins: SignIns
-    attempts: SignInAttempts
+    auditing: Auditing
+    outbox: Outbox
     pages: Pages
     completions: Remembered
 

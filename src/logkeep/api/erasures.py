@@ -9,7 +9,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from logkeep.api.answers import FromTime, QueryText, Time, ToTime, documented, json_answer
-from logkeep.api.auth import refuse_foreign_posts
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import TIME_NS_MAX, parse_time
 from logkeep.errors import InputError
@@ -87,7 +86,6 @@ async def erase(
     all_: Annotated[bool, QueryParameter(name="all", description="An empty query is meant: every event.")] = False,
 ) -> Response[bytes]:
     """Counts what would go, and erases nothing yet: the job begins with its confirmation, within ten minutes."""
-    refuse_foreign_posts(request)
     parsed = parse(text, chars_max=context.settings.api.query_chars_max)
     if isinstance(parsed, ast.All) and not all_:
         raise InputError("an empty query would erase every event; if that is meant, add all=true", code="erases_all")
@@ -123,7 +121,6 @@ async def confirm_erasure(
     data: JSONBody[Confirmation],
 ) -> Response[bytes]:
     """It begins, and cannot be taken back. Again: nothing more happens."""
-    refuse_foreign_posts(request)
     found = await context.checks.run(
         lambda: context.backend.erasures.confirm(credential.app, job, data.confirm, credential.name or credential.scope)
     )

@@ -8,8 +8,8 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from logkeep.api.answers import documented, json_answer
-from logkeep.api.auth import own_app, refuse_foreign_posts
-from logkeep.api.search import GivenContext, GivenCredential
+from logkeep.api.auth import caller_of
+from logkeep.api.search import GivenContext
 from logkeep.counters import usage
 from logkeep.counters.usage import Phase
 from logkeep.errors import BackendUnavailable, InputError
@@ -62,37 +62,32 @@ _decode = msgspec.json.Decoder(LimitsChange).decode
 
 
 @get(
-    "/api/v1/apps/{name:str}/limits",
+    "/api/v1/apps/{app:str}/limits",
     summary="Limits of an app",
     tags=["limits"],
     responses=documented(LimitsAnswer, "Limits and use", 400),
 )
-async def limits(context: GivenContext, credential: GivenCredential, name: FromPath[str]) -> Response[bytes]:
+async def limits(context: GivenContext, app: FromPath[str]) -> Response[bytes]:
     """What is limited, and how much of it is used. 0: no limit; null: as the settings say."""
-    app = own_app(credential, name)
     return await context.checks.run(lambda: _answer(context, app, context.backend.limits.of(app)))
 
 
 @put(
-    "/api/v1/apps/{name:str}/limits",
+    "/api/v1/apps/{app:str}/limits",
     summary="Change the limits of an app",
     tags=["limits"],
     request_max_body_size=BODY_BYTES_MAX,
     responses=documented(LimitsAnswer, "As they are now", 400, 409),
 )
-async def change_limits(
-    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, name: FromPath[str]
-) -> Response[bytes]:
+async def change_limits(request: Request[Any, Any, Any], context: GivenContext, app: FromPath[str]) -> Response[bytes]:
     """Everywhere in force within `metastore.refresh_s`."""
-    refuse_foreign_posts(request)
-    app = own_app(credential, name)
     try:
         change = _decode(await request.body())
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"the limits cannot be read: {error}", code="invalid_json") from error
 
     def put_and_answer() -> Response[bytes]:
-        by = credential.name or credential.scope
+        by = caller_of(request).name
         return _answer(context, app, context.backend.limits.put(app, change.limits, by=by, version=change.version))
 
     return await context.checks.run(put_and_answer)

@@ -1,21 +1,20 @@
-"""Signing in and out in a browser, and the files the pages refer to."""
+"""Signing in and out in a browser without JavaScript, and the files the pages refer to."""
 
 from typing import Any
 from urllib.parse import parse_qs
 
 from litestar import Request, Response, get, post
-from litestar.datastructures import Cookie
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from logkeep.api import signing
 from logkeep.api.answers import html_answer
-from logkeep.api.auth import is_local_path, refuse_foreign_posts
+from logkeep.api.auth import caller_of, is_local_path
 from logkeep.api.backend import Context
 from logkeep.api.pages import STATIC_TYPES
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_ins import COOKIE, LIFETIME_S
+from logkeep.api.sign_ins import APP_COOKIE, COOKIE, LIFETIME_S, STEP_COOKIE
 from logkeep.errors import InputError
-from logkeep.metastore.port import Credential
 
 FORM_BYTES_MAX = 16 * 1024
 FIELD_CHARS_MAX = 4096
@@ -24,45 +23,57 @@ FIELD_CHARS_MAX = 4096
 @get("/sign-in", include_in_schema=False)
 async def sign_in_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[bytes]:
     """The form."""
-    page = context.pages.render(
-        "sign_in.html", app=None, next=_next(request.query_params.get("next", "/")), problem=None, email=""
-    )
-    return html_answer(page)
+    return html_answer(_page(context, request.query_params.get("next", "/")))
 
 
 @post("/sign-in", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
 async def sign_in(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
     """A cookie for the browser and back to where the person wanted to go; the form again when it was not right."""
-    refuse_foreign_posts(request)
-    form = _form(await request.body())
-    address = request.client.host if request.client else ""
-    context.attempts.begin(address)
-    token = form.get("token", "").strip()
-    credential = await context.checks.run(lambda: _credential(context, token, form))
-    if credential is None or credential.scope == "write":
-        problem = "That is not known here. Check the token, or e-mail and password."
-        if credential is not None:
-            problem = "This is a write key: it can send events and never read. Paste the API token."
-        page = context.pages.render(
-            "sign_in.html",
-            app=None,
-            next=_next(form.get("next", "/")),
-            problem=problem,
-            email=form.get("email", "")[:200],
-        )
-        return html_answer(page, 403 if credential else 401)
-    context.attempts.succeeded(address)
-    secret = await context.checks.run(lambda: context.sign_ins.open(credential, token or None))
-    return Redirect(_next(form.get("next", "/")), status_code=303, cookies=[_cookie(request, secret, LIFETIME_S)])
+    form = form_of(await request.body())
+    asker, token = signing.asker_of(request), form.get("token", "").strip()
+    email, password = form.get("email", "").strip(), form.get("password", "")
+    try:
+        if token:
+            signed = await context.checks.run(lambda: signing.by_token(context, asker, token))
+        else:
+            signed = await context.checks.run(lambda: signing.by_password(context, asker, email, password))
+    except InputError as error:
+        problem = error.message[:1].upper() + error.message[1:] + "."
+        return html_answer(_page(context, form.get("next", "/"), problem=problem, email=email[:200]), error.status)
+    return _onwards(request, context, signed, form.get("next", "/"))
+
+
+@post("/sign-in/totp", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
+async def sign_in_totp(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
+    """The second step, for those who have a second factor."""
+    form = form_of(await request.body())
+    asker, step = signing.asker_of(request), request.cookies.get(STEP_COOKIE, "")
+    try:
+        signed = await context.checks.run(lambda: signing.by_code(context, asker, step, form.get("code", "")))
+    except InputError as error:
+        problem = error.message[:1].upper() + error.message[1:] + "."
+        if error.code == "step_expired":
+            return html_answer(_page(context, form.get("next", "/"), problem=problem), error.status)
+        return html_answer(_code_page(context, form.get("next", "/"), problem), error.status)
+    return _onwards(request, context, signed, form.get("next", "/"))
 
 
 @post("/sign-out", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
 async def sign_out(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
     """The cookie is worth nothing any more, here and in the browser."""
-    refuse_foreign_posts(request)
-    secret = request.cookies.get(COOKIE, "")
-    await context.checks.run(lambda: context.sign_ins.close(secret))
-    return Redirect("/sign-in", status_code=303, cookies=[_cookie(request, "", 0)])
+    asker = signing.asker_of(request)
+    await context.checks.run(lambda: signing.close(context, asker))
+    gone = [signing.cookie(request, context, name, "", 0) for name in (COOKIE, STEP_COOKIE)]
+    return Redirect("/sign-in", status_code=303, cookies=gone)
+
+
+@post("/app", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
+async def choose_app(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
+    """From now on the pages show this app."""
+    app = form_of(await request.body()).get("app", "")
+    if app not in caller_of(request).apps:
+        raise InputError(f"there is no app {app[:80]!r}", code="not_found", status=404)
+    return Redirect("/", status_code=303, cookies=[signing.cookie(request, context, APP_COOKIE, app, LIFETIME_S)])
 
 
 @get("/static/{name:str}", include_in_schema=False)
@@ -75,15 +86,8 @@ async def static(name: FromPath[str], context: GivenContext) -> Response[bytes]:
     return Response(content, media_type=STATIC_TYPES[name], headers=headers)
 
 
-def _credential(context: Context, token: str, form: dict[str, str]) -> Credential | None:
-    """Blocks: a password's hash takes its time on purpose."""
-    if token:
-        return context.backend.metastore.credential(token)
-    email, password = form.get("email", "").strip(), form.get("password", "")
-    return context.backend.metastore.sign_in(email, password) if email and password else None
-
-
-def _form(body: bytes) -> dict[str, str]:
+def form_of(body: bytes) -> dict[str, str]:
+    """Raises InputError."""
     try:
         fields = parse_qs(body.decode(), max_num_fields=10, errors="strict")
     except ValueError as error:  # too many fields, or not UTF-8
@@ -91,11 +95,25 @@ def _form(body: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items() if len(values[0]) <= FIELD_CHARS_MAX}
 
 
-def _next(path: str) -> str:
+def _onwards(request: Request[Any, Any, Any], context: Context, signed: signing.Signed, next: str) -> Response[Any]:
+    cookies = signing.cookies_of(request, context, signed)
+    if signed.step:
+        return Response(_code_page(context, next, None), media_type="text/html", status_code=200, cookies=cookies)
+    return Redirect(local(next), status_code=303, cookies=cookies)
+
+
+def _page(context: Context, next: str, *, problem: str | None = None, email: str = "") -> bytes:
+    oidc = context.settings.oidc
+    provider = oidc.name if oidc.issuer else None
+    return context.pages.render(
+        "sign_in.html", app=None, next=local(next), problem=problem, email=email, provider=provider
+    )
+
+
+def _code_page(context: Context, next: str, problem: str | None) -> bytes:
+    return context.pages.render("sign_in_code.html", app=None, next=local(next), problem=problem)
+
+
+def local(path: str) -> str:
+    """`path` when it leads to a page here, else the start page."""
     return path if is_local_path(path) else "/"
-
-
-def _cookie(request: Request[Any, Any, Any], secret: str, max_age_s: int) -> Cookie:
-    """Lax: a link from a chat into a session page works; a form of another site does not carry it."""
-    secure = request.scope["scheme"] == "https"
-    return Cookie(COOKIE, value=secret, max_age=max_age_s, httponly=True, samesite="lax", secure=secure)

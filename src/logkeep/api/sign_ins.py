@@ -5,23 +5,22 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from typing import Protocol
 
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.errors import BackendUnavailable, QuotaExceeded
-from logkeep.metastore.port import Credential, SignIn, SignInRows
+from logkeep.errors import BackendUnavailable
+from logkeep.metastore.port import Caller, Metastore, SignIn, SignInRows
 
 COOKIE = "logkeep"
+STEP_COOKIE = "logkeep_step"  # between two steps of signing in
+APP_COOKIE = "logkeep_app"  # which app the pages show; whether it may be read is looked at each time
 IDLE_S = 12 * 3600  # a working day
 LIFETIME_S = 7 * 86_400
 SIGN_INS_MAX = 10_000
 FRESH_S = 10  # how long a sign-out with another instance may go unnoticed
 TOUCH_S = 300  # between two notes of when it was last used: a page must not cost a write
-FAILURES_MAX = 10  # per address within WINDOW_S: a person mistypes three times, a guesser needs millions
-WINDOW_S = 60
-ADDRESSES_MAX = 10_000
+AGENT_CHARS_MAX = 200
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -32,10 +31,6 @@ class _Kept(msgspec.Struct):
     looked_ns: int
 
 
-class Tokens(Protocol):
-    def credential_of(self, sha256: str) -> Credential | None: ...
-
-
 class SignIns:
     """At most SIGN_INS_MAX; the one unused for longest makes room. Only hashes of the cookies are kept.
 
@@ -44,16 +39,28 @@ class SignIns:
     BackendUnavailable.
     """
 
-    def __init__(self, rows: SignInRows, tokens: Tokens, clock: Clock, *, valid_s: float) -> None:
-        """tokens: looked up on each use, so that a revoked one ends the sign-ins that were made with it."""
-        self._rows, self._tokens, self._clock, self._valid_s = rows, tokens, clock, valid_s
+    def __init__(self, rows: SignInRows, metastore: Metastore, clock: Clock, *, valid_s: float) -> None:
+        """metastore: asked on each use, so that what a person or token may do is what it may do now."""
+        self._rows, self._metastore, self._clock, self._valid_s = rows, metastore, clock, valid_s
         self._lock = threading.Lock()
         self._by_hash: OrderedDict[str, _Kept] = OrderedDict()
 
-    def open(self, credential: Credential, token: str | None = None) -> str:
-        """The secret to set as the browser's cookie."""
+    def open(
+        self, *, name: str, person: str = "", epoch: int = 1, token: str = "", address: str = "", agent: str = ""
+    ) -> str:
+        """The secret to set as the browser's cookie: always a new one. As a person or with a token."""
         secret, now_ns = secrets.token_urlsafe(32), self._clock.now_ns()
-        row = SignIn(_hash(secret), credential, _hash(token) if token else "", now_ns, now_ns)
+        row = SignIn(
+            sha256=_hash(secret),
+            person=person,
+            token_sha256=_hash(token) if token else "",
+            name=name,
+            made_ns=now_ns,
+            used_ns=now_ns,
+            address=_line(address, 64),
+            agent=_line(agent, AGENT_CHARS_MAX),
+            epoch=epoch,
+        )
         self._rows.put(
             row,
             made_after_ns=now_ns - LIFETIME_S * NS_PER_S,
@@ -64,24 +71,39 @@ class SignIns:
         return secret
 
     def is_fresh(self, secret: str) -> bool:
-        """Whether `credential` is answered from memory."""
+        """Whether `caller` is answered from memory."""
         kept = self._by_hash.get(_hash(secret))
         return kept is not None and self._age_s(kept) <= FRESH_S
 
-    def credential(self, secret: str) -> Credential | None:
-        """Whom the cookie stands for; None when it is unknown, signed out, too old or its token was revoked."""
+    def caller(self, secret: str) -> Caller | None:
+        """Whom the cookie stands for; None when it is unknown, signed out, too old, or its token or person is gone."""
         if not _COOKIE.fullmatch(secret):
             return None
         row = self._row(_hash(secret))
-        if row is None or not self._valid(row):
-            return None
-        return row.credential
+        return self._caller(row) if row is not None else None
 
     def close(self, secret: str) -> None:
         """The cookie is worth nothing any more."""
+        self._close(_hash(secret))
+
+    def of_person(self, person: str) -> list[SignIn]:
+        """Those that are good, used last first."""
+        return [row for row in self._rows.of_person(person) if self._caller(row) is not None]
+
+    def close_one(self, person: str, id: str) -> bool:
+        """Whether this person had such a one; it is worth nothing any more."""
+        found = next((row for row in self._rows.of_person(person) if row.id == id), None)
+        if found is not None:
+            self._close(found.sha256)
+        return found is not None
+
+    def is_id_of(self, id: str, secret: str) -> bool:
+        return id == f"sig_{_hash(secret)[:16]}"
+
+    def _close(self, sha256: str) -> None:
         with self._lock:
-            self._by_hash.pop(_hash(secret), None)
-        self._rows.remove(_hash(secret))
+            self._by_hash.pop(sha256, None)
+        self._rows.remove(sha256)
 
     def _row(self, sha256: str) -> SignIn | None:
         kept = self._by_hash.get(sha256)
@@ -89,7 +111,7 @@ class SignIns:
             return kept.row
         try:
             row = self._rows.find(sha256)
-            if row is not None and self._valid(row):
+            if row is not None and self._caller(row) is not None:
                 row = self._used(row)
         except BackendUnavailable:
             if kept is None or self._age_s(kept) > self._valid_s:
@@ -120,40 +142,18 @@ class SignIns:
     def _age_s(self, kept: _Kept) -> float:
         return (self._clock.monotonic_ns() - kept.looked_ns) / NS_PER_S
 
-    def _valid(self, row: SignIn) -> bool:
+    def _caller(self, row: SignIn) -> Caller | None:
         now_ns = self._clock.now_ns()
         if now_ns - row.used_ns > IDLE_S * NS_PER_S or now_ns - row.made_ns > LIFETIME_S * NS_PER_S:
-            return False
-        return not row.token_sha256 or self._tokens.credential_of(row.token_sha256) == row.credential
-
-
-class SignInAttempts:
-    """Failed sign-ins by address in the running minute, for at most ADDRESSES_MAX addresses. Use from one thread."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._window = 0
-        self._failures: dict[str, int] = {}
-
-    def begin(self, address: str) -> None:
-        """One try more, counted as failed until `succeeded` is called, so that tries at once count too.
-
-        Raises QuotaExceeded when this address has failed too often.
-        """
-        window, passed_ns = divmod(self._clock.monotonic_ns(), WINDOW_S * NS_PER_S)
-        if window != self._window:
-            self._window, self._failures = window, {}
-        full = len(self._failures) >= ADDRESSES_MAX and address not in self._failures
-        if full or self._failures.get(address, 0) >= FAILURES_MAX:
-            raise QuotaExceeded(
-                f"over {FAILURES_MAX} failed sign-ins in {WINDOW_S} s; wait and try again",
-                retry_after_s=WINDOW_S - passed_ns // NS_PER_S,
-            )
-        self._failures[address] = self._failures.get(address, 0) + 1
-
-    def succeeded(self, address: str) -> None:
-        self._failures.pop(address, None)
+            return None
+        if row.token_sha256:
+            return self._metastore.caller_of(row.token_sha256)
+        return self._metastore.person(row.person, row.epoch)
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _line(text: str, chars_max: int) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)[:chars_max]

@@ -35,6 +35,7 @@ PAGE_EVENTS = 250  # of a replay: as many events of the largest size are 64 MB
 RETRY_MS = 1000  # how soon a browser comes back
 ARRIVAL_MAX = (1 << 63) - 1
 LAST_ID_CHARS_MAX = 1024
+RIGHTS_S = 1.0  # how often it is looked whether rights have changed, from memory; what has is looked at closely then
 FOLLOW_S = 5.0  # for the first look into the store at an app that nobody tailed
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second keeps nginx from holding events back
@@ -203,19 +204,27 @@ class _Stream:
 
     async def _live(self, buffer: Buffer) -> AsyncIterator[bytes]:
         clock = self._context.clock
-        look_at_ns = clock.monotonic_ns() + int(self._keep_alive_s * NS_PER_S)
+        look_ns, quiet_s = clock.monotonic_ns(), 0.0
+        wait_s = min(RIGHTS_S, self._keep_alive_s)
+        change = self._context.backend.metastore.change()
         while True:
+            data: bytes | None
             try:
-                async with asyncio.timeout(self._keep_alive_s):
+                async with asyncio.timeout(wait_s):
                     data = await buffer.take()
             except TimeoutError:
-                data = self._keep_alive(buffer)
-            if not data:
-                return
-            yield data
-            if clock.monotonic_ns() >= look_at_ns:
-                look_at_ns = clock.monotonic_ns() + int(self._keep_alive_s * NS_PER_S)
-                await self._look_at_credential()
+                quiet_s += wait_s
+                data = self._keep_alive(buffer) if quiet_s >= self._keep_alive_s else None
+            else:
+                if not data:
+                    return
+            now_ns, found = clock.monotonic_ns(), self._context.backend.metastore.change()
+            if found != change or now_ns - look_ns >= self._keep_alive_s * NS_PER_S:
+                change, look_ns = found, now_ns
+                await self._look_at_credential()  # before it is sent: who may read it no more does not get it
+            if data is not None:
+                quiet_s = 0.0
+                yield data
 
     def _keep_alive(self, buffer: Buffer) -> bytes:
         if not buffer.is_empty or self._place.seen <= self._sent:

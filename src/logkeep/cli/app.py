@@ -90,6 +90,18 @@ COMMANDS = (
         ("logkeep check", "logkeep check --data /var/lib/logkeep --config /etc/logkeep.toml"),
     ),
     CommandRow(
+        "admin",
+        "admin:admin",
+        "manage people, teams, apps, keys and tokens",
+        (
+            "logkeep admin key create --app default",
+            "logkeep admin token create --scope read --days 90",
+            "logkeep admin invite anna@example.org --role admin",
+            "logkeep admin reset-password admin@localhost",
+            "logkeep admin audit list --what read.export",
+        ),
+    ),
+    CommandRow(
         "settings",
         "settings_table:settings",
         "list every setting with its default",
@@ -149,8 +161,13 @@ class LazyGroup(TyperGroup):
 def load_command(row: CommandRow) -> Any:
     """The command of `row`, its module loaded."""
     module, function = row.place.split(":")
-    body = cast(Callable[..., int], getattr(importlib.import_module(f"logkeep.cli.{module}"), function))
+    found = getattr(importlib.import_module(f"logkeep.cli.{module}"), function)
     examples = "\n".join(f"  {line}" for line in row.examples)
+    if isinstance(found, typer.Typer):  # a command of commands
+        group = typer.main.get_command(found)
+        group.epilog = f"\b\nExamples:\n{examples}"
+        return group
+    body = cast(Callable[..., int], found)
     one = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     one.command(row.name, epilog=f"\b\nExamples:\n{examples}")(body)
     return typer.main.get_command(one)

@@ -27,14 +27,37 @@ def _overview() -> str:
 
 def _section(row: CommandRow) -> str:
     command = load_command(row)
+    if hasattr(command, "commands"):
+        return _group(row, command)
+    lines = [f"## logkeep {row.name}", "", *_usage(f"logkeep {row.name}", command)]
+    return "\n".join([*lines, "", "```sh", *row.examples, "```", ""])
+
+
+def _usage(name: str, command: Any) -> list[str]:
+    """Help, usage and a table of what may be given."""
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    usage = " ".join(["logkeep", row.name, "[OPTIONS]", *(_argument_name(one) for one in arguments)])
-    lines = [f"## logkeep {row.name}", "", *_paragraphs(command.help or ""), "", "```text", usage, "```", ""]
+    usage = " ".join([name, "[OPTIONS]", *(_argument_name(one) for one in arguments)])
+    lines = [*_paragraphs(command.help or ""), "", "```text", usage, "```", ""]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     lines += ["| option | variable | default | meaning |", "| --- | --- | --- | --- |"]
     lines += [f"| `{_argument_name(one)}` | | | {_cell(one.help or '')} |" for one in arguments]
-    lines += [_option(one) for one in options if one.name != "help"]
-    return "\n".join([*lines, "", "```sh", *row.examples, "```", ""])
+    return lines + [_option(one) for one in options if one.name != "help"]
+
+
+def _group(row: CommandRow, group: Any) -> str:
+    """A command of commands: each with its own usage."""
+    lines = [f"## logkeep {row.name}", "", *_paragraphs(group.help or ""), "", "```sh", *row.examples, "```", ""]
+    for name, command in _leaves(f"logkeep {row.name}", group):
+        lines += [f"### {name}", "", *_usage(name, command), ""]
+    return "\n".join(lines)
+
+
+def _leaves(name: str, group: Any) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for word, command in sorted(group.commands.items()):
+        deeper = hasattr(command, "commands")
+        found += _leaves(f"{name} {word}", command) if deeper else [(f"{name} {word}", command)]
+    return found
 
 
 def _argument_name(argument: Any) -> str:

@@ -1,44 +1,73 @@
-"""Apps, keys and people, as the database has them.
+"""Apps, keys, tokens and what people may do, in memory.
 
-Keys carry 192 random bits, so a plain SHA-256 of them cannot be searched; a password is a person's, so it gets scrypt.
-All keys are kept in memory, some 300 bytes each: a receiver asks for one with every request, and goes on with those it
-knows while the database is away. A key that is revoked elsewhere is refused here `refresh_s` later at most; while the
-database cannot be asked, `valid_s` later at most.
+Keys and tokens carry 192 random bits, so a plain SHA-256 of them cannot be searched. All of them are kept in memory,
+some 300 bytes each: a receiver asks for one with every request, and goes on with those it knows while the database is
+away. What is changed elsewhere, such as a key revoked or a role taken away, counts here `refresh_s` later at most;
+while the database cannot be asked, `valid_s` later at most.
 """
 
 import hashlib
-import hmac
-import os
 import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.disk import Disk, SystemDisk
-from logkeep.errors import BackendUnavailable, InputError
-from logkeep.metastore.database import Database, Transaction, bump, change_of
-from logkeep.metastore.port import Credential, Scope
+from logkeep.errors import BackendUnavailable
+from logkeep.metastore.database import Database, Transaction, change_of
+from logkeep.metastore.port import Caller, Credential, Scope
+from logkeep.metastore.roles import NOTHING, ROLE_SCOPES, Scopes, scopes_of_token
 from logkeep.metastore.watched import Watched
 from logkeep.telemetry import get_logger
 
 TOPIC = "accounts"
-EMAIL_CHARS_MAX = 254  # RFC 5321
 _CACHE_BYTES_MAX = 256 << 20
-# scrypt n=2**14, r=8, p=1: 16 MiB and about 50 ms a try, the interactive setting of RFC 7914's authors.
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
-_NOBODY = ("", "scrypt$00$no password has this hash")
 _PREFIXES: dict[Scope, str] = {"write": "lkw_", "read": "lkr_", "admin": "lkr_"}
+
+T = TypeVar("T")
 
 log = get_logger("metastore")
 
 
+class KnownApp(msgspec.Struct, frozen=True):
+    name: str
+    team: str
+    title: str = ""
+
+
+class KnownToken(msgspec.Struct, frozen=True):
+    """app: "" for all of the team. person: whose it is, "" for the team's own."""
+
+    id: str
+    name: str
+    team: str
+    app: str
+    person: str
+    scopes: tuple[str, ...]
+    expires_ns: int
+
+
+class KnownPerson(msgspec.Struct, frozen=True):
+    """roles: by team. app_roles: by app, where they differ. epoch: sign-ins of an earlier one are worth nothing."""
+
+    id: str
+    email: str
+    roles: dict[str, str]
+    app_roles: dict[str, str]
+    epoch: int = 1
+
+
 class Known(msgspec.Struct, frozen=True):
-    """All apps, the first one first, and all keys by their hash. change: of the topic, as these were read."""
+    """All apps, the first one first, keys and tokens by their hash, people by id. change: of the topic, then."""
 
     change: int
-    apps: list[str]
+    apps: list[KnownApp]
     keys: dict[str, Credential]
+    tokens: dict[str, KnownToken]
+    people: dict[str, KnownPerson]
 
 
 class _Cached(msgspec.Struct, frozen=True):
@@ -77,14 +106,58 @@ class Accounts:
     def close(self) -> None:
         self._watched.close()
 
-    # ── asked all the time ────────────────────────────────────────────────────────────────────────────────────────
+    def look(self) -> None:
+        """What the database has now is known. Raises BackendUnavailable."""
+        self._watched.look()
+
+    # ── keys and tokens ───────────────────────────────────────────────────────────────────────────────────────────
 
     def credential(self, secret: str) -> Credential | None:
-        return self.credential_of(sha256_of(secret))
+        return self._checked(lambda known: self._credential_of(known, sha256_of(secret)))
 
-    def credential_of(self, sha256: str) -> Credential | None:
+    def last_known(self, secret: str) -> Credential | None:
+        """As it was when the database last answered, however long ago: for what was taken in already."""
         known = self._watched.value
-        found = known.keys.get(sha256) if known is not None else None
+        return known.keys.get(sha256_of(secret)) if known is not None else None
+
+    def caller(self, secret: str) -> Caller | None:
+        return self.caller_of(sha256_of(secret))
+
+    def caller_of(self, sha256: str) -> Caller | None:
+        def look(known: Known) -> Caller | None:
+            if (token := known.tokens.get(sha256)) is not None:
+                return None if self._has_expired(token.expires_ns) else caller_of_token(known, token)
+            key = known.keys.get(sha256)
+            if key is None or self._has_expired(key.expires_ns):
+                return None
+            return Caller("key", key.id, key.name, {key.app: frozenset({"write"})}, {})
+
+        return self._checked(look)
+
+    def person(self, id: str, epoch: int) -> Caller | None:
+        def look(known: Known) -> Caller | None:
+            found = known.people.get(id)
+            return caller_of_person(known, found) if found is not None and epoch >= found.epoch else None
+
+        return self._checked(look)
+
+    def _credential_of(self, known: Known, sha256: str) -> Credential | None:
+        if (key := known.keys.get(sha256)) is not None:
+            return None if self._has_expired(key.expires_ns) else key
+        token = known.tokens.get(sha256)
+        if token is None or self._has_expired(token.expires_ns):
+            return None
+        caller = caller_of_token(known, token)
+        app = next(iter(caller.apps), token.app)
+        return Credential(app, scope_word(caller.scopes_in(app)), caller.name, token.id)
+
+    def _has_expired(self, expires_ns: int) -> bool:
+        return expires_ns != 0 and expires_ns <= self._clock.now_ns()
+
+    def _checked(self, look: Callable[[Known], T | None]) -> T | None:
+        """What `look` finds in what is known. Raises BackendUnavailable where that is too old to count."""
+        known = self._watched.value
+        found = look(known) if known is not None else None
         age_s = self._watched.age_s()
         if age_s <= self._fresh_s or (found is not None and age_s <= self._valid_s):
             return found
@@ -93,17 +166,27 @@ class Accounts:
             code="metastore_unavailable",
         )
 
-    def last_known(self, secret: str) -> Credential | None:
-        """As it was when the database last answered, however long ago: for what was taken in already."""
+    # ── apps ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def change(self) -> int:
         known = self._watched.value
-        return known.keys.get(sha256_of(secret)) if known is not None else None
+        return known.change if known is not None else 0
 
     def app_names(self) -> list[str]:
-        known = self._watched.value
-        return list(known.apps) if known is not None else []
+        return [app.name for app in self._apps()]
 
     def default_app(self) -> str:
-        return self.app_names()[0]
+        return self._apps()[0].name
+
+    def team_of(self, app: str) -> str:
+        return next((one.team for one in self._apps() if one.name == app), "")
+
+    def title_of(self, app: str) -> str:
+        return next((one.title for one in self._apps() if one.name == app), "") or app
+
+    def _apps(self) -> list[KnownApp]:
+        known = self._watched.value
+        return known.apps if known is not None else []
 
     def problem(self) -> str | None:
         """What an operator should know about it, in words; None when all is well."""
@@ -111,42 +194,6 @@ class Accounts:
         if age_s <= self._fresh_s:
             return None
         return f"the metastore has not answered for {age_s:,.0f} s; keys known before it go on, nobody can sign in"
-
-    # ── asked and changed now and then ────────────────────────────────────────────────────────────────────────────
-
-    def sign_in(self, email: str, password: str) -> Credential | None:
-        email = email.strip().lower()
-        found = self._database.read(lambda transaction: _person(transaction, email)) if _is_name(email) else None
-        app, kept = found or _NOBODY  # whose hash is made too: the time must not tell who exists
-        if not _is_password(password, kept):
-            return None
-        return Credential(app, "admin", email)
-
-    def make_key(self, app: str, scope: Scope) -> str:
-        """A new secret, known everywhere within `refresh_s`. Raises InputError (404): there is no such app."""
-        secret = new_secret(scope)
-
-        def insert(transaction: Transaction) -> None:
-            bump(transaction, TOPIC)
-            if not transaction.rows("SELECT 1 FROM apps WHERE name = :app", app=app):
-                raise InputError(f"there is no app {app[:80]!r}", code="not_found", status=404)
-            if not transaction.rows("SELECT 1 FROM credentials WHERE sha256 = :key", key=sha256_of(secret)):
-                insert_key(transaction, secret, app, scope, self._clock.now_ns())
-
-        self._database.write(insert)
-        self._watched.look()
-        return secret
-
-    def revoke_key(self, secret: str) -> bool:
-        """Whether there was such a key; now there is none, and everywhere it is refused within `refresh_s`."""
-
-        def delete(transaction: Transaction) -> bool:
-            bump(transaction, TOPIC)
-            return transaction.change("DELETE FROM credentials WHERE sha256 = :key", key=sha256_of(secret)) > 0
-
-        found = self._database.write(delete)
-        self._watched.look()
-        return found
 
     # ── what is known ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,77 +227,93 @@ class Accounts:
         return True
 
 
+# ── what somebody may do ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def caller_of_person(known: Known, person: KnownPerson) -> Caller:
+    """Roles in a team count for its apps, unless the person has another one in an app."""
+    teams = {team: ROLE_SCOPES[role] for team, role in person.roles.items()}
+    apps = {}
+    for app in known.apps:
+        if app.team in teams:
+            own = person.app_roles.get(app.name)
+            apps[app.name] = ROLE_SCOPES[own] if own is not None else teams[app.team]
+    return Caller("person", person.id, person.email, _something(apps), teams, person.id)
+
+
+def caller_of_token(known: Known, token: KnownToken) -> Caller:
+    """What its scopes say; of a person's token no more than that person may do now."""
+    scopes = scopes_of_token(token.scopes)
+    apps = {app.name: scopes for app in known.apps if app.team == token.team and token.app in ("", app.name)}
+    teams = {} if token.app else {token.team: scopes}
+    if token.person:
+        person = known.people.get(token.person)
+        owner = caller_of_person(known, person) if person is not None else None
+        apps = {app: given & owner.scopes_in(app) for app, given in apps.items()} if owner else {}
+        teams = {team: given & owner.teams.get(team, NOTHING) for team, given in teams.items()} if owner else {}
+    return Caller("token", token.id, f"token {token.name}", _something(apps), _something(teams), token.person)
+
+
+def _something(scopes: Mapping[str, Scopes]) -> dict[str, Scopes]:
+    return {name: given for name, given in scopes.items() if given}
+
+
+def scope_word(scopes: Scopes) -> Scope:
+    """The strongest of them in one word."""
+    return "admin" if "admin" in scopes else "write" if "write" in scopes else "read"
+
+
 def _known(transaction: Transaction, known: Known | None) -> Known:
     change = change_of(transaction, TOPIC)
     if known is not None and known.change == change:
         return known
-    apps = [str(name) for (name,) in transaction.rows("SELECT name FROM apps ORDER BY number")]
-    keys = {
-        str(key): Credential(str(app), scope, f"token {key[:8]}")
-        for key, app, scope in transaction.rows("SELECT sha256, app, scope FROM credentials")
+    apps = transaction.rows("SELECT name, team, title, archived_ns FROM apps ORDER BY number")
+    writable = {str(name) for name, _, _, archived_ns in apps if not archived_ns}
+    return Known(
+        change,
+        [KnownApp(name, team, title) for name, team, title, _ in apps],
+        {
+            str(sha256): Credential(app, "write", f"key {name}", id, tuple(origins.split()), int(expires_ns))
+            for sha256, id, app, name, origins, expires_ns in transaction.rows(
+                "SELECT sha256, id, app, name, origins, expires_ns FROM write_keys"
+            )
+            if app in writable
+        },
+        {
+            str(sha256): KnownToken(id, name, team, app, person, tuple(scopes.split()), int(expires_ns))
+            for sha256, id, name, team, app, person, scopes, expires_ns in transaction.rows(
+                "SELECT sha256, id, name, team, app, person, scopes, expires_ns FROM tokens"
+            )
+        },
+        _people(transaction),
+    )
+
+
+def _people(transaction: Transaction) -> dict[str, KnownPerson]:
+    people = {
+        str(id): KnownPerson(id, email, {}, {}, int(epoch))
+        for id, email, epoch in transaction.rows("SELECT id, email, epoch FROM people WHERE disabled_ns = 0")
     }
-    return Known(change, apps, keys)
+    for person, team, role in transaction.rows("SELECT person, team, role FROM memberships ORDER BY made_ns, team"):
+        if person in people:
+            people[person].roles[team] = role
+    for person, app, role in transaction.rows("SELECT person, app, role FROM app_roles"):
+        if person in people:
+            people[person].app_roles[app] = role
+    return people
 
 
-def _person(transaction: Transaction, email: str) -> tuple[str, str] | None:
-    """App and password hash."""
-    found = transaction.rows("SELECT app, password FROM people WHERE email = :email", email=email)
-    return (str(found[0][0]), str(found[0][1])) if found else None
-
-
-def _is_name(text: str) -> bool:
-    """Whether any database can look for it."""
-    return 0 < len(text) <= EMAIL_CHARS_MAX and text.isprintable()
-
-
-# ── what is written at the first start and at a take-over ─────────────────────────────────────────────────────────────
+# ── secrets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def new_secret(scope: Scope) -> str:
     return _PREFIXES[scope] + secrets.token_urlsafe(24)
 
 
-def insert_app(transaction: Transaction, app: str, now_ns: int) -> None:
-    transaction.change("INSERT INTO apps (name, made_ns) VALUES (:app, :now)", app=app, now=now_ns)
-
-
-def insert_key(transaction: Transaction, secret: str, app: str, scope: Scope, now_ns: int) -> None:
-    insert_hash(transaction, sha256_of(secret), app, scope, now_ns)
-
-
-def insert_hash(transaction: Transaction, sha256: str, app: str, scope: Scope, now_ns: int) -> None:
-    transaction.change(
-        "INSERT INTO credentials (sha256, app, scope, made_ns) VALUES (:key, :app, :scope, :now)",
-        key=sha256, app=app, scope=scope, now=now_ns,
-    )  # fmt: skip
-
-
-def insert_person(transaction: Transaction, email: str, password_hash: str, app: str, now_ns: int) -> None:
-    """password_hash: as `hashed_password` makes it."""
-    transaction.change(
-        "INSERT INTO people (email, app, password, made_ns) VALUES (:email, :app, :password, :now)",
-        email=email, app=app, password=password_hash, now=now_ns,
-    )  # fmt: skip
+def prefix_of(secret: str) -> str:
+    """What of a key or token may be shown, to recognise it by: 24 of its 192 bits."""
+    return secret[:8]
 
 
 def sha256_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def hashed_password(password: str) -> str:
-    return _hashed(password, os.urandom(16))
-
-
-def password_hash_of(salt: str, scrypt: str) -> str:
-    """salt, scrypt: hex."""
-    return f"scrypt${salt}${scrypt}"
-
-
-def _hashed(password: str, salt: bytes) -> str:
-    key = hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P)
-    return password_hash_of(salt.hex(), key.hex())
-
-
-def _is_password(password: str, kept: str) -> bool:
-    _, salt, _ = kept.split("$")
-    return hmac.compare_digest(_hashed(password, bytes.fromhex(salt)), kept)

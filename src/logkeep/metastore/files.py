@@ -7,11 +7,17 @@ import msgspec
 
 from logkeep.disk import Disk
 from logkeep.errors import CorruptData
-from logkeep.metastore.accounts import insert_app, insert_hash, insert_person, password_hash_of
+from logkeep.metastore.apps import insert_app
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.erasures import Erasure, insert_job
+from logkeep.metastore.first import first_key, first_person, first_token
+from logkeep.metastore.keys import insert_key_hash
+from logkeep.metastore.passwords import scrypt_hash_of
+from logkeep.metastore.people import insert_person
 from logkeep.metastore.port import Scope
 from logkeep.metastore.samples import insert_lines
+from logkeep.metastore.teams import FIRST_TEAM, insert_member, insert_team
+from logkeep.metastore.tokens import insert_token
 
 ACCOUNTS_FILE = "accounts.json"
 TAKEN_FILE = "accounts.json.taken-over"  # hashes alone, and not much: kept for who goes back
@@ -66,17 +72,29 @@ def read(folder: Path) -> Kept | None:
 
 def insert(transaction: Transaction, kept: Kept, now_ns: int) -> None:
     """Into tables that are empty."""
+    insert_team(transaction, FIRST_TEAM, now_ns, "Main")
     for app in kept.accounts.apps:
-        insert_app(transaction, app, now_ns)
+        insert_app(transaction, app, now_ns, team=FIRST_TEAM)
     for key in kept.accounts.keys:
-        insert_hash(transaction, key.sha256, key.app, key.scope, now_ns)
+        _insert_key(transaction, key, kept.accounts.apps[:1], now_ns)
     for person in kept.accounts.people:
-        insert_person(transaction, person.email, password_hash_of(person.salt, person.scrypt), person.app, now_ns)
+        owner = first_person(person.email, scrypt_hash_of(person.salt, person.scrypt), now_ns)
+        insert_person(transaction, owner)
+        insert_member(transaction, FIRST_TEAM, owner.id, "owner", now_ns)
     for job in kept.erasures:
         insert_job(transaction, job)
     for app, lines in kept.rejected.items():
         insert_lines(transaction, "rejected", app, lines)
     insert_lines(transaction, "dead_letter", "", kept.dead_letters)
+
+
+def _insert_key(transaction: Transaction, key: _Key, first: list[str], now_ns: int) -> None:
+    """The owner's token of the first app is of the whole team from now on."""
+    if key.scope == "write":
+        insert_key_hash(transaction, key.sha256, first_key(key.app, "", now_ns))
+    else:
+        app = "" if key.scope == "admin" and [key.app] == first else key.app
+        insert_token(transaction, key.sha256, first_token(app, key.scope, "", now_ns))
 
 
 def put_away(folder: Path, disk: Disk) -> None:

@@ -4,10 +4,22 @@ from logkeep.metastore.database import Database, Transaction
 
 # Each with its columns and the order of its rows; numbers are given anew.
 _TABLES = (
-    ("apps", "name, made_ns", "number"),
-    ("credentials", "sha256, app, scope, made_ns", "sha256"),
-    ("people", "email, app, password, made_ns", "email"),
-    ("sign_ins", "sha256, app, scope, name, token_sha256, made_ns, used_ns", "sha256"),
+    ("teams", "name, title, made_ns, revision", "name"),
+    ("apps", "name, made_ns, team, title, archived_ns, revision", "number"),
+    (
+        "people",
+        "id, email, name, password, totp, totp_pending, totp_step, provider, subject, made_ns, disabled_ns, epoch, "
+        "revision",
+        "id",
+    ),
+    ("recovery_codes", "person, sha256", "person, sha256"),
+    ("memberships", "team, person, role, made_ns, revision", "team, person"),
+    ("app_roles", "app, person, role", "app, person"),
+    ("write_keys", "id, app, name, prefix, sha256, origins, made_ns, made_by, expires_ns, revision", "id"),
+    ("tokens", "id, team, app, person, name, prefix, sha256, scopes, made_ns, made_by, expires_ns, used_day", "id"),
+    ("links", "sha256, id, kind, team, person, email, role, made_by, made_ns, expires_ns, used_ns", "sha256"),
+    ("sign_ins", "sha256, id, person, token_sha256, name, address, agent, made_ns, used_ns, epoch", "sha256"),
+    ("audit", "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash", "number"),
     ("erasures", "job, app, state, expires_ns, body", "number"),
     ("samples", "kind, app, size, content", "number"),
 )

@@ -1,7 +1,9 @@
 """Browsers that have signed in, as rows that every instance sees."""
 
 from logkeep.metastore.database import Database, Transaction
-from logkeep.metastore.port import Credential, SignIn
+from logkeep.metastore.port import SignIn
+
+_COLUMNS = "sha256, person, token_sha256, name, made_ns, used_ns, address, agent, epoch"
 
 
 class SignIns:
@@ -32,6 +34,10 @@ class SignIns:
         sql = "DELETE FROM sign_ins WHERE sha256 = :sha256"
         self._database.write(lambda transaction: transaction.change(sql, sha256=sha256))
 
+    def of_person(self, person: str) -> list[SignIn]:
+        sql = f"SELECT {_COLUMNS} FROM sign_ins WHERE person = :person ORDER BY used_ns DESC"  # noqa: S608
+        return [SignIn(*row) for row in self._database.read(lambda transaction: transaction.rows(sql, person=person))]
+
 
 def _make_room(transaction: Transaction, rows_max: int) -> None:
     """The `rows_max` used last stay."""
@@ -43,18 +49,14 @@ def _make_room(transaction: Transaction, rows_max: int) -> None:
 
 
 def _found(transaction: Transaction, sha256: str) -> SignIn | None:
-    sql = "SELECT app, scope, name, token_sha256, made_ns, used_ns FROM sign_ins WHERE sha256 = :sha256"
-    found = transaction.rows(sql, sha256=sha256)
-    if not found:
-        return None
-    app, scope, name, token_sha256, made_ns, used_ns = found[0]
-    return SignIn(sha256, Credential(app, scope, name), token_sha256, made_ns, used_ns)
+    found = transaction.rows(f"SELECT {_COLUMNS} FROM sign_ins WHERE sha256 = :sha256", sha256=sha256)  # noqa: S608
+    return SignIn(*found[0]) if found else None
 
 
 def _insert(transaction: Transaction, row: SignIn) -> None:
     transaction.change(
-        "INSERT INTO sign_ins (sha256, app, scope, name, token_sha256, made_ns, used_ns) "
-        "VALUES (:sha256, :app, :scope, :name, :token, :made, :used)",
-        sha256=row.sha256, app=row.credential.app, scope=row.credential.scope, name=row.credential.name,
-        token=row.token_sha256, made=row.made_ns, used=row.used_ns,
+        f"INSERT INTO sign_ins (id, {_COLUMNS}) VALUES "  # noqa: S608
+        "(:id, :sha256, :person, :token, :name, :made, :used, :address, :agent, :epoch)",
+        id=row.id, sha256=row.sha256, person=row.person, token=row.token_sha256, name=row.name, made=row.made_ns,
+        used=row.used_ns, address=row.address, agent=row.agent, epoch=row.epoch,
     )  # fmt: skip

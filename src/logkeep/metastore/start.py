@@ -4,7 +4,6 @@
 for the person who started the service; the database holds hashes.
 """
 
-import secrets
 from pathlib import Path
 
 import msgspec
@@ -12,16 +11,16 @@ import msgspec
 from logkeep.clock import Clock
 from logkeep.disk import Disk
 from logkeep.metastore import files, moving
-from logkeep.metastore.accounts import (
-    TOPIC,
-    hashed_password,
-    insert_app,
-    insert_key,
-    insert_person,
-    new_secret,
-    sha256_of,
-)
+from logkeep.metastore.accounts import TOPIC, new_secret, prefix_of, sha256_of
+from logkeep.metastore.apps import insert_app
+from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Database, Transaction, bump
+from logkeep.metastore.first import first_key, first_person, first_token
+from logkeep.metastore.keys import insert_key
+from logkeep.metastore.passwords import hashed_password
+from logkeep.metastore.people import insert_person, new_password
+from logkeep.metastore.teams import FIRST_TEAM, insert_member, insert_team
+from logkeep.metastore.tokens import insert_token
 from logkeep.telemetry import get_logger
 
 FIRST_RUN_FILE = "first-run.json"
@@ -31,7 +30,8 @@ log = get_logger("metastore")
 
 
 class FirstRun(msgspec.Struct, frozen=True):
-    """What the first start made; `app_key` can only write, `api_token` is the owner's: it reads, and can erase."""
+    """What the first start made; `app_key` can only write, `api_token` may do everything in the first team but owners'
+    matters; the person with `admin_email` is its owner."""
 
     app: str
     app_key: str
@@ -91,7 +91,8 @@ def has_moved(before: Database, database: Database) -> bool:
 
 
 def _hashes(transaction: Transaction) -> set[str]:
-    return {str(key) for (key,) in transaction.rows("SELECT sha256 FROM credentials")}
+    sql = "SELECT sha256 FROM write_keys UNION SELECT sha256 FROM tokens"
+    return {str(key) for (key,) in transaction.rows(sql)}
 
 
 def _first_start(transaction: Transaction, folder: Path, disk: Disk, now_ns: int, app: str) -> FirstRun:
@@ -100,12 +101,19 @@ def _first_start(transaction: Transaction, folder: Path, disk: Disk, now_ns: int
         app_key=new_secret("write"),
         api_token=new_secret("admin"),
         admin_email="admin@localhost",
-        admin_password=secrets.token_urlsafe(12),
+        admin_password=new_password(),
     )
-    insert_app(transaction, app, now_ns)
-    insert_key(transaction, first_run.app_key, app, "write", now_ns)
-    insert_key(transaction, first_run.api_token, app, "admin", now_ns)
-    insert_person(transaction, first_run.admin_email, hashed_password(first_run.admin_password), app, now_ns)
+    insert_team(transaction, FIRST_TEAM, now_ns, "Main")
+    insert_app(transaction, app, now_ns, team=FIRST_TEAM)
+    insert_key(transaction, first_run.app_key, first_key(app, prefix_of(first_run.app_key), now_ns))
+    insert_token(
+        transaction, sha256_of(first_run.api_token), first_token("", "admin", prefix_of(first_run.api_token), now_ns)
+    )
+    owner = first_person(first_run.admin_email, hashed_password(first_run.admin_password), now_ns)
+    insert_person(transaction, owner)
+    insert_member(transaction, FIRST_TEAM, owner.id, "owner", now_ns)
+    by = Actor("", "the first start")
+    record(transaction, [Entry(by=by, what="team.created", made_ns=now_ns, team=FIRST_TEAM, target=FIRST_TEAM)])
     # The secrets first, then the commit: a crash in between makes new ones, never accounts nobody has the key to.
     disk.write_atomically(folder / FIRST_RUN_FILE, msgspec.json.format(msgspec.json.encode(first_run)) + b"\n")
     return first_run

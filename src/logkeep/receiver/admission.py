@@ -4,8 +4,9 @@ from hashlib import sha256
 from urllib.parse import unquote_plus
 
 from logkeep.errors import InputError
-from logkeep.metastore.port import Credentials
+from logkeep.metastore.port import Credential, Credentials
 from logkeep.receiver.limiter import Sender
+from logkeep.receiver.origins import refuse_other_pages
 
 CACHE_KEYS_MAX = 10_000
 KEY_ID_CHARS = 16
@@ -23,10 +24,13 @@ class Admission:
         """Keys are asked for again; called every second or so, and a withdrawn key is refused from then on."""
         self._senders.clear()
 
-    def sender_of(self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes) -> Sender:
+    def sender_of(
+        self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes, origin: bytes | None = None
+    ) -> Sender:
         """Whose write key stands in `Authorization: Bearer`, `X-Logkeep-Key` or `?key=`, the first found.
 
-        Raises InputError: 401 without a key, 403 when it is unknown or may not write.
+        origin: the header of that name. Raises InputError: 401 without a key, 403 when it is unknown, may not write, or
+        is for the pages of other sites.
         """
         if authorization is not None and (known := self._senders.get(authorization)) is not None:
             return known
@@ -40,12 +44,15 @@ class Admission:
                 code="key_missing",
                 status=401,
             )
-        sender = self._sender_of_secret(secret)
-        if authorization is not None and len(self._senders) < CACHE_KEYS_MAX:
+        credential = self._credential_of(secret)
+        sender = Sender(credential.app, key_id(secret))
+        if credential.origins:
+            refuse_other_pages(credential.origins, origin)  # with each request, so these are not remembered
+        elif authorization is not None and len(self._senders) < CACHE_KEYS_MAX:
             self._senders[authorization] = sender
         return sender
 
-    def _sender_of_secret(self, secret: str) -> Sender:
+    def _credential_of(self, secret: str) -> Credential:
         credential = self._metastore.credential(secret) if len(secret) <= SECRET_BYTES_MAX else None
         if credential is None:
             message = "the key is unknown; look it up in the settings of your app"
@@ -53,7 +60,7 @@ class Admission:
         if credential.scope != "write":
             message = f"this is a {credential.scope} token and cannot write; use a write key of the app"
             raise InputError(message, code="key_cannot_write", status=403)
-        return Sender(credential.app, key_id(secret))
+        return credential
 
 
 def key_id(secret: str) -> str:

@@ -401,7 +401,9 @@ class Connection(asyncio.Protocol):
     def _admitted(self, query: bytes) -> Sender:
         """Raises InputError (401, 403)."""
         head = self._head
-        return self._intake.admission.sender_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
+        return self._intake.admission.sender_of(
+            head.get(b"authorization"), head.get(b"x-logkeep-key"), query, head.get(b"origin")
+        )
 
     def _address(self, forwarded: bytes) -> str:
         """Whose request this is, "" where no limit asks for it."""

@@ -10,7 +10,11 @@ from logkeep.receiver.limiter import Sender
 
 class Keys:
     def __init__(self) -> None:
-        self.known = {"good": Credential("shop", "write"), "reads": Credential("shop", "read")}
+        self.known = {
+            "good": Credential("shop", "write"),
+            "reads": Credential("shop", "read"),
+            "web": Credential("shop", "write", origins=("https://shop.example", "https://*.cdn.example:8443")),
+        }
         self.asked = 0
 
     def credential(self, secret: str) -> Credential | None:
@@ -51,3 +55,38 @@ def test_the_key_in_another_place_is_not_remembered_for_an_authorization_of_anot
     with pytest.raises(InputError) as caught:
         admission.sender_of(b"Basic eDp5", None, b"")
     assert caught.value.status == 401
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_let_in"),
+    [
+        (b"https://shop.example", True),
+        (b"HTTPS://Shop.example", True),
+        (b"https://a.cdn.example:8443", True),
+        (b"https://a.b.cdn.example:8443", True),
+        (None, False),
+        (b"", False),
+        (b"null", False),
+        (b"http://shop.example", False),
+        (b"https://shop.example:444", False),
+        (b"https://shop.example.evil.example", False),
+        (b"https://evilshop.example", False),
+        (b"https://cdn.example:8443", False),
+        (b"https://.cdn.example:8443", False),
+        (b"https://a.cdn.example", False),
+        (b"https://a.cdn.example:8443.evil.example", False),
+        (b"https://evil.example/.cdn.example:8443", False),
+        (b"\xff", False),
+    ],
+)
+def test_a_key_for_pages_is_let_in_from_those_alone(origin: bytes | None, is_let_in: bool) -> None:
+    admission = Admission(Keys())
+    for _ in range(2):  # what is remembered must not let in what comes from elsewhere
+        if is_let_in:
+            assert admission.sender_of(b"Bearer web", None, b"", origin).app == "shop"
+        else:
+            with pytest.raises(InputError) as caught:
+                admission.sender_of(b"Bearer web", None, b"", origin)
+            assert (caught.value.status, caught.value.code) == (403, "origin_not_allowed")
+        assert admission.sender_of(b"Bearer web", None, b"", b"https://shop.example").app == "shop"
+    assert admission.sender_of(b"Bearer good", None, b"", origin).app == "shop"

@@ -1,0 +1,63 @@
+"""Bodies of requests about accounts: what may be sent, and nothing else; and answers that carry a revision."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response
+from litestar.connection import ASGIConnection
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Meta
+
+from logkeep.api.answers import documented
+from logkeep.api.errors import ErrorAnswer
+from logkeep.errors import InputError
+from logkeep.store.page import rfc3339
+
+Text = Annotated[str, Meta(max_length=4096)]
+Secret = Annotated[str, Meta(max_length=4096, description="shown only in this answer; only a hash of it is kept")]
+Revision = Annotated[
+    int | None,
+    Meta(description="of what you have seen; 409 when somebody changed it since. The header `If-Match` does the same"),
+]
+
+
+class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a request may say: any other member is a 400, so that nothing is set that was not meant to be."""
+
+
+def answer(content: msgspec.Struct, status: int = 200, *, revision: int | None = None) -> Response[bytes]:
+    headers = {"ETag": f'"{revision}"'} if revision is not None else {}
+    body = msgspec.json.encode(content)
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def nothing() -> Response[None]:
+    return Response(None, status_code=204)
+
+
+def seen_revision(request: ASGIConnection[Any, Any, Any, Any], given: int | None) -> int | None:
+    """From the body or If-Match; None when neither tells. Raises InputError."""
+    header = request.headers.get("if-match", "").strip()
+    if given is not None or header in ("", "*"):
+        return given
+    number = header.removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        raise InputError(f"If-Match {header[:40]!r} is no revision; send the ETag of the answer", code="bad_input")
+    return int(number)
+
+
+def told(kind: Any, description: str, *failures: int, status: int = 200) -> dict[int, ResponseSpec]:
+    """The `responses` of a handler that changes something, or tells of accounts."""
+    found = documented(kind, description, 400, *(one for one in failures if one in (404, 429)))
+    words = {409: "Somebody changed it since, or the name is taken"}
+    for failure in failures:
+        if failure in words:
+            found[failure] = ResponseSpec(ErrorAnswer, description=words[failure], generate_examples=False)
+    if status != 200:
+        success = found.pop(200)
+        found[status] = ResponseSpec(None, description=description) if status == 204 else success
+    return found
+
+
+def when(time_ns: int) -> str | None:
+    return rfc3339(time_ns) if time_ns else None

@@ -1,0 +1,66 @@
+"""`logkeep admin audit`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from logkeep.cli.admin_common import Config, Data, Json, day, opened, show, tell
+from logkeep.clock import SystemClock
+from logkeep.metastore.audit import PAGE_MAX, Wanted
+
+FAILED = 1
+
+
+def list_audit(
+    team: Annotated[str, typer.Option("--team", metavar="TEAM", help="Of this team alone. [all]")] = "",
+    app: Annotated[str, typer.Option("--app", metavar="APP", help="Of this app alone.")] = "",
+    who: Annotated[str, typer.Option("--who", metavar="ID", help="Of this person or token alone.")] = "",
+    what: Annotated[str, typer.Option("--what", metavar="KIND", help="Such as read.search or key.created.")] = "",
+    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="From then on: -1d, 2026-08-01, …")] = "",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=PAGE_MAX, help="Entries at most.")] = 50,
+    data: Data = None,
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """List who did what, newest first."""
+    from logkeep.api.times import parse_time
+
+    with opened(data, config) as admin:
+        # Entries of no team, such as sign-ins, have "".
+        teams = (team,) if team else ("", *(one.name for one in admin.directory.teams.some()))
+        wanted = Wanted(
+            teams=teams,
+            apps=(app,) if app else None,
+            who=who,
+            what=what,
+            from_ns=parse_time(from_, SystemClock().now_ns()) if from_ else 0,
+            limit=limit,
+        )
+        rows = [
+            {
+                "number": row.number,
+                "time": day(row.made_ns),
+                "who": row.who_name or row.who,
+                "what": row.what,
+                "app": row.app,
+                "target": row.target,
+                "ip": row.ip,
+                "detail": row.detail.decode(),
+            }
+            for row in admin.directory.audit.list(wanted)
+        ]
+    return show(rows, json, empty="nothing")
+
+
+def verify(data: Data = None, config: Config = None, json: Json = False) -> int:
+    """Check that no entry was changed, taken out or put in.
+
+    Prints the hash of the last one. Write it down elsewhere: then a log that was cut off or made anew shows too.
+    """
+    with opened(data, config) as admin:
+        found = admin.directory.audit.verify()
+    if found.broken:
+        print(f"entry {found.broken} does not fit: it, or one before it, was changed or is missing", file=sys.stderr)
+        return FAILED
+    return tell({"entries": found.rows, "hash": found.head}, json, found.head, f"{found.rows:,} entries fit")

@@ -1,0 +1,1 @@
+"""Mails to people: a port and its adapters."""

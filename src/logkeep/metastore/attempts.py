@@ -1,0 +1,105 @@
+"""Tries to sign in, counted for all instances together: who fails often waits, longer each time."""
+
+import ipaddress
+from collections.abc import Sequence
+
+import msgspec
+
+from logkeep.clock import NS_PER_S
+from logkeep.errors import QuotaExceeded
+from logkeep.metastore.accounts import sha256_of
+from logkeep.metastore.database import Transaction
+from logkeep.metastore.writing import Writer
+
+WAIT_MAX_S = 900
+FORGOTTEN_S = 3600  # after so long without a try the count begins anew
+ROWS_MAX = 100_000
+
+
+class _Rule(msgspec.Struct, frozen=True):
+    """name: of the row. free: so many failures cost no wait; each further one doubles it, from 1 s on."""
+
+    name: str
+    free: int
+
+
+class Attempts:
+    """Raises BackendUnavailable."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def begin(self, address: str, account: str) -> None:
+        """One try more, counted as failed until `succeeded` says otherwise, so that tries at once count too.
+
+        account: an e-mail address or id, "" for none. Raises QuotaExceeded: this try is one too many, for now.
+        """
+        now_ns = self._writer.clock.now_ns()
+        rules = _rules(address, account)
+
+        def count(transaction: Transaction) -> None:
+            transaction.change("DELETE FROM attempts WHERE changed_ns < :old", old=now_ns - FORGOTTEN_S * NS_PER_S)
+            for rule in rules:
+                _count(transaction, rule, now_ns)
+
+        self._writer.write(count)
+
+    def succeeded(self, address: str, account: str) -> None:
+        """The account's failures are forgiven; of the address only this try: others may be guessed from there."""
+        rules = _rules(address, account)
+
+        def forgive(transaction: Transaction) -> None:
+            sql = "UPDATE attempts SET failures = failures - 1, until_ns = 0 WHERE name = :name AND failures > 0"
+            transaction.change(sql, name=rules[0].name)
+            for rule in rules[1:]:
+                transaction.change("DELETE FROM attempts WHERE name = :name", name=rule.name)
+
+        self._writer.write(forgive)
+
+
+def _rules(address: str, account: str) -> Sequence[_Rule]:
+    """That of the account alone is generous: nobody is to be locked out of it by others who fail on purpose."""
+    network = _network(address)
+    rules = [_Rule(f"address {network}", 20)]
+    if account:
+        hashed = sha256_of(account.strip().lower())[:32]
+        rules += [_Rule(f"both {hashed} {network}", 5), _Rule(f"account {hashed}", 50)]
+    return rules
+
+
+def _network(address: str) -> str:
+    """Of IPv6 the /64 that one household has."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return sha256_of(address)[:32]
+    if parsed.version == 6:
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)
+
+
+def _count(transaction: Transaction, rule: _Rule, now_ns: int) -> None:
+    """Counts first, for that locks the row: of many tries at once each sees the ones before. Raises QuotaExceeded."""
+    sql = "UPDATE attempts SET failures = failures + 1, changed_ns = :now WHERE name = :name"
+    if not transaction.change(sql, now=now_ns, name=rule.name):
+        _make_room(transaction)
+        sql = "INSERT INTO attempts (name, failures, until_ns, changed_ns) VALUES (:name, 1, 0, :now)"
+        transaction.change(sql, name=rule.name, now=now_ns)
+    found = transaction.rows("SELECT failures, until_ns FROM attempts WHERE name = :name", name=rule.name)[0]
+    failures, until_ns = int(found[0]), int(found[1])
+    # No longer than the longest wait, whatever a clock that was wrong has written.
+    wait_ns = min(until_ns - now_ns, WAIT_MAX_S * NS_PER_S)
+    if wait_ns > 0:
+        raise QuotaExceeded("too many failed sign-ins; wait and try again", retry_after_s=1 + wait_ns // NS_PER_S)
+    if failures >= rule.free:
+        wait_s = min(2 ** min(failures - rule.free, 20), WAIT_MAX_S)
+        sql = "UPDATE attempts SET until_ns = :until WHERE name = :name"
+        transaction.change(sql, until=now_ns + wait_s * NS_PER_S, name=rule.name)
+
+
+def _make_room(transaction: Transaction) -> None:
+    if transaction.rows("SELECT COUNT(*) FROM attempts")[0][0] >= ROWS_MAX:
+        oldest = transaction.rows("SELECT name FROM attempts ORDER BY changed_ns LIMIT 1000")
+        transaction.change_many("DELETE FROM attempts WHERE name = :name", [{"name": one[0]} for one in oldest])

@@ -1,0 +1,214 @@
+"""The audit log: who did what, where, when. Rows are added and never changed; each holds the hash of the one before.
+
+A row that was changed, taken out or put in between breaks the chain, and `verify` says where. That somebody cut off
+its end, or made a whole chain anew, shows only against a hash that was written down elsewhere: `verify` tells the last.
+No row holds a secret.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from logkeep.clock import NS_PER_DAY, Clock
+from logkeep.metastore.database import Database, Transaction, bump
+
+TOPIC = "audit"
+PAGE_MAX = 1000
+TARGET_CHARS_MAX, TEXT_CHARS_MAX = 300, 1000
+PRUNED_AT_ONCE = 10_000
+FIRST = "0" * 64  # what the first row has for the hash of the one before
+_COLUMNS = "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash"
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Whoever does something. id: of a person or token; "" for nobody known, `console` for the command line."""
+
+    id: str
+    name: str
+    ip: str = ""
+
+
+CONSOLE = Actor("console", "logkeep admin")
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was done. what: `noun.verb`. team, app: "" where it concerns none. target: what it was done to."""
+
+    by: Actor
+    what: str
+    made_ns: int
+    team: str = ""
+    app: str = ""
+    target: str = ""
+    detail: Mapping[str, Any] = {}
+    id: str = msgspec.field(default_factory=lambda: f"aud_{secrets.token_hex(8)}")
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """An entry as it is kept. number: from 1, without gaps."""
+
+    number: int
+    id: str
+    made_ns: int
+    team: str
+    app: str
+    who: str
+    who_name: str
+    what: str
+    target: str
+    ip: str
+    detail: bytes
+    previous: str
+    hash: str
+
+    def expected_hash(self) -> str:
+        content = msgspec.structs.astuple(self)[:-1]
+        return hashlib.sha256(_encode([one.decode() if isinstance(one, bytes) else one for one in content])).hexdigest()
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows to list, newest first. teams: of these. before: with lower numbers than this one; 0: from the newest.
+
+    apps: of these alone, None for all. Texts of "" match all.
+    """
+
+    teams: tuple[str, ...]
+    apps: tuple[str, ...] | None = None
+    who: str = ""
+    what: str = ""
+    from_ns: int = 0
+    to_ns: int = 1 << 62
+    before: int = 0
+    limit: int = 100
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """rows: looked at. broken: the number of the first row that does not fit, 0 for none. head: the last hash."""
+
+    rows: int
+    broken: int
+    head: str
+
+
+def record(transaction: Transaction, entries: Sequence[Entry]) -> None:
+    """Adds them to the log, as a part of this transaction. Others who add wait from here until it ends."""
+    if not entries:
+        return
+    bump(transaction, TOPIC)
+    if transaction.rows("SELECT 1 FROM audit WHERE id = :id", id=entries[0].id):
+        return  # this transaction was done before, and its answer was lost
+    last = transaction.rows("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
+    before, previous = (int(last[0][0]), str(last[0][1])) if last else (0, FIRST)
+    added = []
+    for number, entry in enumerate(entries, before + 1):
+        row = _row(number, entry, previous)
+        previous = row.hash
+        added.append(msgspec.structs.asdict(row))
+    values = ", ".join(f":{name}" for name in _COLUMNS.split(", "))
+    transaction.change_many(f"INSERT INTO audit ({_COLUMNS}) VALUES ({values})", added)  # noqa: S608
+
+
+def _row(number: int, entry: Entry, previous: str) -> AuditRow:
+    row = AuditRow(
+        number=number,
+        id=entry.id,
+        made_ns=entry.made_ns,
+        team=entry.team,
+        app=entry.app,
+        who=entry.by.id,
+        who_name=_text(entry.by.name, 254),
+        what=entry.what,
+        target=_text(entry.target, TARGET_CHARS_MAX),
+        ip=_text(entry.by.ip, 64),
+        detail=_encode({name: _value(value) for name, value in entry.detail.items()}),
+        previous=previous,
+        hash="",
+    )
+    return msgspec.structs.replace(row, hash=row.expected_hash())
+
+
+def _value(value: Any) -> Any:
+    return _text(value, TEXT_CHARS_MAX) if isinstance(value, str) else value
+
+
+def _text(text: str, chars_max: int) -> str:
+    """What every database can keep."""
+    clean = text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return clean if len(clean) <= chars_max else clean[: chars_max - 1] + "…"
+
+
+class Audit:
+    """The log. Raises BackendUnavailable."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """They are kept, durably, in this order."""
+        self._database.write(lambda transaction: record(transaction, entries))
+
+    def list(self, wanted: Wanted) -> list[AuditRow]:
+        """Newest first."""
+        if not wanted.teams or wanted.apps == ():
+            return []
+        sql, values = _select(wanted)
+        return self._database.read(lambda transaction: [_kept(row) for row in transaction.rows(sql, **values)])
+
+    def verify(self) -> Verified:
+        """Looks at the whole chain."""
+        number, previous, seen = 0, "", 0
+        while page := self._after(number):
+            for row in page:
+                gap = seen and (row.number != number + 1 or row.previous != previous)
+                if gap or row.hash != row.expected_hash():
+                    return Verified(seen, row.number, previous)
+                number, previous, seen = row.number, row.hash, seen + 1
+        return Verified(seen, 0, previous)
+
+    def prune(self, days: int) -> int:
+        """How many rows were older than `days` and are gone now. What is left is a chain still."""
+        before_ns = self._clock.now_ns() - days * NS_PER_DAY
+
+        def delete(transaction: Transaction) -> int:
+            bump(transaction, TOPIC)
+            sql = f"SELECT number FROM audit WHERE made_ns < :before ORDER BY number LIMIT {PRUNED_AT_ONCE}"  # noqa: S608
+            old = transaction.rows(sql, before=before_ns)
+            # From the beginning on, without gaps: clocks may have gone back in between.
+            last = transaction.rows("SELECT MIN(number) FROM audit WHERE made_ns >= :before", before=before_ns)[0][0]
+            until = min([int(old[-1][0])] + ([int(last) - 1] if last is not None else [])) if old else 0
+            return transaction.change("DELETE FROM audit WHERE number <= :until", until=until) if until else 0
+
+        return self._database.write(delete)
+
+    def _after(self, number: int) -> Sequence[AuditRow]:
+        sql = f"SELECT {_COLUMNS} FROM audit WHERE number > :number ORDER BY number LIMIT {PAGE_MAX}"  # noqa: S608
+        return self._database.read(lambda transaction: [_kept(row) for row in transaction.rows(sql, number=number)])
+
+
+def _kept(row: Sequence[Any]) -> AuditRow:
+    values = list(row)
+    values[10] = bytes(values[10])
+    return AuditRow(*values)
+
+
+def _select(wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    teams = {f"team{index}": team for index, team in enumerate(wanted.teams)}
+    values: dict[str, Any] = dict(teams) | {"from_ns": wanted.from_ns, "to_ns": wanted.to_ns, "limit": wanted.limit}
+    where = ["made_ns >= :from_ns", "made_ns < :to_ns", f"team IN ({', '.join(f':{name}' for name in teams)})"]
+    if wanted.apps is not None:
+        apps = {f"app{index}": app for index, app in enumerate(wanted.apps)}
+        values |= apps
+        where.append(f"app IN ({', '.join(f':{name}' for name in apps)})")
+    for column in ("who", "what"):
+        if given := getattr(wanted, column):
+            where.append(f"{column} = :{column}")
+            values[column] = given
+    if wanted.before:
+        where.append("number < :before")
+        values["before"] = wanted.before
+    sql = f"SELECT {_COLUMNS} FROM audit WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT :limit"  # noqa: S608
+    return sql, values

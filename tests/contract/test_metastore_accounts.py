@@ -1,0 +1,548 @@
+"""Teams, people, keys, tokens, links and the audit log, on SQLite and on real MariaDB and PostgreSQL servers."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyotp
+import pytest
+from tests.contract.metastores import KINDS, Shared, shared
+from tests.contract.test_metastore import at_once
+
+from logkeep.clock import NS_PER_S, ManualClock
+from logkeep.errors import InputError, QuotaExceeded
+from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.attempts import WAIT_MAX_S
+from logkeep.metastore.audit import CONSOLE, Actor, Entry, Wanted
+from logkeep.metastore.directory import Directory
+from logkeep.metastore.links import INVITATION_S, RESET_S
+from logkeep.metastore.migrate import migrate, migrate_sqlite
+from logkeep.metastore.people import Person
+from logkeep.metastore.server import ServerDatabase
+from logkeep.metastore.steps import STEP_S, TRIES_MAX
+
+PASSWORD = "a password of änna"
+HASH = "$argon2id$v=19$m=47104,t=1,p=1$yn53CnT/u2sQb+wwXK6LAw$lCulmXPLcnBxSgamCoioy/hntVrzeotF6QoXOINSPec"
+
+
+class There:
+    """A metastore after its first start, and a clock that moves when told to."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared, self.clock = shared, ManualClock(1_785_578_400 * NS_PER_S)
+        first = shared.prepare()
+        assert first is not None
+        self.first = first
+        self.accounts: Accounts = shared.accounts(self.clock)
+        self.directory: Directory = shared.directory(self.accounts, self.clock)
+        self.accounts.look()
+
+    @property
+    def owner(self) -> Person:
+        found = self.directory.people.by_email(self.first.admin_email)
+        assert found is not None
+        return found
+
+    def person(self, email: str, role: str = "") -> Person:
+        person = self.directory.people.create(CONSOLE, email=email)
+        if role:
+            self.directory.teams.add(CONSOLE, "main", person.id, role)
+        return person
+
+    def scopes(self, person: str, app: str = "default") -> set[str]:
+        caller = self.accounts.person(person, 1 << 60)
+        return set(caller.scopes_in(app)) if caller is not None else set()
+
+
+@pytest.fixture(params=KINDS)
+def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
+    with shared(request.param, tmp_path / "data", request) as found:
+        found.folder.mkdir()
+        yield There(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_first_revision_had_is_kept(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with shared(kind, tmp_path / "data", request) as it:
+        it.folder.mkdir()
+        database = it.open()
+        if isinstance(database, ServerDatabase):
+            with database._engine.begin() as connection:
+                migrate(connection, "0001")
+        else:
+            migrate_sqlite(it.folder / "metastore.db", timeout_s=5, to="0001")
+        database.write(_fill_0001)
+        assert it.prepare() is None
+        accounts = it.accounts()
+        accounts.look()
+        directory = it.directory(accounts)
+        key, token, reader = (accounts.caller(secret) for secret in ("lkw_old", "lkr_owner", "lkr_reader"))
+        assert key is not None and (key.kind, list(key.apps)) == ("key", ["shöp"])
+        assert token is not None and list(token.apps) == ["shöp", "other"] and "admin" in token.teams["main"]
+        assert reader is not None and list(reader.apps) == ["other"] and reader.teams == {}
+        (anna,) = directory.people.all()
+        assert (anna.email, directory.people.verify("änna@localhost", "correct horse")) == ("änna@localhost", anna)
+        assert "owner" in (accounts.person(anna.id, 1) or pytest.fail("unknown")).teams["main"]
+        signed = [directory.sign_ins.find(letter * 64) for letter in "abc"]
+        assert [row and (row.person, row.token_sha256, row.used_ns) for row in signed] == [
+            (anna.id, "", 20), ("", "d" * 64, 20), None,
+        ]  # fmt: skip
+        with pytest.raises(InputError):
+            it.directory(accounts).apps.create(CONSOLE, team="main", name="other", title_="")
+
+
+def _fill_0001(transaction: Any) -> None:
+    for app in ("shöp", "other"):
+        transaction.change("INSERT INTO apps (name, made_ns) VALUES (:app, 5)", app=app)
+    for secret, app, scope in (
+        ("lkw_old", "shöp", "write"),
+        ("lkr_owner", "shöp", "admin"),
+        ("lkr_reader", "other", "read"),
+    ):
+        transaction.change(
+            "INSERT INTO credentials (sha256, app, scope, made_ns) VALUES (:hash, :app, :scope, 5)",
+            hash=hashlib.sha256(secret.encode()).hexdigest(), app=app, scope=scope,
+        )  # fmt: skip
+    salt = bytes(range(16))
+    kept = f"scrypt${salt.hex()}${hashlib.scrypt(b'correct horse', salt=salt, n=2**14, r=8, p=1).hex()}"
+    transaction.change(
+        "INSERT INTO people (email, app, password, made_ns) VALUES (:email, 'shöp', :kept, 5)",
+        email="änna@localhost", kept=kept,
+    )  # fmt: skip
+    for sha256, name, token in (
+        ("a" * 64, "änna@localhost", ""),
+        ("b" * 64, "token", "d" * 64),
+        ("c" * 64, "gone", ""),
+    ):
+        transaction.change(
+            "INSERT INTO sign_ins (sha256, app, scope, name, token_sha256, made_ns, used_ns) "
+            "VALUES (:sha256, 'shöp', 'admin', :name, :token, 10, 20)",
+            sha256=sha256, name=name, token=token,
+        )  # fmt: skip
+
+
+# ── teams and roles ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_role_counts_in_all_apps_of_the_team_and_one_of_an_app_instead_of_it(it: There) -> None:
+    it.directory.apps.create(CONSOLE, team="main", name="shop", title_="Der Läden")
+    anna = it.person("Änna@Example.org ", "member")
+    assert anna.email == "änna@example.org"
+    assert (it.scopes(anna.id), it.scopes(anna.id, "shop")) == ({"read", "edit"}, {"read", "edit"})
+    change = it.directory.teams.change_member
+    member = change(CONSOLE, "main", anna.id, role="read_only", app_roles={"shop": "admin"}, revision=1, is_owner=False)
+    assert (member.role, member.app_roles, member.revision) == ("read_only", {"shop": "admin"}, 2)
+    assert it.scopes(anna.id) == {"read"} and "keys" in it.scopes(anna.id, "shop")
+    change(CONSOLE, "main", anna.id, role=None, app_roles={"shop": "none", "default": None}, revision=2, is_owner=False)
+    assert (it.scopes(anna.id), it.scopes(anna.id, "shop")) == ({"read"}, set())
+    it.directory.teams.remove(CONSOLE, "main", anna.id, is_owner=False)
+    assert it.scopes(anna.id) == set()
+    assert [one.email for one in it.directory.teams.members("main")] == [it.owner.email]
+
+
+def test_owners_are_owners_matters_and_one_stays(it: There) -> None:
+    owner, anna = it.owner, it.person("anna@example.org", "admin")
+
+    def change(person: str, role: str, is_owner: bool) -> None:
+        it.directory.teams.change_member(
+            CONSOLE, "main", person, role=role, app_roles={}, revision=None, is_owner=is_owner
+        )
+
+    for person, role in ((anna.id, "owner"), (owner.id, "member")):
+        with pytest.raises(InputError) as refused:
+            change(person, role, False)
+        assert (refused.value.status, refused.value.code) == (403, "forbidden")
+    with pytest.raises(InputError) as last:
+        change(owner.id, "member", True)
+    assert (last.value.status, last.value.code) == (409, "last_owner")
+    with pytest.raises(InputError):
+        it.directory.teams.remove(CONSOLE, "main", owner.id, is_owner=True)
+    change(anna.id, "owner", True)
+    change(owner.id, "member", True)
+    assert {one.email: one.role for one in it.directory.teams.members("main")} == {
+        "anna@example.org": "owner", owner.email: "member",
+    }  # fmt: skip
+
+
+def test_of_two_who_change_the_same_at_once_one_is_told(it: There) -> None:
+    anna, teams = it.person("anna@example.org", "member"), [it.shared.directory().teams for _ in range(2)]
+
+    def change(index: int, role: str) -> str:
+        try:
+            return (
+                teams[index]
+                .change_member(CONSOLE, "main", anna.id, role=role, app_roles={}, revision=1, is_owner=False)
+                .role
+            )
+        except InputError as error:
+            return error.code
+
+    found = at_once(lambda: change(0, "admin"), lambda: change(1, "read_only"))
+    assert sorted(found, key=lambda one: one != "conflict")[0] == "conflict" and found.count("conflict") == 1
+    (kept,) = (one for one in it.directory.teams.members("main") if one.person == anna.id)
+    assert kept.revision == 2 and kept.role in found
+
+
+def test_odd_names_are_refused_and_taken_ones_too(it: There) -> None:
+    for name in ("", "Main", "a b", "../x", "x" * 64, "a\0", "ä", "' OR 1=1 --", "main"):
+        app = name if name != "main" else "default"
+        for make in (
+            lambda name=name: it.directory.teams.create(CONSOLE, name=name, title_=""),
+            lambda app=app: it.directory.apps.create(CONSOLE, team="main", name=app, title_=""),
+        ):
+            with pytest.raises(InputError):
+                make()
+    with pytest.raises(InputError):
+        it.directory.apps.change(CONSOLE, "default", title_="two\nlines", archived=None, revision=None)
+
+
+def test_an_archived_app_takes_nothing_and_can_be_read(it: There) -> None:
+    app = it.directory.apps.change(CONSOLE, "default", title_="Shop", archived=True, revision=1)
+    assert (app.title, app.archived_ns, app.revision) == ("Shop", it.clock.now_ns(), 2)
+    assert it.accounts.credential(it.first.app_key) is None and it.accounts.app_names() == ["default"]
+    reader = it.accounts.caller(it.first.api_token)
+    assert reader is not None and "read" in reader.scopes_in("default")
+    with pytest.raises(InputError) as stale:
+        it.directory.apps.change(CONSOLE, "default", title_=None, archived=False, revision=1)
+    assert (stale.value.status, stale.value.code) == (409, "conflict")
+    it.directory.apps.change(CONSOLE, "default", title_=None, archived=False, revision=2)
+    assert it.accounts.credential(it.first.app_key) is not None
+
+
+# ── keys and tokens ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_rotated_key_goes_on_for_as_long_as_it_was_told(it: There) -> None:
+    key, secret = it.directory.keys.create(CONSOLE, "default", name="web", origins=("https://Shop.example/",))
+    assert (key.origins, key.prefix, secret[:8]) == ("https://shop.example", secret[:8], key.prefix)
+    new, other = it.directory.keys.rotate(CONSOLE, "default", key.id, keep_s=100)
+    assert (new.name, new.origins) == ("web", "https://shop.example") and new.id != key.id
+    it.clock.advance(99)
+    it.accounts.look()
+    assert it.accounts.credential(secret) is not None and it.accounts.credential(other) is not None
+    it.clock.advance(1)
+    it.accounts.look()
+    assert it.accounts.credential(secret) is None and it.accounts.credential(other) is not None
+    again, _ = it.directory.keys.rotate(CONSOLE, "default", new.id, keep_s=0)
+    assert it.accounts.credential(other) is None
+    changed = it.directory.keys.change(CONSOLE, "default", again.id, name="wöb", origins=(), revision=1)
+    assert (changed.name, changed.origins, changed.revision) == ("wöb", "", 2)
+    assert {one.name for one in it.directory.keys.list("default")} == {"first start", "web", "wöb"}
+    with pytest.raises(InputError):
+        it.directory.keys.change(CONSOLE, "other", again.id, name="x", origins=None, revision=None)
+
+
+def test_a_token_of_a_person_is_worth_what_the_person_is(it: There) -> None:
+    anna = it.person("anna@example.org", "admin")
+
+    def make(person: str, app: str, *scopes: str, expires_s: int | None = None) -> str:
+        return it.directory.tokens.create(
+            CONSOLE, team="main", app=app, person=person, name="ci", scopes=scopes, expires_s=expires_s
+        )[1]
+
+    own, team_s, short = make(anna.id, "", "admin"), make("", "default", "erase"), make("", "", "read", expires_s=60)
+
+    def scopes(secret: str) -> set[str]:
+        caller = it.accounts.caller(secret)
+        return set(caller.scopes_in("default")) if caller is not None else {"unknown"}
+
+    assert "keys" in scopes(own) and scopes(team_s) == {"read", "erase"} and scopes(short) == {"read"}
+    it.directory.teams.change_member(
+        CONSOLE, "main", anna.id, role="read_only", app_roles={}, revision=None, is_owner=False
+    )
+    assert scopes(own) == {"read"}
+    it.directory.people.set_disabled(CONSOLE, anna.id, True)
+    assert scopes(own) == set()
+    it.clock.advance(61)
+    it.accounts.look()
+    assert scopes(short) == {"unknown"} and it.accounts.credential(short) is None
+    (token,) = it.directory.tokens.list("main", anna.id)
+    assert (token.name, token.scopes, token.used_day) == ("ci", "admin", 0)
+    it.directory.tokens.used([token.id], it.clock.now_ns())
+    assert it.directory.tokens.list("main", anna.id)[0].used_day == it.clock.now_ns() // (86_400 * NS_PER_S)
+    with pytest.raises(InputError):
+        it.directory.tokens.revoke(CONSOLE, "main", token.id, "per_somebody")
+    it.directory.tokens.revoke(CONSOLE, "main", token.id, anna.id)
+    assert scopes(own) == {"unknown"}
+    for bad in ((), ("write",), ("read", "owner")):
+        with pytest.raises(InputError):
+            make("", "", *bad)
+
+
+# ── people ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_invitation_is_good_once_and_for_a_week(it: There) -> None:
+    links = it.directory.links
+    link, secret = links.invite(CONSOLE, team="main", email="Bert@example.org", role="member")
+    assert links.invitation(secret) == link and [one.id for one in links.invitations("main")] == [link.id]
+    bert = links.accept("192.0.2.1", secret, name="Bert", password=PASSWORD)
+    assert (bert.email, it.scopes(bert.id)) == ("bert@example.org", {"read", "edit"})
+    for again in (secret, "guessed", "x" * 5000, ""):
+        with pytest.raises(InputError) as refused:
+            links.accept("192.0.2.1", again, name="Eve", password=PASSWORD)
+        assert (refused.value.status, refused.value.code) == (404, "link_not_good")
+    _, late = links.invite(CONSOLE, team="main", email="carla@example.org", role="admin")
+    it.clock.advance(INVITATION_S)
+    it.accounts.look()
+    with pytest.raises(InputError):
+        links.accept("192.0.2.1", late, name="Carla", password=PASSWORD)
+    assert links.invitations("main") == []
+
+
+def test_an_invitation_for_somebody_who_is_known_is_for_them_alone(it: There) -> None:
+    links, anna, bert = it.directory.links, it.person("anna@example.org"), it.person("bert@example.org")
+    _, secret = links.invite(CONSOLE, team="main", email="anna@example.org", role="read_only")
+    with pytest.raises(InputError) as known:
+        links.accept("", secret, name="Eve", password=PASSWORD)
+    assert (known.value.status, known.value.code) == (409, "sign_in_first")
+    with pytest.raises(InputError) as another:
+        links.accept("", secret, signed_in=bert.id)
+    assert another.value.status == 403
+    assert links.accept("", secret, signed_in=anna.id).id == anna.id and it.scopes(anna.id) == {"read"}
+    older, newer = (links.invite(CONSOLE, team="main", email="d@example.org", role="member") for _ in range(2))
+    with pytest.raises(InputError):
+        links.invitation(older[1])
+    links.withdraw(CONSOLE, "main", newer[0].id)
+    with pytest.raises(InputError):
+        links.invitation(newer[1])
+
+
+def test_two_who_accept_the_same_invitation_at_once_are_one_person(it: There) -> None:
+    _, secret = it.directory.links.invite(CONSOLE, team="main", email="bert@example.org", role="member")
+    instances = [it.shared.directory(clock=it.clock).links for _ in range(2)]
+
+    def accept(index: int) -> str:
+        try:
+            return instances[index].accept("", secret, name="Bert", password=PASSWORD).id
+        except InputError as error:
+            return error.code
+
+    found = at_once(lambda: accept(0), lambda: accept(1))
+    assert sum(one.startswith("per_") for one in found) == 1 and len(it.directory.teams.members("main")) == 2
+
+
+def test_a_link_for_a_new_password_is_good_once_and_for_an_hour(it: There) -> None:
+    links, anna = it.directory.links, it.person("anna@example.org")
+    first, second = links.ask_reset(Actor("", "anna"), anna), links.ask_reset(Actor("", "anna"), anna)
+    with pytest.raises(InputError) as weak:
+        links.reset("", first, "short")
+    assert weak.value.code == "weak_password"
+    changed = links.reset("", first, PASSWORD)
+    assert changed.epoch == anna.epoch + 1 and it.accounts.person(anna.id, anna.epoch) is None
+    assert it.directory.people.verify("anna@example.org", PASSWORD) is not None
+    for used in (first, second):
+        with pytest.raises(InputError):
+            links.reset("", used, PASSWORD)
+    late = links.ask_reset(Actor("", "anna"), anna)
+    it.clock.advance(RESET_S)
+    with pytest.raises(InputError):
+        links.reset("", late, PASSWORD)
+    it.clock.jump(-2 * RESET_S)  # a clock that is set back makes no used link good again
+    with pytest.raises(InputError):
+        links.reset("", first, PASSWORD)
+
+
+def test_passwords_are_argon2id_and_older_hashes_are_made_anew(it: There) -> None:
+    people, anna = it.directory.people, it.person("anna@example.org")
+    assert people.verify("anna@example.org", "") is None  # who has no password is let in by none
+    salt = bytes(16)
+    scrypt = f"scrypt${salt.hex()}${hashlib.scrypt(PASSWORD.encode(), salt=salt, n=2**14, r=8, p=1).hex()}"
+    set_hash = "UPDATE people SET password = :kept WHERE id = :id"
+    it.shared.open().write(lambda transaction: transaction.change(set_hash, kept=scrypt, id=anna.id))
+    assert people.verify("anna@example.org", PASSWORD + "x") is None
+    assert people.get(anna.id).password == scrypt
+    assert people.verify("anna@example.org", PASSWORD) is not None
+    assert people.get(anna.id).password.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
+    assert people.verify("anna@example.org", PASSWORD) is not None
+    for weak in ("short", "a" * 20, "anna@example.org", "x" * 2000):
+        with pytest.raises(InputError):
+            people.set_password(CONSOLE, anna.id, weak)
+
+
+def test_a_code_of_the_device_is_good_once_and_a_recovery_code_too(it: There) -> None:
+    totp, anna, by = it.directory.totp, it.person("anna@example.org"), Actor("per_anna", "anna")
+    secret, uri = totp.enrol(by, anna.id)
+    device = pyotp.TOTP(secret)
+    assert uri.startswith("otpauth://totp/Logkeep:anna%40example.org?secret=" + secret)
+    assert not totp.check(by, anna.id, code_of(device, it.clock))  # not before it is confirmed
+    with pytest.raises(InputError):
+        totp.confirm(by, anna.id, "000000" if code_of(device, it.clock) != "000000" else "111111")
+    codes = totp.confirm(by, anna.id, code_of(device, it.clock))
+    assert len(codes) == 10 and it.directory.people.get(anna.id).totp == secret
+    assert not totp.check(by, anna.id, code_of(device, it.clock))  # it confirmed, and is used up
+    it.clock.advance(30)
+    assert [totp.check(by, anna.id, code_of(device, it.clock)) for _ in range(2)] == [True, False]
+    assert totp.check(by, anna.id, code_of(device, it.clock, steps=1))  # the device's clock is ahead
+    assert not totp.check(by, anna.id, code_of(device, it.clock))  # what is older than one that was used
+    it.clock.advance(90)
+    assert not totp.check(by, anna.id, code_of(device, it.clock, steps=2))
+    assert [totp.check(by, anna.id, one) for one in (codes[0], codes[0], codes[1].upper(), "0000")] == [
+        True, False, True, False,
+    ]  # fmt: skip
+    totp.remove(by, anna.id)
+    assert not totp.check(by, anna.id, codes[2])
+
+
+def code_of(device: pyotp.TOTP, clock: ManualClock, steps: int = 0) -> str:
+    return device.at(clock.now_ns() // NS_PER_S + 30 * steps)
+
+
+# ── signing in ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_fails_waits_longer_each_time_whichever_instance_is_asked(it: There) -> None:
+    instances = [it.shared.directory(clock=it.clock).attempts for _ in range(2)]
+    waits = []
+    for number in range(20):
+        try:
+            instances[number % 2].begin("192.0.2.1", "anna@example.org")
+        except QuotaExceeded as refused:
+            waits.append(refused.retry_after_s)
+            it.clock.advance(refused.retry_after_s)
+    assert waits[:4] == [2, 3, 5, 9] and waits == sorted(waits)
+    instances[0].begin("192.0.2.2", "anna@example.org")  # from elsewhere it is let in: nobody locks anna out
+    instances[0].begin("192.0.2.1", "bert@example.org")
+    instances[0].succeeded("192.0.2.1", "anna@example.org")
+    instances[1].begin("192.0.2.1", "anna@example.org")
+    it.clock.jump(-86_400)  # a clock that was wrong
+    with pytest.raises(QuotaExceeded) as bounded:
+        for _ in range(30):
+            instances[0].begin("192.0.2.1", "anna@example.org")
+    assert bounded.value.retry_after_s <= WAIT_MAX_S + 1
+
+
+def test_a_guesser_with_an_account_of_his_own_wins_nothing_by_signing_in(it: There) -> None:
+    attempts = it.directory.attempts
+    with pytest.raises(QuotaExceeded):
+        for number in range(60):
+            attempts.begin("2001:db8::1", f"victim-{number}@example.org")
+            attempts.begin("2001:db8::ffff", "eve@example.org")  # of the same household
+            attempts.succeeded("2001:db8::ffff", "eve@example.org")
+
+
+def test_tries_at_once_count_all(it: There) -> None:
+    instances = [it.shared.directory(clock=it.clock).attempts for _ in range(4)]
+
+    def tries(index: int) -> int:
+        done = 0
+        for _ in range(6):
+            try:
+                instances[index].begin("192.0.2.1", "anna@example.org")
+                done += 1
+            except QuotaExceeded:
+                pass
+        return done
+
+    assert sum(at_once(*(lambda index=index: tries(index) for index in range(4)))) == 5
+
+
+def test_a_step_of_a_sign_in_is_good_for_some_tries_and_minutes(it: There) -> None:
+    steps = it.directory.steps
+    secret, other = steps.begin("totp", person="per_1"), steps.begin("oidc", body="näxt")
+    found = [steps.attempt("totp", secret) for _ in range(TRIES_MAX + 1)]
+    assert [one and one.person for one in found] == ["per_1"] * TRIES_MAX + [None]
+    assert steps.attempt("totp", other) is None and steps.attempt("totp", "guessed") is None
+    step = steps.attempt("oidc", other)
+    assert step is not None and step.body == "näxt"
+    steps.end(other)
+    assert steps.attempt("oidc", other) is None
+    late = steps.begin("totp", person="per_1")
+    it.clock.advance(STEP_S)
+    assert steps.attempt("totp", late) is None
+
+
+# ── the audit log ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rows(it: There, **wanted: Any) -> list[Any]:
+    return it.directory.audit.list(Wanted(teams=("main",), **wanted))
+
+
+def test_every_change_is_in_the_log_and_no_secret(it: There) -> None:
+    by = Actor("per_1", "änna", "192.0.2.1")
+    key, secret = it.directory.keys.create(by, "default", name="a sender")
+    _, token = it.directory.tokens.create(by, team="main", app="", person="", name="t", scopes=["read"], expires_s=None)
+    link, invited = it.directory.links.invite(by, team="main", email="bert@example.org", role="member")
+    it.directory.keys.revoke(by, "default", key.id)
+    found = rows(it)
+    assert [(row.what, row.target, row.app) for row in found[:4]] == [
+        ("key.revoked", key.id, "default"), ("invitation.created", link.id, ""),
+        ("token.created", found[2].target, ""), ("key.created", key.id, "default"),
+    ]  # fmt: skip
+    assert (found[0].who, found[0].who_name, found[0].ip) == ("per_1", "änna", "192.0.2.1")
+    text = repr(found)
+    assert all(one not in text for one in (secret, token, invited))
+    assert it.directory.audit.verify().broken == 0
+
+
+def test_a_change_that_fails_leaves_no_entry(it: There) -> None:
+    before = rows(it)
+    with pytest.raises(InputError):
+        it.directory.keys.revoke(CONSOLE, "default", "key_none")
+    assert rows(it) == before
+
+
+@pytest.mark.parametrize(
+    ("tamper", "broken"),
+    [
+        ("UPDATE audit SET what = 'nothing' WHERE number = 3", 3),
+        ("UPDATE audit SET ip = '192.0.2.1', previous = hash WHERE number = 4", 4),
+        ("DELETE FROM audit WHERE number = 3", 4),
+        ("UPDATE audit SET hash = previous WHERE number = 5", 5),
+        ("UPDATE audit SET team = 'other' WHERE number = 2", 2),
+    ],
+)
+def test_an_entry_that_was_changed_or_taken_out_is_found(it: There, tamper: str, broken: int) -> None:
+    it.directory.audit.add([entry(it, number) for number in range(6)])
+    assert it.directory.audit.verify().broken == 0
+    it.shared.open().write(lambda transaction: transaction.change(tamper))
+    assert it.directory.audit.verify().broken == broken
+
+
+def entry(it: There, number: int, **fields: Any) -> Entry:
+    values = {"by": CONSOLE, "what": "read.search", "team": "main", "app": "default", "made_ns": it.clock.now_ns()}
+    return Entry(**(values | {"detail": {"query": f"n:{number}"}} | fields))
+
+
+def test_the_log_is_listed_by_what_is_asked_for(it: There) -> None:
+    first = [entry(it, 0, what="read.export"), entry(it, 1, team="other", app="theirs"), entry(it, 2, app="shop")]
+    it.directory.audit.add(first)
+    it.clock.advance(10)
+    it.directory.audit.add([entry(it, 3, by=Actor("per_1", "anna")), entry(it, 4)])
+    numbers = [row.number for row in rows(it)]
+    assert numbers == sorted(numbers, reverse=True) and len(rows(it, limit=2)) == 2
+    assert [msgspec.json.decode(row.detail)["query"] for row in rows(it, what="read.search")] == ["n:4", "n:3", "n:2"]
+    assert [row.who for row in rows(it, who="per_1")] == ["per_1"]
+    assert len(rows(it, apps=("shop",))) == 1 and rows(it, apps=()) == []
+    assert [row.what for row in rows(it, apps=("default",), to_ns=it.clock.now_ns())] == ["read.export"]
+    assert rows(it, before=numbers[-1]) == [] and len(rows(it, before=numbers[0])) == len(numbers) - 1
+    assert it.directory.audit.list(Wanted(teams=())) == []
+
+
+def test_entries_written_by_many_at_once_are_one_chain(it: There) -> None:
+    logs = [it.shared.directory(clock=it.clock).audit for _ in range(3)]
+
+    def write(index: int) -> None:
+        for number in range(4):
+            logs[index].add([entry(it, number), entry(it, number)])
+
+    at_once(*(lambda index=index: write(index) for index in range(3)))
+    verified = it.directory.audit.verify()
+    assert verified.broken == 0 and len(rows(it, what="read.search")) == 24
+    again = [entry(it, 1), entry(it, 2)]
+    for _ in range(2):  # as after a commit whose answer was lost
+        logs[0].add(again)
+    assert len(rows(it, what="read.search")) == 26
+
+
+def test_old_entries_go_and_the_rest_is_a_chain_still(it: There) -> None:
+    it.directory.audit.add([entry(it, number) for number in range(3)])
+    it.clock.jump(400 * 86_400)
+    it.directory.audit.add([entry(it, 9)])
+    before = len(rows(it))
+    assert it.directory.audit.prune(1) == before - 1 > 3
+    assert len(rows(it)) == 1 and it.directory.audit.verify().broken == 0
+    assert it.directory.audit.prune(1) == 0

@@ -1,0 +1,117 @@
+"""`logkeep admin` on the metastore of a folder, without a service."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logkeep import wiring
+from logkeep.cli.app import run
+from logkeep.clock import SystemClock
+from logkeep.metastore.accounts import Accounts
+from logkeep.settings import Settings
+
+
+class Console:
+    """Runs commands; `out` is what the last one printed."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+        self.out = self.err = ""
+
+    def run(self, *arguments: str) -> int:
+        code = run(["admin", *arguments, "--data", str(self.folder)])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *arguments: str) -> Any:
+        assert self.run(*arguments, "--json") == 0, self.err
+        return json.loads(self.out)
+
+    def caller(self, secret: str) -> Any:
+        with wiring.open_database(Settings(data=str(self.folder))) as database:
+            accounts = Accounts(database, SystemClock(), refresh_s=60, valid_s=60)
+            accounts.look()
+            return accounts.caller(secret)
+
+
+@pytest.fixture
+def console(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Console:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    wiring.prepare_metastore(Settings(data=str(folder)))
+    return Console(folder, capsys)
+
+
+def test_a_key_is_printed_once_and_works(console: Console) -> None:
+    assert console.run("key", "create", "--app", "default", "--origin", "https://shop.example") == 0
+    secret = console.out.strip()
+    assert secret.startswith("lkw_") and console.caller(secret).apps == {"default": {"write"}}
+    listed = console.json("key", "list", "--app", "default")
+    (made,) = (key for key in listed if key["name"] == "command line")
+    assert (made["prefix"], made["origins"]) == (secret[:8], "https://shop.example") and secret not in console.out
+    rotated = console.json("key", "rotate", made["key"], "--app", "default", "--keep-s", "0")
+    assert console.caller(secret) is None and console.caller(rotated["secret"]) is not None
+    assert console.run("key", "revoke", rotated["key"], "--app", "default") == 0
+    assert console.caller(rotated["secret"]) is None
+    assert console.run("key", "create", "--app", "nothing") == 2 and "no app 'nothing'" in console.err
+
+
+def test_a_token_has_the_scopes_it_was_made_with(console: Console) -> None:
+    secret = console.json("token", "create", "--scope", "read", "--scope", "keys", "--days", "1")["secret"]
+    assert console.caller(secret).teams == {"main": {"read", "keys"}}
+    made = next(one for one in console.json("token", "list") if one["name"] == "command line")
+    assert made["scopes"] == "read keys" and made["expires"] is not None
+    assert console.run("token", "revoke", made["token"]) == 0 and console.caller(secret) is None
+    assert console.run("token", "create", "--scope", "write") == 2
+
+
+def test_people_teams_and_apps_are_made_and_changed(console: Console) -> None:
+    made = console.json("people", "create", "anna@example.org", "--role", "admin")
+    assert len(made["password"]) >= 16 and made["role"] == "admin"
+    assert console.run("people", "create", "anna@example.org") == 2
+    for command in (
+        ("team", "create", "two", "--owner", "anna@example.org"),
+        ("app", "create", "shop", "--team", "two", "--title", "The shop"),
+        ("team", "add", "two", "admin@localhost", "--role", "read_only"),
+        ("team", "role", "two", "admin@localhost", "admin", "--app", "shop"),
+        ("app", "archive", "shop"),
+        ("people", "sign-out", "anna@example.org"),
+        ("people", "disable", "anna@example.org"),
+    ):
+        assert console.run(*command) == 0, console.err
+    members = {one["email"]: (one["role"], one["apps"]) for one in console.json("team", "members", "two")}
+    assert members == {"anna@example.org": ("owner", ""), "admin@localhost": ("read_only", "shop=admin")}
+    people = {one["email"]: one["disabled"] for one in console.json("people", "list")}
+    assert people == {"anna@example.org": True, "admin@localhost": False}
+    (shop,) = (app for app in console.json("app", "list") if app["app"] == "shop")
+    assert (shop["title"], shop["team"], bool(shop["archived"])) == ("The shop", "two", True)
+    assert console.run("team", "remove", "two", "anna@example.org") == 2 and "last owner" in console.err
+    assert console.run("people", "list") == 0 and "anna@example.org" in console.out
+
+
+def test_links_are_printed_and_kept_as_mails(console: Console) -> None:
+    invited = console.json("invite", "bert@example.org", "--role", "member")
+    assert invited["link"].startswith("http://127.0.0.1:7301/invitation?secret=")
+    (mail,) = (console.folder / "mail").glob("*.eml")
+    assert invited["link"].encode() in mail.read_bytes().replace(b"=\r\n", b"").replace(b"=3D", b"=")
+    assert console.run("reset-password", "admin@localhost") == 0
+    assert console.out.startswith("http://127.0.0.1:7301/password-reset?secret=")
+    assert console.run("reset-password", "nobody@example.org") == 2
+
+
+def test_what_was_done_is_in_the_log_which_is_whole(console: Console) -> None:
+    secret = console.json("key", "create", "--app", "default")["secret"]
+    (entry,) = console.json("audit", "list", "--what", "key.created")
+    assert entry["who"].startswith("logkeep admin") and entry["app"] == "default" and secret not in console.out
+    verified = console.json("audit", "verify")
+    assert verified["entries"] == 2 and len(verified["hash"]) == 64
+    with wiring.open_database(Settings(data=str(console.folder))) as database:
+        database.write(lambda transaction: transaction.change("UPDATE audit SET ip = 'x' WHERE number = 1"))
+    assert console.run("audit", "verify") == 1 and "entry 1 does not fit" in console.err
+
+
+def test_a_folder_without_a_metastore_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["admin", "app", "list", "--data", str(tmp_path / "nothing")]) == 2
+    assert "start the service once" in capsys.readouterr().err and not (tmp_path / "nothing").exists()
