@@ -397,7 +397,8 @@ def test_two_that_wait_for_each_other_are_both_done(it: Shared) -> None:
         lambda: databases[0].write(both("accounts", "erasures")),
         lambda: databases[1].write(both("erasures", "accounts")),
     )
-    assert len(tries) == (2 if it.kind == "sqlite" else 3)
+    # One of the two waits, or is given up and tried again, and again where it meets the other once more.
+    assert len(tries) == 2 if it.kind == "sqlite" else len(tries) >= 3
 
 
 def test_an_error_of_the_work_undoes_what_it_did(it: Shared) -> None:

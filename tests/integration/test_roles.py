@@ -166,6 +166,7 @@ def test_a_processor_killed_under_load_is_replaced_by_the_other(site: Site) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300 + 2 * OUTAGE_S)
 def test_intake_goes_on_while_the_store_is_away_and_what_waits_is_made_up_for(site: Site) -> None:
     """A stand-in for minutes: what counts is how much waits (LOGKEEP_TEST_OUTAGE_S makes them real ones).
 
