@@ -29,7 +29,7 @@ ATTRIBUTES_MAX = 256
 ATTRIBUTE_KEY_BYTES_MAX = 256
 
 RejectReason = Literal[
-    "missing_session",  # no `session`, or it is empty
+    "missing_session",  # no `session`, and no user or device that one could be found by, or none was told in time
     "missing_key",  # no `key`, or it is empty
     "missing_value",  # no `value` member at all (null is a value)
     "not_an_object",  # the array or line holds something that is not a JSON object
@@ -50,7 +50,10 @@ REJECT_REASONS: tuple[str, ...] = RejectReason.__args__  # type: ignore[attr-def
 
 
 class WireEvent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """One event as it was sent. Unset members are None; `value` is the JSON text as it stands in the body."""
+    """One event as it was sent: with a session, or with a user, device or terminal that one is found by.
+
+    Unset members are None; `value` is the JSON text as it stands in the body.
+    """
 
     session: str | None = None
     key: str | None = None

@@ -370,6 +370,42 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         "read_only"
     )
     timeout_s: Annotated[float, _doc("seconds to wait for the provider", ge=1)] = 10.0
+class SessionMapSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Events that name a user or device and no session: how they get one."""
+
+    wait_s: Annotated[float, _doc("seconds such an event waits for its session to be told", ge=0, le=86_400)] = 600.0
+    idle_s: Annotated[
+        float,
+        _doc(
+            "seconds after a session was last heard of that it is taken to go on; then a newer one is waited for", ge=0
+        ),
+    ] = 300.0
+    settle_s: Annotated[
+        float,
+        _doc(
+            "seconds an event waits for a newer session to be told although one seems to go on: for users and devices "
+            "that begin a new session within idle_s, where sessions are told late or processors are many",
+            ge=0,
+        ),
+    ] = 0.0
+    valid_s: Annotated[
+        float, _doc("seconds after its last sign of life that a session is still given when no other comes", ge=0)
+    ] = 86_400.0
+    keep_s: Annotated[
+        float, _doc("seconds the map remembers who was in which session; above valid_s and wait_s", ge=60)
+    ] = 172_800.0
+    waiting_events_max: Annotated[
+        int, _doc("events that wait at once; one more is rejected as `missing_session`", ge=0, le=10_000_000)
+    ] = 100_000
+    waiting_bytes_max: Annotated[int, _doc("bytes of events that wait at once", ge=0)] = 64 * MIB
+    rows_a_second_max: Annotated[
+        int,
+        _doc(
+            "rows a second that one processor writes for sessions it sees in events; more wait for a calmer moment, "
+            "some 10 µs each",
+            ge=1,
+        ),
+    ] = 1_000
 
 
 class OpenSearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -436,6 +472,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     accounts: AccountSettings = AccountSettings()
     mail: MailSettings = MailSettings()
     oidc: OidcSettings = OidcSettings()
+    session_map: SessionMapSettings = SessionMapSettings()
     opensearch: OpenSearchSettings = OpenSearchSettings()
     mongodb: MongoSettings = MongoSettings()
 

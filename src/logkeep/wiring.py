@@ -310,7 +310,7 @@ def _processor(
         clock=clock,
         telemetry=telemetry,
         feed=hub,
-        eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
+        eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, database=database, clock=clock),
     )
 
 

@@ -62,10 +62,21 @@ class _Narrow(msgspec.Struct, gc=False):
     value: msgspec.Raw
 
 
+class _Sessionless(msgspec.Struct, gc=False):
+    """What may make an event whose session is found by the processor."""
+
+    key: _Name
+    value: msgspec.Raw
+    session: _Name | None = None
+    user: str | None = None
+    device: str | None = None
+    terminal: str | None = None
+
+
 class _StrictEvent(WireEvent, gc=False, kw_only=True, forbid_unknown_fields=True):
     """A WireEvent that has what makes an event, and nothing an encoder behind us could stumble over."""
 
-    session: _Name
+    session: _Name | None = None
     key: _Name
     value: msgspec.Raw
     attributes: _Attributes | None = None
@@ -79,6 +90,8 @@ class _LenientEvent(_StrictEvent, gc=False, kw_only=True, forbid_unknown_fields=
 _narrow_lines = msgspec.json.Decoder(_Narrow).decode_lines
 _narrow_list = msgspec.json.Decoder(list[_Narrow]).decode
 _narrow_one = msgspec.json.Decoder(_Narrow).decode
+_sessionless_lines = msgspec.json.Decoder(_Sessionless).decode_lines
+_sessionless_list = msgspec.json.Decoder(list[_Sessionless]).decode
 _strict_lines = msgspec.json.Decoder(_StrictEvent).decode_lines
 _strict_list = msgspec.json.Decoder(list[_StrictEvent]).decode
 _lenient_one = msgspec.json.Decoder(_LenientEvent).decode
@@ -128,12 +141,14 @@ class Decoded(msgspec.Struct, frozen=True):
 
     Each event has session, key (1 to NAME_BYTES_MAX bytes) and value (valid JSON), all text is valid UTF-8.
     rejected: reason, message and text of what is no event. corrected: number of repairs by what was repaired.
+    sessionless: some have no session, but a user or device.
     """
 
     indexes: Sequence[int]
     events: Sequence[WireEvent]
     rejected: Sequence[tuple[RejectReason, str, str]] = ()
     corrected: dict[str, int] = {}
+    sessionless: bool = False
 
 
 class _Refusal(Exception):
@@ -174,12 +189,24 @@ def check_body(body: bytes, *, event_bytes_max: int, events_max: int) -> Checked
 def count_flawless(text: bytes, form: Form) -> int:
     """The number of events when all of them are in order, whatever their size and number; else 0."""
     try:
-        events = _narrow_list(text) if form == "json" else _narrow_lines(text)
-        if not text.isascii():
+        count = len(_narrow_list(text) if form == "json" else _narrow_lines(text))
+    except _REFUSED:
+        count = _count_with_sessionless(text, form)
+    try:
+        if count and not text.isascii():
             str(text, "utf-8")  # what the decoder skips, it does not check
+    except UnicodeDecodeError:
+        return 0
+    return count
+
+
+def _count_with_sessionless(text: bytes, form: Form) -> int:
+    """The same when some have no session, but a user or device: a second decoding, for their bodies alone."""
+    try:
+        events: list[_Sessionless] = _sessionless_list(text) if form == "json" else _sessionless_lines(text)
     except _REFUSED:
         return 0
-    return len(events)
+    return len(events) if all(e.session or e.user or e.device or e.terminal for e in events) else 0
 
 
 def _too_many(events_max: int) -> InputError:
@@ -285,7 +312,7 @@ def _checked_event(item: bytes, event_bytes_max: int, malformed: str | None) -> 
         raise _Refusal("invalid_utf8", f"invalid UTF-8 at byte {error.start} of the event") from error
     except _REFUSED:
         item, members = _members_of(item)
-        name_member(members, "session")
+        session_member(members)
         name_member(members, "key")
         if "value" not in members:
             raise _Refusal("missing_value", "no member `value`; null is a value, none is not") from None
@@ -311,12 +338,27 @@ def _members_of(item: bytes) -> tuple[bytes, dict[str, msgspec.Raw]]:
         raise _Refusal("invalid_json", str(error)) from error
 
 
+def session_member(members: dict[str, msgspec.Raw]) -> str:
+    """`session`, or "" where a user or device is named that it can be found by. Raises _Refusal."""
+    raw = bytes(members.get("session", b"null"))
+    if raw in (b"null", b'""') and any(_is_named(members.get(name)) for name in ("user", "device", "terminal")):
+        return ""
+    return name_member(members, "session")
+
+
+def _is_named(raw: msgspec.Raw | None) -> bool:
+    """Whether the member is text that is not empty, or becomes such: a number or bool."""
+    text = b"null" if raw is None else bytes(raw)
+    return text not in (b"null", b'""') and text[:1] not in b"[{"
+
+
 def name_member(members: dict[str, msgspec.Raw], name: str) -> str:
     """`session` or `key`, 1 to NAME_BYTES_MAX bytes. Raises _Refusal."""
     raw = members.get(name)
     missing: RejectReason = "missing_session" if name == "session" else "missing_key"
     if raw is None or bytes(raw) == b"null":
-        raise _Refusal(missing, f"no member `{name}`")
+        more = ", and no `user` or `device` that it could be found by" if name == "session" else ""
+        raise _Refusal(missing, f"no member `{name}`{more}")
     try:
         text = _text(raw)
     except _REFUSED as error:
@@ -347,10 +389,16 @@ def decode_events(body: bytes, form: Form, skip: Sequence[int] = ()) -> Decoded:
             events = _strict_list(body) if form == "json" else _strict_lines(body)
             if not body.isascii():
                 str(body, "utf-8")
-            return Decoded(range(len(events)), events)
+            sessionless = None in [event.session for event in events]
+            if not sessionless or all(event.session or _names(event) for event in events):
+                return Decoded(range(len(events)), events, sessionless=sessionless)
         except _REFUSED:
             pass
     return _decode_each(body, form, frozenset(skip))
+
+
+def _names(event: WireEvent) -> str | None:
+    return event.user or event.device or event.terminal
 
 
 def _decode_each(body: bytes, form: Form, skip: frozenset[int]) -> Decoded:
@@ -366,7 +414,8 @@ def _decode_each(body: bytes, form: Form, skip: frozenset[int]) -> Decoded:
             indexes.append(index)
         except _Refusal as refusal:
             rejected.append((refusal.reason, refusal.message, _sample(item)))
-    return Decoded(indexes, events, rejected, corrected)
+    sessionless = not all(event.session for event in events)
+    return Decoded(indexes, events, rejected, corrected, sessionless)
 
 
 def _items(body: bytes, form: Form) -> Iterable[bytes]:
@@ -394,6 +443,8 @@ def _lenient_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
     """The event when nothing is odd but members of unknown names, the commonest oddity by far."""
     event: WireEvent = _lenient_one(item)
     members = _members(item)
+    if not event.session and not _names(event):
+        raise _Refusal("missing_session", "no member `session`, and no `user` or `device` that it could be found by")
     if unknown := members.keys() - _KNOWN:
         if _is_exported(members):
             unknown -= {"received"}
@@ -421,7 +472,7 @@ def _repaired_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
     repaired, members = _members_of(item)
     if repaired is not item:
         _count(corrected, "lone_surrogate")
-    event = WireEvent(session=name_member(members, "session"), key=name_member(members, "key"))
+    event = WireEvent(session=session_member(members) or None, key=name_member(members, "key"))
     if "value" not in members:
         raise _Refusal("missing_value", "no member `value`; null is a value, none is not")
     event.value = members["value"]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from logkeep.metastore.database import Database, Transaction
+from logkeep.metastore.database import Database, Transaction, Value
 
 ROWS_A_STATEMENT = 500  # values of an IN list; SQLite and PostgreSQL take thousands
 
@@ -84,12 +84,14 @@ class Applied:
         return f"{self._topic}/{name}"
 
 
-def in_list(transaction: Transaction, select: str, wanted: Sequence[str], after: str = "") -> list[Sequence[Any]]:
+def in_list(
+    transaction: Transaction, select: str, wanted: Sequence[Value], after: str = "", **more: Value
+) -> list[Sequence[Any]]:
     """The rows of `select … IN (wanted) after`, in pieces of ROWS_A_STATEMENT."""
     rows: list[Sequence[Any]] = []
     for start in range(0, len(wanted), ROWS_A_STATEMENT):
         piece = wanted[start : start + ROWS_A_STATEMENT]
         names = ", ".join(f":v{index}" for index in range(len(piece)))
-        values = {f"v{index}": value for index, value in enumerate(piece)}
+        values = more | {f"v{index}": value for index, value in enumerate(piece)}
         rows += transaction.rows(f"{select} ({names}) {after}", **values)
     return rows

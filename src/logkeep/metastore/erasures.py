@@ -34,7 +34,8 @@ State = Literal["waiting_for_confirmation", "confirmed", "removing_files", "done
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """What was removed, by place. events: of the store, those that updates had superseded among them; exact.
+    """What was removed, by place. events: of the store, those that updates had superseded among them; exact. waiting:
+    events that lacked a session; exact. session_map: rows about whom the query names, and about their sessions.
 
     The others: after a crash in the middle of it they may be fewer, what went before is not counted again.
     """
@@ -43,6 +44,8 @@ class Erased(msgspec.Struct, frozen=True):
     rejected_samples: int = 0
     dead_letters: int = 0
     patterns: int = 0
+    waiting: int = 0
+    session_map: int = 0
 
     def joined(self, other: "Erased") -> "Erased":
         """The larger of each: what is done a second time finds less than the first time."""

@@ -13,7 +13,9 @@ import msgspec
 
 from logkeep.event import Scalar
 from logkeep.metastore.applied import in_list
-from logkeep.metastore.database import Transaction
+from logkeep.metastore.database import Transaction, Value
+
+SPANS_MAX = 32  # of one user or device: more sessions than that go on at no time
 
 WhoKind = Literal["user", "device"]
 
@@ -98,16 +100,48 @@ def _joined(known: Span | None, span: Span) -> Span:
 
 
 def spans_of(transaction: Transaction, who: Sequence[str]) -> dict[str, list[Span]]:
-    """Of each of `who`, where they were seen; [] of those that are not known."""
+    """Of each of `who`, where they were seen, the newest SPANS_MAX; [] of those that are not known."""
     found: dict[str, list[Span]] = {one: [] for one in who}
-    sql = "SELECT who, session, from_ns, last_ns FROM session_map WHERE who IN"
-    for one, session, from_ns, last_ns in in_list(transaction, sql, list(found)):
+    sql = (
+        "SELECT who, session, from_ns, last_ns FROM (SELECT who, session, from_ns, last_ns, "
+        "ROW_NUMBER() OVER (PARTITION BY who ORDER BY last_ns DESC) AS place FROM session_map WHERE who IN"
+    )
+    after = f") AS newest WHERE place <= {SPANS_MAX}"
+    for one, session, from_ns, last_ns in in_list(transaction, sql, list(found), after):
         found[str(one)].append(Span(_text(session), int(from_ns), int(last_ns)))
     return found
 
 
 def _text(data: Any) -> str:
     return bytes(data).decode("utf-8", "surrogatepass")
+
+
+def forget_before(transaction: Transaction, map_ns: int, sessions_ns: int) -> None:
+    """What was seen last before `map_ns` is out of the map, what was told of sessions before `sessions_ns` gone."""
+    transaction.change("DELETE FROM session_map WHERE last_ns < :before", before=map_ns)
+    transaction.change("DELETE FROM sessions WHERE last_ns < :before", before=sessions_ns)
+
+
+def forget_named(
+    transaction: Transaction, app: str, names: Mapping[str, Iterable[str]], from_ns: int, to_ns: int, *, dry: bool
+) -> int:
+    """How many rows tell of these `session`, `user` and `device` in the range, or of sessions these had; unless `dry`
+    they are gone, and what was told of such sessions with them."""
+    whos = sorted(who_of(app, kind, name) for kind in ("user", "device") for name in names.get(kind, ()))
+    sids = {sid_of(app, session) for session in names.get("session", ())}
+    within: dict[str, Value] = {"first": from_ns, "until": to_ns}
+    overlaps = "AND last_ns >= :first AND from_ns < :until"
+    found = in_list(transaction, "SELECT sid FROM session_map WHERE who IN", whos, overlaps, **within)
+    sids |= {str(sid) for (sid,) in found}
+    wanted = sorted(sids)
+    rows = in_list(transaction, "SELECT who, sid FROM session_map WHERE sid IN", wanted)
+    told_rows = in_list(transaction, "SELECT sid FROM sessions WHERE sid IN", wanted)
+    if not dry:
+        gone = [{"sid": sid} for sid in wanted]
+        if gone:
+            transaction.change_many("DELETE FROM session_map WHERE sid = :sid", gone)
+            transaction.change_many("DELETE FROM sessions WHERE sid = :sid", gone)
+    return len(rows) + len(told_rows)
 
 
 # ── what is told of a session ─────────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from functools import partial
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
+from logkeep.decode.frame import SAMPLE_BYTES_MAX, RejectedSample
 from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event
 from logkeep.feed.port import Publisher
@@ -27,6 +28,8 @@ from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.notices import Notices
 from logkeep.processor.patience import Patience
 from logkeep.processor.prepare import Prepared, token_of
+from logkeep.processor.sessions import SessionMap
+from logkeep.processor.waiting import WaitingRoom
 from logkeep.queue.port import LEADER, NotOwner, Offset, Partition, Queue, Record
 from logkeep.store.port import Batch, Store
 from logkeep.telemetry import Telemetry, get_logger
@@ -38,7 +41,8 @@ log = get_logger("processor")
 
 class _Plan(msgspec.Struct):
     """token: of the write. gone: indexes of events that are not to be stored. arrivals: the places of each partition's
-    first event. repeated: indexes of frames whose notices are not to be applied. present: indexes of events that the
+    first event. waiting: indexes of events that go into the waiting room; lacking: of those that have no session and
+    may not. repeated: indexes of frames whose notices are not to be applied. present: indexes of events that the
     store has already. upgraded: the intent stood in the leader's mark.
     """
 
@@ -46,8 +50,15 @@ class _Plan(msgspec.Struct):
     gone: set[int]
     arrivals: dict[Partition, int]
     repeated: set[int] = set()
+    waiting: set[int] = set()
+    lacking: set[int] = set()
     present: set[int] = set()
     upgraded: bool = False
+
+    @property
+    def left_out(self) -> set[int]:
+        """Indexes of events that are not to be written."""
+        return self.gone | self.waiting | self.lacking if self.waiting or self.lacking else self.gone
 
 
 class Batches:
@@ -65,7 +76,10 @@ class Batches:
         feed: Publisher | None,
         patience: Patience,
         notices: Notices,
+        session_map: SessionMap,
+        waiting_room: WaitingRoom,
     ) -> None:
+        self._session_map, self._waiting_room = session_map, waiting_room
         self._notices = notices
         self._queue, self._store, self._marks, self._samples = queue, store, marks, samples
         self._clock, self._telemetry, self._feed, self._patience = clock, telemetry, feed, patience
@@ -95,6 +109,7 @@ class Batches:
                     repeated.add(index)
                 seen.add(frame.header.batch_id)
         duplicates = self._store.known(prepared.events) if any(event.own_id for event in prepared.events) else set()
+        waiting = self._waiting(prepared, duplicates)
         arrival = max(self._clock.now_ns(), self._marks.last_arrival() + 1)  # the wall clock may have been set back
         intents: dict[Partition, BatchIntent] = {}
         token, first_frame = prepared.token, 0
@@ -102,10 +117,17 @@ class Batches:
             events, frames = prepared.events_of(name), len(prepared.frames_of(name))
             own_duplicates = sorted(index - events.start for index in duplicates if index in events)
             own_repeated = [index for index in range(frames) if first_frame + index in repeated]
-            intents[name] = BatchIntent(prepared.ranges, own_duplicates, own_repeated, arrival, token)
+            own_waiting = [index - events.start for index in waiting if index in events]
+            intents[name] = BatchIntent(prepared.ranges, own_duplicates, own_repeated, arrival, token, own_waiting)
             arrival += len(events) - len(_gone(prepared, {name: intents[name]}))
             first_frame += frames
         return intents
+
+    def _waiting(self, prepared: Prepared, duplicates: set[int]) -> list[int]:
+        """Indexes of events that have no session yet, as many as the waiting room takes."""
+        events = prepared.events
+        lacking = [i for i in prepared.sessionless if not events[i].session and i not in duplicates]
+        return lacking[: self._waiting_room.admit([events[i] for i in lacking])] if lacking else []
 
     # ── those that were being written when their owner ended ──────────────────────────────────────────────────────
 
@@ -169,6 +191,7 @@ class Batches:
     def _carry_out(self, prepared: Prepared, plan: _Plan, started_ns: int) -> None:
         events = self._placed(prepared, plan)
         self._apply_notices(prepared, plan)
+        self._session_map.keep(prepared.seen)
         self._keep_patterns(prepared)
         present = {id(prepared.events[index]) for index in plan.present}
         fresh = [event for event in events if id(event) not in present] if present else events
@@ -183,20 +206,27 @@ class Batches:
     def _placed(self, prepared: Prepared, plan: _Plan) -> list[Event]:
         """What is to be stored, each event with its place in the order of arrival."""
         placed: list[Event] = []
+        left_out = plan.left_out
         for name, place in plan.arrivals.items():
             own = prepared.events_of(name)
             events = prepared.events[own.start : own.stop]
-            if plan.gone:
-                events = [event for index, event in enumerate(events, own.start) if index not in plan.gone]
+            if left_out:
+                events = [event for index, event in enumerate(events, own.start) if index not in left_out]
             for arrival, event in enumerate(events, place):
                 event.arrival = arrival
             placed += events
         return placed
 
     def _apply_notices(self, prepared: Prepared, plan: _Plan) -> None:
-        if fresh := [frame for frame in prepared.told if frame.index not in plan.repeated]:
+        fresh = [frame for frame in prepared.told if frame.index not in plan.repeated]
+        waiting: dict[Partition, list[Event]] = {}
+        for name in prepared.ranges if plan.waiting else ():
+            own = [prepared.events[index] for index in prepared.events_of(name) if index in plan.waiting]
+            if own:
+                waiting[name] = own
+        if fresh or waiting:
             ends = {name: end for name, (_, end) in prepared.ranges.items()}
-            self._patience.retried(lambda: self._notices.apply(fresh, ends), what="the metastore")
+            self._patience.retried(lambda: self._notices.apply(fresh, waiting, ends), what="the metastore")
 
     def _keep_patterns(self, prepared: Prepared) -> None:
         """Before the events that name them. Should the store refuse them, events are worth more than their patterns."""
@@ -231,16 +261,20 @@ class Batches:
 
     def _account(self, prepared: Prepared, plan: _Plan, poisoned: list[tuple[Event, str]]) -> None:
         """Samples are kept, then offsets and ledger move as one."""
+        self._sample_lacking(prepared, plan)
         self._keep_samples(prepared, poisoned)
         refused = {id(event) for event, _ in poisoned}
         states: dict[Partition, State] = {}
         for name in prepared.ranges:
             state = states[name] = self._marks.state(name).settled()
             own = prepared.events_of(name)
-            stored = self._stored_of(prepared, name, plan.gone, refused) if plan.gone or refused else own
+            stored = self._stored_of(prepared, name, plan, refused) if plan.left_out or refused else own
             for app, count in Counter(prepared.events[index].app for index in stored).items():
                 state.app(app).stored += count
             state.arrival = max(state.arrival, plan.arrivals[name] + len(own) - sum(i in own for i in plan.gone) - 1)
+        for index in plan.waiting:
+            event = prepared.events[index]
+            states[prepared.partition_of(index)].app(event.app).waiting += 1
         for (name, app), tally in prepared.tallies.items():
             ledger = states[name].app(app)
             ledger.received += tally.received
@@ -255,12 +289,16 @@ class Batches:
         self._marks.commit(states, {name: end for name, (_, end) in prepared.ranges.items()})
 
     @staticmethod
-    def _stored_of(prepared: Prepared, partition: Partition, gone: set[int], refused: set[int]) -> list[int]:
+    def _stored_of(prepared: Prepared, partition: Partition, plan: _Plan, refused: set[int]) -> list[int]:
         """Indexes of the partition's events that the store has; the others are tallied."""
         stored: list[int] = []
         for index in prepared.events_of(partition):
             event = prepared.events[index]
-            if index in gone:
+            if index in plan.waiting:
+                continue
+            if index in plan.lacking:
+                prepared.tally(partition, event.app).reject("missing_session")
+            elif index in plan.gone:
                 prepared.tally(partition, event.app).reject("duplicate")
             elif id(event) in refused:
                 prepared.tally(partition, event.app).reject("poison")
@@ -278,20 +316,49 @@ class Batches:
         if events:
             self._feed.publish(events)
 
+    # ── events that leave the waiting room ────────────────────────────────────────────────────────────────────────
+
+    def release(self, token: str, events: list[Event], expired: list[Event]) -> list[Event]:
+        """Those of `events` that the store refuses, all others being stored; samples of both are kept."""
+        poisoned = self._write_all(token, events)
+        now = self._now()
+        by_app: dict[str, list[Rejected]] = {}
+        for event in expired[:SAMPLES_A_BATCH_MAX]:
+            by_app.setdefault(event.app, []).append(_lacking(event, now))
+        for app, rows in by_app.items():
+            self._telemetry["samples_dropped"].inc(len(rows) - self._samples.keep_rejected(app, rows))
+        if poisoned:
+            self._keep_letters([_letter(event, message, now) for event, message in poisoned])
+        self._tell(events, poisoned)
+        return [event for event, _ in poisoned]
+
+    # ── samples ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock.now_ns() / NS_PER_S, UTC).isoformat()
+
+    def _sample_lacking(self, prepared: Prepared, plan: _Plan) -> None:
+        for index in sorted(plan.lacking)[:SAMPLES_A_BATCH_MAX]:
+            row = _lacking(prepared.events[index], "")
+            tally = prepared.tally(prepared.partition_of(index), prepared.events[index].app)
+            tally.samples.append(RejectedSample("missing_session", row.message, row.text))
+
     def _keep_samples(self, prepared: Prepared, poisoned: list[tuple[Event, str]]) -> None:
-        now = datetime.fromtimestamp(self._clock.now_ns() / NS_PER_S, UTC).isoformat()
+        now = self._now()
         for (_, name), tally in prepared.tallies.items():
             if tally.samples:
                 kept = tally.samples[:SAMPLES_A_BATCH_MAX]
                 rows = [Rejected(now, sample.reason, sample.message, "intake", sample.text) for sample in kept]
                 self._telemetry["samples_dropped"].inc(len(rows) - self._samples.keep_rejected(name, rows))
-        letters = [
-            DeadLetter(now, event.app, "", 0, message, msgspec.structs.asdict(event)) for event, message in poisoned
-        ]
+        letters = [_letter(event, message, now) for event, message in poisoned]
         letters += [
             DeadLetter(now, "", record.partition, record.offset, message, record.payload)
             for record, message in prepared.corrupt
         ]
+        if letters:
+            self._keep_letters(letters)
+
+    def _keep_letters(self, letters: list[DeadLetter]) -> None:
         if letters:
             self._patience.retried(lambda: self._samples.dead_letters.append(letters))  # there is no other copy of them
             log.error("records went to the dead letters", count=len(letters), first=letters[0].message)
@@ -316,7 +383,24 @@ class Batches:
 def _plan(token: str, prepared: Prepared, intents: dict[Partition, BatchIntent]) -> _Plan:
     repeated = {prepared.first_frame_of(n) + index for n, intent in intents.items() for index in intent.repeated}
     arrivals = {name: intent.arrival for name, intent in intents.items()}
-    return _Plan(token, _gone(prepared, intents), arrivals, repeated)
+    gone, waiting = _gone(prepared, intents), set[int]()
+    for name, intent in intents.items():
+        start = prepared.events_of(name).start
+        waiting.update(start + index for index in intent.waiting)
+    for index in waiting:
+        prepared.events[index].session = ""  # looked at again its session may be known by now: the room gives it
+    lacking = {i for i in prepared.sessionless if not prepared.events[i].session} - waiting - gone
+    return _Plan(token, gone, arrivals, repeated, waiting, lacking)
+
+
+def _lacking(event: Event, now: str) -> Rejected:
+    message = "no `session`, and none was told in time for its user or device"
+    text = msgspec.json.encode(event).decode()[:SAMPLE_BYTES_MAX]
+    return Rejected(now, "missing_session", message, "processor", text)
+
+
+def _letter(event: Event, message: str, now: str) -> DeadLetter:
+    return DeadLetter(now, event.app, "", 0, message, msgspec.structs.asdict(event))
 
 
 def _gone(prepared: Prepared, intents: dict[Partition, BatchIntent]) -> set[int]:

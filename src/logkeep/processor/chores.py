@@ -14,6 +14,7 @@ from logkeep.processor.ledger import DropIntent, EraseIntent
 from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.patience import Patience
 from logkeep.processor.prepare import Rules
+from logkeep.processor.sessions import SessionMap
 from logkeep.queue.port import LEADER, Queue
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
@@ -36,7 +37,9 @@ class Chores:
         patience: Patience,
         grouper: Grouper | None,
         eraser: Eraser | None,
+        session_map: SessionMap,
     ) -> None:
+        self._session_map = session_map
         self._queue, self._store, self._marks, self._rules = queue, store, marks, rules
         self._clock, self._telemetry, self._patience = clock, telemetry, patience
         self._grouper, self._eraser = grouper, eraser
@@ -60,6 +63,7 @@ class Chores:
                 for day, events in self._expired_days().items():
                     self._drop(DropIntent(day, events))
                 self._queue.trim()
+                self._session_map.trim(self._rules.limits(self._clock.now_ns()).oldest_ns)
             for partition, lag_bytes in self._queue.lag(GROUP).items():
                 if self._marks.owner.has(partition):
                     self._telemetry["queue_lag_bytes"].labels(partition).set(lag_bytes)
@@ -115,11 +119,13 @@ class Chores:
         assert self._eraser is not None
         eraser = self._eraser
         forgotten = self._patience.retried(lambda: eraser.erase(intent))
+        self._session_map.forget_soon()
         if self._grouper is not None:
             self._grouper.forget(intent.app, forgotten)
         state = self._marks.state(LEADER).settled()
         state.app(intent.app).stored -= intent.events
-        state.app(intent.app).erased += intent.events
+        state.app(intent.app).waiting -= len(intent.waiting)
+        state.app(intent.app).erased += intent.events + len(intent.waiting)
         self._marks.commit({LEADER: state}, {})
 
     def has_erased_files(self) -> bool:

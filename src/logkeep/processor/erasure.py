@@ -4,7 +4,7 @@ The order that makes it safe to be killed anywhere:
 
     1. all that was acknowledged when the job was seen is stored; the batches after it wait
     2. the store marks what matches, then the number of marks is committed with the offsets  – the intent
-    3. store, samples and dead letters lose it; the job notes how much that was
+    3. store, waiting room, session map, samples and dead letters lose it; the job notes how much that was
     4. the ledger is committed: stored is now erased, and the intent is gone
     5. beside the batches that follow: files of the store and segments of the queue that hold it are removed
 
@@ -19,17 +19,23 @@ import msgspec
 from logkeep.clock import Clock
 from logkeep.errors import BackendUnavailable, LogkeepError
 from logkeep.event import Event
+from logkeep.metastore import waiting as rows_of
+from logkeep.metastore.database import Database
 from logkeep.metastore.erasures import Erased, Erasure, Erasures
 from logkeep.metastore.samples import Samples
+from logkeep.metastore.session_map import forget_named
 from logkeep.processor.ledger import EraseIntent
 from logkeep.query.ast import Query
 from logkeep.query.holds import may_hold
 from logkeep.query.match import matcher
+from logkeep.query.named import named_in
 from logkeep.query.parser import parse
 from logkeep.queue.port import ErasableQueue, Mark, Offset, Partition
 from logkeep.store.erasing import ErasureRequest
 from logkeep.store.port import Store
 from logkeep.telemetry import get_logger
+
+PAGE_ROWS = 1_000  # of the waiting room, looked at a time
 
 T = TypeVar("T")
 
@@ -43,7 +49,10 @@ class Eraser:
     for the one that writes the store.
     """
 
-    def __init__(self, *, jobs: Erasures, store: Store, queue: ErasableQueue, samples: Samples, clock: Clock) -> None:
+    def __init__(
+        self, *, jobs: Erasures, store: Store, queue: ErasableQueue, samples: Samples, database: Database, clock: Clock
+    ) -> None:
+        self._database = database
         self._jobs, self._store, self._queue, self._samples, self._clock = jobs, store, queue, samples, clock
         self._due: str = ""  # the job that `_before` belongs to
         self._before: dict[Partition, Offset] = {}
@@ -77,7 +86,15 @@ class Eraser:
             log.error("an erasure cannot be done", job=job.job, error=error.message)
             self._jobs.change(job.job, state="failed", error=error.message, done_ns=self._clock.now_ns())
             return None
-        return EraseIntent(job.job, job.app, events, ends)
+        return EraseIntent(job.job, job.app, events, ends, self._waiting(job))
+
+    def _waiting(self, job: Erasure) -> list[int]:
+        """Rows of the waiting room that match: as many as may wait at most, of one app."""
+        matches, found, after = matcher(parse(job.query)), list[int](), -1
+        while page := self._database.read(lambda t, after=after: rows_of.of_app(t, job.app, after, PAGE_ROWS)):  # type: ignore[misc]
+            after = page[-1][0]
+            found += [n for n, event in page if job.from_ns <= event.time_ns < job.to_ns and matches(event)]
+        return found
 
     def erase(self, intent: EraseIntent) -> list[str]:
         """The patterns that are gone with the events. Again: no harm. Raises BackendUnavailable."""
@@ -85,15 +102,27 @@ class Eraser:
         job = self._jobs.named(intent.job)
         if job is None or job.state != "confirmed":
             return forgotten
-        erased = Erased(intent.events, patterns=len(forgotten)).joined(job.erased or Erased())
+        erased = Erased(intent.events, patterns=len(forgotten), waiting=len(intent.waiting))
+        erased = erased.joined(job.erased or Erased())
         rejected, letters = self._remove_samples(job, dry=True)
-        erased = erased.joined(Erased(rejected_samples=rejected, dead_letters=letters))
+        rows = self._forget_sessions(job, dry=True)
+        erased = erased.joined(Erased(rejected_samples=rejected, dead_letters=letters, session_map=rows))
         self._jobs.change(job.job, erased=erased)  # before they go: a second try could not count them
         self._remove_samples(job, dry=False)
+        self._forget_sessions(job, dry=False)
+        self._database.write(lambda transaction: rows_of.remove(transaction, intent.waiting))
+        self._database.scrub()
         changes = {"erased_ns": self._clock.now_ns(), "queue_ends": intent.ends}
         self._jobs.change(job.job, state="removing_files", **changes)
         log.info("an erasure is done but for files", job=job.job, **msgspec.structs.asdict(erased))
         return forgotten
+
+    def _forget_sessions(self, job: Erasure, *, dry: bool) -> int:
+        names = named_in(parse(job.query))
+        if not names:
+            return 0
+        bounds = (job.from_ns, min(job.to_ns, (1 << 63) - 1))
+        return self._database.write(lambda transaction: forget_named(transaction, job.app, names, *bounds, dry=dry))
 
     def _remove_samples(self, job: Erasure, *, dry: bool) -> tuple[int, int]:
         """How many rejected samples and dead letters are about what was erased; gone unless `dry`."""

@@ -1,6 +1,7 @@
 """The ledger: what became of every event, per app, so that nothing is lost silently.
 
-received = stored + rejected + over quota + expired + erased + still queued, always. `received` is counted from the
+received = stored + rejected + over quota + expired + erased + waiting + still queued, always. Waiting are events that
+lack a session (waiting.py). `received` is counted from the
 frames' headers, as the receivers wrote them before they answered; the other side from what the processors did. Each
 partition's mark has the counts of what came through it, kept as one with its offset, so that neither a crash nor a
 change of owner can part them; the leader's mark has what was done with whole days and by erasures. An app's ledger is
@@ -46,6 +47,7 @@ class AppLedger(msgspec.Struct):
     over_quota: int = 0
     expired: int = 0
     erased: int = 0
+    waiting: int = 0
     notices: dict[str, NoticeLedger] = {}
 
     def copy(self) -> "AppLedger":
@@ -64,6 +66,7 @@ class AppLedger(msgspec.Struct):
         self.over_quota += other.over_quota
         self.expired += other.expired
         self.erased += other.erased
+        self.waiting += other.waiting
         for kind, notices in other.notices.items():
             self.notices_of(kind).add(notices)
 
@@ -76,7 +79,8 @@ class BatchIntent(msgspec.Struct, frozen=True):
     them, so that all of it written again is one batch for the store. duplicates: indexes, among the events of this
     partition, of those whose id was stored before the batch was. repeated: indexes of this partition's frames that came
     under an Idempotency-Key seen before. arrival: the place of its first event in the order of arrival, the others
-    following. token: "" in what was kept before partitions had intents of their own: then it is of the whole batch.
+    following. waiting: indexes, among its events, of those that wait for their session. token: "" in what was kept
+    before partitions had intents of their own: then it is of the whole batch.
     """
 
     ranges: dict[str, tuple[int, int]]
@@ -84,6 +88,7 @@ class BatchIntent(msgspec.Struct, frozen=True):
     repeated: list[int]
     arrival: int = 0
     token: str = ""
+    waiting: list[int] = []
 
 
 class DropIntent(msgspec.Struct, frozen=True):
@@ -94,17 +99,38 @@ class DropIntent(msgspec.Struct, frozen=True):
 
 
 class EraseIntent(msgspec.Struct, frozen=True):
-    """An erasure whose events are marked in the store and about to go. ends: of what came before it in the queue."""
+    """An erasure whose events are marked in the store and about to go. ends: of what came before it in the queue.
+    waiting: rows of the waiting room that go with them."""
 
     job: str
     app: str
     events: int
     ends: dict[str, int]
+    waiting: list[int] = []
+
+
+class ReleaseIntent(msgspec.Struct, frozen=True):
+    """Events that are about to leave the waiting room, by the numbers of their rows.
+
+    stored: with the session that each gets. duplicates: their id was stored before. expired: without one. done: they
+    are stored and accounted for; the rows are to go.
+    """
+
+    token: str
+    arrival: int
+    stored: dict[int, str]
+    duplicates: list[int] = []
+    expired: list[int] = []
+    done: bool = False
+
+    @property
+    def numbers(self) -> list[int]:
+        return [*self.stored, *self.duplicates, *self.expired]
 
 
 class State(msgspec.Struct):
-    """What is kept in one mark. arrival: the last place in the order of arrival that was taken. drop, erase: the
-    leader's alone.
+    """What is kept in one mark. arrival: the last place in the order of arrival that was taken. drop, erase,
+    release: the leader's alone.
     """
 
     apps: dict[str, AppLedger] = {}
@@ -112,13 +138,15 @@ class State(msgspec.Struct):
     drop: DropIntent | None = None
     arrival: int = 0
     erase: EraseIntent | None = None
+    release: ReleaseIntent | None = None
 
     def app(self, name: str) -> AppLedger:
         return self.apps.setdefault(name, AppLedger())
 
     def settled(self) -> "State":
-        """A copy to change, without intents."""
-        return State({name: app.copy() for name, app in self.apps.items()}, arrival=self.arrival)
+        """A copy to change, without intents; rows that are to go are still to go."""
+        release = self.release if self.release is not None and self.release.done else None
+        return State({name: app.copy() for name, app in self.apps.items()}, arrival=self.arrival, release=release)
 
 
 _encoder = msgspec.msgpack.Encoder()

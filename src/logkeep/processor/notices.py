@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from logkeep.clock import NS_PER_S
 from logkeep.decode.frame import FrameHeader, RejectedSample, event_id
 from logkeep.decode.notices import KINDS, decode_notices
+from logkeep.event import Event
 from logkeep.metastore.applied import Applied, Told
 from logkeep.metastore.database import Database, Transaction
+from logkeep.metastore.waiting import put
 from logkeep.processor.appliers import APPLIERS
 from logkeep.processor.ledger import NoticeLedger
 from logkeep.queue.port import Offset, Ownership, Partition
@@ -62,7 +65,9 @@ def read_frame(
 class Notices:
     """For the thread that writes the store."""
 
-    def __init__(self, database: Database, telemetry: Telemetry) -> None:
+    def __init__(self, database: Database, telemetry: Telemetry, *, wait_s: float) -> None:
+        """wait_s: for so long an event waits for its session."""
+        self._wait_ns = int(wait_s * NS_PER_S)
         self._applied, self._telemetry = Applied(database, TOPIC), telemetry
         self._begun: tuple[Ownership, Mapping[Partition, Offset]] | None = None
 
@@ -86,9 +91,17 @@ class Notices:
             self._applied.rewind(replaced)
         self._begun = None
 
-    def apply(self, frames: Sequence[ToldFrame], ends: Mapping[Partition, Offset]) -> None:
-        """What `frames` tell is durable in the metastore, once. ends: of the batch. Raises BackendUnavailable."""
-        if not frames:
+    def apply(
+        self,
+        frames: Sequence[ToldFrame],
+        waiting: Mapping[Partition, Sequence[Event]],
+        ends: Mapping[Partition, Offset],
+    ) -> None:
+        """What `frames` tell, and events that wait, are durable in the metastore, once. ends: of the batch.
+
+        Raises BackendUnavailable.
+        """
+        if not frames and not waiting:
             return
         self._look_for_another_queue()
 
@@ -97,7 +110,11 @@ class Notices:
                 told = [one for f in frames if f.kind == kind and f.partition in fresh for one in f.notices]
                 if told:
                     applier(transaction, told)
+            events = [event for name, events in waiting.items() if name in fresh for event in events]
+            if events:
+                put(transaction, events, self._wait_ns)
 
-        self._applied.once({frame.partition: ends[frame.partition] for frame in frames}, work)
+        concerned = {frame.partition for frame in frames} | waiting.keys()
+        self._applied.once({name: ends[name] for name in concerned}, work)
         for frame in frames:
             self._telemetry["processor_notices_applied"].labels(frame.kind).inc(len(frame.notices))

@@ -10,6 +10,7 @@ from logkeep.decode.frame import FrameHeader, RejectedSample, event_id, unpack_f
 from logkeep.decode.native import decode_events
 from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event, WireEvent
+from logkeep.metastore.session_map import Seen
 from logkeep.patterns.template import KeptPattern
 from logkeep.processor.issue_events import event_of
 from logkeep.processor.normalise import TimeLimits, normalise
@@ -27,6 +28,7 @@ class Frame(msgspec.Struct):
     header: FrameHeader
     start: int
     end: int
+    sessionless: bool = False
 
 
 class Tally(msgspec.Struct):
@@ -47,7 +49,8 @@ class Tally(msgspec.Struct):
 class Prepared(msgspec.Struct):
     """A batch ready to be written. ranges: partition → (first offset, offset after the last). Frames and events of a
     partition stand together. tallies: by partition and app. corrupt: frames that cannot be read, with the reason.
-    patterns: to be kept before events name them. told: what is told beside events."""
+    patterns: to be kept before events name them. told: what is told beside events. sessionless: indexes of events that
+    came without a session; seen: what events tell of sessions."""
 
     ranges: dict[Partition, tuple[Offset, Offset]]
     frames: list[Frame]
@@ -58,6 +61,8 @@ class Prepared(msgspec.Struct):
     corrupt: list[tuple[Record, str]]
     patterns: list[KeptPattern] = []
     told: list[ToldFrame] = []
+    sessionless: list[int] = []
+    seen: list[Seen] = []
 
     @property
     def token(self) -> str:
@@ -79,6 +84,10 @@ class Prepared(msgspec.Struct):
         own = self.frames_of(partition)
         return range(own[0].start, own[-1].end) if own else range(0)
 
+    def partition_of(self, index: int) -> Partition:
+        """Of the event at `index`."""
+        return self.frames[bisect_right(self.frames, index, key=_start_of) - 1].partition
+
     def first_frame_of(self, partition: Partition) -> int:
         """Where the partition's frames begin in `frames`."""
         return bisect_left(self.frames, partition, key=_partition_of)
@@ -90,6 +99,10 @@ class Prepared(msgspec.Struct):
 
 def _partition_of(frame: Frame) -> Partition:
     return frame.partition
+
+
+def _start_of(frame: Frame) -> int:
+    return frame.start
 
 
 def token_of(ranges: dict[Partition, tuple[Offset, Offset]]) -> str:
@@ -133,6 +146,9 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
         else:
             _add_keyed_frame(prepared, frame, body, limits, app_of_key)
         frame.end = len(prepared.events)
+        if frame.sessionless:
+            events = prepared.events
+            prepared.sessionless += [i for i in range(frame.start, frame.end) if not events[i].session]
         prepared.frames.append(frame)
     return prepared
 
@@ -162,6 +178,7 @@ def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLi
         tally.reject(reason, count)
     tally.samples.extend(header.samples)
     decoded = decode_events(body, header.form, header.skip)
+    frame.sessionless = decoded.sessionless
     for reason, message, text in decoded.rejected:
         tally.reject(reason)
         tally.samples.append(RejectedSample(reason, message, text))
@@ -178,6 +195,7 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, limits: Time
     """Datagrams: each event names its key, or has none and is nobody's."""
     header, partition = frame.header, frame.partition
     decoded = decode_events(body, header.form, header.skip)
+    frame.sessionless = decoded.sessionless
     nobody = prepared.tally(partition, "") if decoded.rejected or header.rejected else None
     for reason, count in header.rejected.items():
         assert nobody is not None

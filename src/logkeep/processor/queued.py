@@ -16,7 +16,9 @@ def balance(
     uncommitted: Callable[[], Iterable[Record]],
     snapshot: Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]],
 ) -> tuple[AppLedger, int]:
-    """The ledger of `app` and the number of its events still queued, of one moment; queued notices are in `received`.
+    """The ledger of `app` and the number of its events still queued, of one moment.
+
+    Those that wait for a session are among them; queued notices are in `received` of the notices.
 
     The queue is read first and the ledger after it, so that what was processed in between is told by its offset and
     not counted twice. Frames that name no app (datagrams: each event names its key) count for every app that asks:
@@ -34,7 +36,7 @@ def balance(
         else:
             queued += count
     ledger.received += queued
-    return ledger, queued
+    return ledger, queued + ledger.waiting
 
 
 def _count(record: Record, app: str) -> tuple[str, int]:

@@ -28,6 +28,8 @@ from logkeep.processor.notices import Notices
 from logkeep.processor.numbers import Numbers
 from logkeep.processor.patience import Patience, Stopped
 from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
+from logkeep.processor.sessions import SessionMap
+from logkeep.processor.waiting import WaitingRoom
 from logkeep.queue.port import NotOwner, Offset, Partition, Queue, Record
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -74,14 +76,21 @@ class Processor:
         self._patience = Patience(self._stop, telemetry)
         self._marks = Marks(queue, clock)
         self._numbers = Numbers(queue, self._marks, clock)
-        self._notices = Notices(database, telemetry)
+        self._notices = Notices(database, telemetry, wait_s=settings.session_map.wait_s)
+        self._session_map = SessionMap(database, settings.session_map, clock, telemetry)
+        self._waiting_room = WaitingRoom(
+            database=database, store=store, marks=self._marks, settings=settings.session_map, clock=clock,
+            telemetry=telemetry, patience=self._patience,
+        )  # fmt: skip
         self._batches = Batches(
             queue=queue, store=store, marks=self._marks, samples=samples, clock=clock,
             telemetry=telemetry, feed=feed, patience=self._patience, notices=self._notices,
+            session_map=self._session_map, waiting_room=self._waiting_room,
         )  # fmt: skip
         self._chores = Chores(
             queue=queue, store=store, marks=self._marks, rules=self._rules, clock=clock, telemetry=telemetry,
             patience=self._patience, grouper=self._grouper, eraser=eraser,
+            session_map=self._session_map,
         )  # fmt: skip
         self._prepared: handover.Queue[Prepared | Erasure] = handover.Queue(maxsize=1)
         self._erased = threading.Event()
@@ -132,6 +141,8 @@ class Processor:
         self._load()
         self._chores.finish()
         self._notices.finishing()
+        self._session_map.begin(alone=self._marks.owner.partitions is None)
+        self._waiting_room.finish(self._batches.release)
         self._batches.finish(self._prepare_again)
         self._notices.begin(self._marks.owner, self._marks.offsets())
         self._numbers.load(self._prepare)
@@ -167,6 +178,7 @@ class Processor:
                 self._chores.maintain()
                 self._show_missing()
                 next_maintenance_ns = self._clock.monotonic_ns() + int(MAINTENANCE_EVERY_S * NS_PER_S)
+            self._waiting_room.release_if_due(self._batches.release)
             if self._clock.monotonic_ns() >= next_files_ns:
                 if self._chores.has_erased_files():
                     self._numbers.commit()  # a segment goes once every group is through with it
@@ -212,6 +224,7 @@ class Processor:
     def _prepare_again(self, records: list[Record]) -> Prepared:
         """The batch, its text events with their patterns. By one thread at a time."""
         prepared = self._prepare(records)
+        self._session_map.enrich(prepared)
         if self._grouper is not None:
             prepared.patterns = self._grouper.group(prepared.events, self._clock.now_ns())
             self._telemetry["processor_events_ungrouped"].inc(self._grouper.left_out)

@@ -66,7 +66,7 @@ def test_nothing_at_all_is_refused_as_a_whole(body: bytes) -> None:
     ("event", "reason"),
     [
         (b'{"key":"k","value":1}', "missing_session"),
-        (b'{"user":"u","device":"d","key":"k","value":1}', "missing_session"),
+        (b'{"user":"","device":null,"terminal":[1],"key":"k","value":1}', "missing_session"),
         (b'{"session":"","key":"k","value":1}', "missing_session"),
         (b'{"session":null,"key":"k","value":1}', "missing_session"),
         (b'{"session":7,"key":"k","value":1}', "wrong_type"),

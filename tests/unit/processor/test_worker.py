@@ -26,7 +26,7 @@ from logkeep.processor.worker import Processor
 from logkeep.query.ast import All
 from logkeep.queue.memory import MemoryQueue
 from logkeep.queue.port import LEADER, Mark
-from logkeep.settings import ProcessorSettings, Settings
+from logkeep.settings import ProcessorSettings, SessionMapSettings, Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import ArrivedRequest, Batch, PatternRequest, SearchRequest
 from logkeep.store.reading import Reading
@@ -89,8 +89,9 @@ class Bench:
         self.queue.append(partition, [pack_frame(FrameHeader(**made), b"\n".join(lines))])
 
     def processor(
-        self, queue: Any = None, store: Any = None, feed: Any = None, clock: Any = None, **settings: Any
-    ) -> Processor:
+        self, queue: Any = None, store: Any = None, feed: Any = None, clock: Any = None,
+        session_map: SessionMapSettings | None = None, **settings: Any,
+    ) -> Processor:  # fmt: skip
         chosen = ProcessorSettings(**{"linger_s": 0.0, **settings})
         return Processor(
             queue=queue or self.queue,
@@ -98,7 +99,7 @@ class Bench:
             app_of_key={"key": APP}.get,
             samples=self.samples,
             database=self.database,
-            settings=Settings(processor=chosen),
+            settings=Settings(processor=chosen, session_map=session_map or SessionMapSettings()),
             clock=clock or SystemClock(),
             telemetry=TELEMETRY,
             feed=feed,
@@ -107,6 +108,7 @@ class Bench:
                 store=store or self.store,
                 queue=self.queue,
                 samples=self.samples,
+                database=self.database,
                 clock=SystemClock(),
             ),
         )
