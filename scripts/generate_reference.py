@@ -61,6 +61,7 @@ CODES = {
     "bad_request": ("400", "this is not HTTP/1.1", "look at what stands between sender and Logkeep"),
     "changed_meanwhile": ("409", "somebody else has changed it since you looked", "look again, then change it"),
     "bad_time": ("400", "a time cannot be read", "RFC 3339, epoch milliseconds, `-15m` or `now`"),
+    "blocked": ("403", "this key or address is on the app's block list", "the message says why; ask its owner"),
     "body_too_large": (
         "413",
         "the body is over its limit, as sent or inflated",

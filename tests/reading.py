@@ -22,9 +22,11 @@ from logkeep.event import Event
 from logkeep.feed.hub import Hub
 from logkeep.feed.polling import PollingFeed
 from logkeep.metastore.accounts import sha256_of
+from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Credential
+from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.sign_ins import SignIns
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
@@ -110,6 +112,8 @@ class Reading:
             sign_ins=SignIns(self.database),
             erasures=self.erasures,
             limits=self.limits,
+            blocks=Blocks(self.database, self.clock, refresh_s=3600),
+            refusals=Refusals(self.database),
             counters=self.counters,
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],

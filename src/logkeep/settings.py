@@ -249,7 +249,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     component_events_per_second: Annotated[float, _doc("events a second of one component of an app", ge=0)] = 0.0
     address_events_per_second: Annotated[
         float,
-        _doc("events a second of one address, in all apps; behind a proxy set intake.trusted_proxies first", ge=0),
+        _doc("events a second of one address to one app; behind a proxy set intake.trusted_proxies first", ge=0),
     ] = 0.0
     total_events_per_second: Annotated[
         float, _doc("events a second of all apps together, which share them fairly", ge=0)

@@ -31,14 +31,12 @@ from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
-from logkeep.wiring_limits import limiting, open_counters, open_limits, sender_of_key
+from logkeep.wiring_limits import ToldLimits, limiting, sender_of_key, told_limits
 
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
-    from logkeep.counters.port import Counters
     from logkeep.feed.port import Feed, Publisher
     from logkeep.metastore.erasures import Erasures
-    from logkeep.metastore.limits import AppLimits
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
 
@@ -240,8 +238,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, "keeper") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
-        closing(open_limits(settings, database)) as limits,
-        closing(open_counters(settings)) as counters,
+        told_limits(settings, database) as limits,
         closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         ExitStack() as stack,
@@ -263,7 +260,6 @@ def _run_keeper(index: int, settings: Settings) -> None:
             accounts=accounts,
             erasures=erasures,
             limits=limits,
-            counters=counters,
             ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -378,8 +374,7 @@ def serve_api(settings: Settings, store: Store) -> None:
     with (
         open_database(settings) as database,
         open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
-        closing(open_limits(settings, database)) as limits,
-        closing(open_counters(settings)) as counters,
+        told_limits(settings, database) as limits,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         closing(PollingFeed(store, SystemClock())) as feed,
@@ -392,7 +387,6 @@ def serve_api(settings: Settings, store: Store) -> None:
             accounts=accounts,
             erasures=_erasures(settings, database),
             limits=limits,
-            counters=counters,
             ledger=partial(_ledger, queue, partial(_snapshot, queue)),
             udp_loss=partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -446,8 +440,7 @@ def _backend(
     database: Database,
     accounts: Accounts,
     erasures: "Erasures",
-    limits: "AppLimits",
-    counters: "Counters",
+    limits: ToldLimits,
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
     queue_watch: QueueWatch,
@@ -471,8 +464,10 @@ def _backend(
         metastore=accounts,
         sign_ins=SignIns(database),
         erasures=erasures,
-        limits=limits,
-        counters=counters,
+        limits=limits.limits,
+        blocks=limits.blocks,
+        refusals=limits.refusals,
+        counters=limits.counters,
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,
@@ -490,6 +485,7 @@ def _api_server(api: Any, settings: Settings) -> "_Server":
         api,
         host=settings.api.host,
         port=settings.api.port,
+        forwarded_allow_ips=settings.intake.trusted_proxies,
         loop="uvloop",
         http="httptools",
         ws="none",

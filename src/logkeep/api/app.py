@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 import logkeep
 from logkeep.api import (
+    blocks,
     complete,
     erasures,
     errors,
@@ -163,6 +164,10 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         udp_loss.udp_loss,
         limits.limits,
         limits.change_limits,
+        blocks.blocks,
+        blocks.make_block,
+        blocks.remove_block,
+        blocks.blocked,
         home.home,
         sign_in.sign_in_page,
         sign_in.sign_in,

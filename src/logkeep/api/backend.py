@@ -16,9 +16,11 @@ from logkeep.api.tails import Tails
 from logkeep.clock import Clock
 from logkeep.counters.port import Counters
 from logkeep.feed.port import Feed
+from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Metastore, SignInRows
+from logkeep.metastore.refusals import Refusals
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -54,6 +56,8 @@ class Backend:
     sign_ins: SignInRows
     erasures: Erasures
     limits: AppLimits
+    blocks: Blocks
+    refusals: Refusals
     counters: Counters
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]

@@ -62,30 +62,30 @@ _decode = msgspec.json.Decoder(LimitsChange).decode
 
 
 @get(
-    "/api/v1/apps/{name:str}/limits",
+    "/api/v1/apps/{of_app:str}/limits",
     summary="Limits of an app",
     tags=["limits"],
     responses=documented(LimitsAnswer, "Limits and use", 400),
 )
-async def limits(context: GivenContext, credential: GivenCredential, name: FromPath[str]) -> Response[bytes]:
+async def limits(context: GivenContext, credential: GivenCredential, of_app: FromPath[str]) -> Response[bytes]:
     """What is limited, and how much of it is used. 0: no limit; null: as the settings say."""
-    app = own_app(credential, name)
+    app = own_app(credential, of_app)
     return await context.checks.run(lambda: _answer(context, app, context.backend.limits.of(app)))
 
 
 @put(
-    "/api/v1/apps/{name:str}/limits",
+    "/api/v1/apps/{of_app:str}/limits",
     summary="Change the limits of an app",
     tags=["limits"],
     request_max_body_size=BODY_BYTES_MAX,
     responses=documented(LimitsAnswer, "As they are now", 400, 409),
 )
 async def change_limits(
-    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, name: FromPath[str]
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, of_app: FromPath[str]
 ) -> Response[bytes]:
     """Everywhere in force within `metastore.refresh_s`."""
     refuse_foreign_posts(request)
-    app = own_app(credential, name)
+    app = own_app(credential, of_app)
     try:
         change = _decode(await request.body())
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -14,7 +14,7 @@ import httptools
 from logkeep.decode.body import encoding_of
 from logkeep.decode.native import count_flawless
 from logkeep.decode.split import Form
-from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuotaExceeded
+from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.receiver.answers import CONTINUE, without_body
 from logkeep.receiver.commit import Exchange
 from logkeep.receiver.intake import Intake, KnownHead
@@ -327,7 +327,8 @@ class Connection(asyncio.Protocol):
             if not self._route.takes_events:
                 self._discard = True
                 return
-        self._sender = intake.admission.sender_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
+        address = self._address(head.get(b"x-forwarded-for", b""))
+        self._sender = intake.sender_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query, address)
         size = int(head.get(b"content-length", b"0"))
         if size > intake.settings.body_bytes_max:
             raise _body_too_large(size, intake.settings.body_bytes_max)
@@ -483,10 +484,8 @@ class Connection(asyncio.Protocol):
         self._intake.settle(exchange, self._error(error))
 
     def _error(self, error: LogkeepError) -> bytes:
-        status = error.status if isinstance(error, InputError) else 429 if isinstance(error, QuotaExceeded) else 503
-        retry_after_s = None if isinstance(error, InputError) else getattr(error, "retry_after_s", None)
         allow = error.allow if isinstance(error, MethodNotAllowed) else None
-        return self._intake.answers.error(status, error.code, error.message, retry_after_s=retry_after_s, allow=allow)
+        return self._intake.refusal(error, allow=allow)
 
     def _head_too_large(self) -> InputError:
         limit = self._intake.settings.header_bytes_max
