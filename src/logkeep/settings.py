@@ -289,9 +289,9 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Literal["embedded", "opensearch", "elasticsearch", "mongodb"],
         _doc("embedded: in the data folder, for one machine; the others: shared by several, see their sections"),
     ] = "embedded"
-    retention_days: Annotated[int, _doc("days kept, today among them; older days are dropped whole", ge=1, le=3650)] = (
-        15
-    )
+    retention_days: Annotated[
+        int, _doc("days kept, today among them, of apps that have none of their own", ge=1, le=3650)
+    ] = 15
     memory_bytes_max: Annotated[int, _doc("bytes of memory the engine may use in all", ge=128 * MIB)] = 1536 * MIB
     mark_cache_bytes: Annotated[int, _doc("bytes of memory for the engine's index marks", ge=MIB)] = 64 * MIB
     merge_threads: Annotated[int, _doc("threads that merge parts in the background", ge=1, le=64)] = 2

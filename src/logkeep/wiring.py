@@ -31,7 +31,7 @@ from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
-from logkeep.wiring_limits import ToldLimits, limiting, sender_of_key, told_limits
+from logkeep.wiring_limits import ToldLimits, limiting, open_limits, sender_of_key, told_limits
 
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
@@ -249,7 +249,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
         # Others may write a shared store too, and a hub hears only of what this process stores.
         hub = None if _is_shared(settings) else Hub()
         feed = hub or stack.enter_context(closing(PollingFeed(store, SystemClock())))
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, hub)
+        keeps = limits.limits.retention_days
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, hub)
         if hub is not None:
             hub.begin_at(processor.last_arrival())
         alone = queue.owned(GROUP).partitions is None
@@ -276,6 +277,7 @@ def _processor(
     database: Database,
     accounts: Accounts,
     erasures: "Erasures",
+    retention_of: Callable[[str], int],
     hub: "Publisher | None",
 ) -> "Processor":
     from logkeep.metastore.samples import Samples
@@ -293,6 +295,7 @@ def _processor(
         clock=clock,
         telemetry=telemetry,
         feed=hub,
+        retention_of=retention_of,
         eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, clock=clock),
     )
 
@@ -338,11 +341,13 @@ def _run_processor(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, f"processor-{settings.processor.port}") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
+        closing(open_limits(settings, database)) as limits,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
     ):
         telemetry = Telemetry()
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, None)
+        keeps = limits.retention_days
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, None)
         _collect_garbage_rarely()
         run_processor(
             processor,

@@ -86,6 +86,10 @@ class Context:
     pages: Pages
     completions: Remembered
 
+    def retention_days(self, app: str) -> int:
+        """How many days of it are kept, today among them."""
+        return self.backend.limits.retention_days(app)
+
     async def read(self, call: Callable[[Reading], Answer], limits: Limits | None = None) -> Answer:
         """What `call` returns, from a reader's thread: one reading of the store within `limits`, else the settings'.
 
