@@ -165,6 +165,7 @@ CODES = {
     "bad_until": ("400", "a rule of remote control has no end, or one too near or far", "the message has the limits"),
     "bad_version": ("400", "a version is too long", "shorten it"),
     "bad_why": ("400", "the reason of a rule is too long", "shorten it"),
+    "blocked": ("403", "this key or address is on the app's block list", "the message says why; ask its owner"),
     "body_too_large": (
         "413",
         "the body is over its limit, as sent or inflated",

@@ -27,6 +27,7 @@ from logkeep.metastore.accounts import TOPIC, prefix_of, sha256_of
 from logkeep.metastore.accounts import Accounts as StoredAccounts
 from logkeep.metastore.apps import insert_app
 from logkeep.metastore.audit import CONSOLE
+from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.database import Database, Transaction, bump
 from logkeep.metastore.devices import Devices
 from logkeep.metastore.directory import make_directory
@@ -36,6 +37,7 @@ from logkeep.metastore.issue_rows import Issues
 from logkeep.metastore.keys import insert_key
 from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.people import insert_person
+from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.remote import Remote
 from logkeep.metastore.teams import insert_member, insert_team
 from logkeep.metastore.tokens import Token, insert_token
@@ -140,6 +142,8 @@ class Reading:
             mail=FileMail(self.mails, sender="logs@logkeep.test", disk=SystemDisk(), clock=self.clock),
             erasures=self.erasures,
             limits=self.limits,
+            blocks=Blocks(self.database, self.clock, refresh_s=3600),
+            refusals=Refusals(self.database),
             counters=self.counters,
             told=self.told,
             ledger=lambda app: self.ledger,

@@ -256,7 +256,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     component_events_per_second: Annotated[float, _doc("events a second of one component of an app", ge=0)] = 0.0
     address_events_per_second: Annotated[
         float,
-        _doc("events a second of one address, in all apps; behind a proxy set intake.trusted_proxies first", ge=0),
+        _doc("events a second of one address to one app; behind a proxy set intake.trusted_proxies first", ge=0),
     ] = 0.0
     total_events_per_second: Annotated[
         float, _doc("events a second of all apps together, which share them fairly", ge=0)
@@ -296,9 +296,9 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Literal["embedded", "opensearch", "elasticsearch", "mongodb"],
         _doc("embedded: in the data folder, for one machine; the others: shared by several, see their sections"),
     ] = "embedded"
-    retention_days: Annotated[int, _doc("days kept, today among them; older days are dropped whole", ge=1, le=3650)] = (
-        15
-    )
+    retention_days: Annotated[
+        int, _doc("days kept, today among them, of apps that have none of their own", ge=1, le=3650)
+    ] = 15
     memory_bytes_max: Annotated[int, _doc("bytes of memory the engine may use in all", ge=128 * MIB)] = 1536 * MIB
     mark_cache_bytes: Annotated[int, _doc("bytes of memory for the engine's index marks", ge=MIB)] = 64 * MIB
     merge_threads: Annotated[int, _doc("threads that merge parts in the background", ge=1, le=64)] = 2
@@ -370,6 +370,8 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         "read_only"
     )
     timeout_s: Annotated[float, _doc("seconds to wait for the provider", ge=1)] = 10.0
+
+
 class SessionMapSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Events that name a user or device and no session: how they get one."""
 

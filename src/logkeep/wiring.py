@@ -31,16 +31,14 @@ from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
-from logkeep.wiring_limits import limiting, open_counters, open_limits, sender_of_key
+from logkeep.wiring_limits import ToldLimits, limiting, open_limits, sender_of_key, told_limits
 from logkeep.wiring_stores import opened_store
 
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
-    from logkeep.counters.port import Counters
     from logkeep.feed.port import Feed, Publisher
     from logkeep.mail.port import Mail
     from logkeep.metastore.erasures import Erasures
-    from logkeep.metastore.limits import AppLimits
     from logkeep.metastore.told import Told
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
@@ -249,8 +247,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, "keeper") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
-        closing(open_limits(settings, database)) as limits,
-        closing(open_counters(settings)) as counters,
+        told_limits(settings, database) as limits,
         closing(open_told(settings.metastore, database)) as told,
         closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
         closing(QueueWatch(queue)) as queue_watch,
@@ -262,7 +259,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
         # Others may write a shared store too, and a hub hears only of what this process stores.
         hub = None if _is_shared(settings) else Hub()
         feed = hub or stack.enter_context(closing(PollingFeed(store, SystemClock())))
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, hub)
+        keeps = limits.limits.retention_days
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, hub)
         if hub is not None:
             hub.begin_at(processor.last_arrival())
         alone = queue.owned(GROUP).partitions is None
@@ -274,7 +272,6 @@ def _run_keeper(index: int, settings: Settings) -> None:
             accounts=accounts,
             erasures=erasures,
             limits=limits,
-            counters=counters,
             told=told,
             ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
@@ -292,6 +289,7 @@ def _processor(
     database: Database,
     accounts: Accounts,
     erasures: "Erasures",
+    retention_of: Callable[[str], int],
     hub: "Publisher | None",
 ) -> "Processor":
     from logkeep.metastore.samples import Samples
@@ -310,6 +308,7 @@ def _processor(
         clock=clock,
         telemetry=telemetry,
         feed=hub,
+        retention_of=retention_of,
         eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, database=database, clock=clock),
     )
 
@@ -355,11 +354,13 @@ def _run_processor(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, f"processor-{settings.processor.port}") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
+        closing(open_limits(settings, database)) as limits,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
     ):
         telemetry = Telemetry()
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, None)
+        keeps = limits.retention_days
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, None)
         _collect_garbage_rarely()
         run_processor(
             processor,
@@ -392,8 +393,7 @@ def serve_api(settings: Settings, store: Store) -> None:
     with (
         open_database(settings) as database,
         open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
-        closing(open_limits(settings, database)) as limits,
-        closing(open_counters(settings)) as counters,
+        told_limits(settings, database) as limits,
         closing(open_told(settings.metastore, database)) as told,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
@@ -408,7 +408,6 @@ def serve_api(settings: Settings, store: Store) -> None:
             accounts=accounts,
             erasures=_erasures(settings, database),
             limits=limits,
-            counters=counters,
             told=told,
             ledger=partial(_ledger, queue, partial(_snapshot, queue)),
             udp_loss=partial(_udp_loss, queue),
@@ -487,8 +486,7 @@ def _backend(
     database: Database,
     accounts: Accounts,
     erasures: "Erasures",
-    limits: "AppLimits",
-    counters: "Counters",
+    limits: ToldLimits,
     told: "Told",
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
@@ -514,8 +512,10 @@ def _backend(
         directory=make_directory(database, SystemClock(), accounts.look),
         mail=open_mail(settings),
         erasures=erasures,
-        limits=limits,
-        counters=counters,
+        limits=limits.limits,
+        blocks=limits.blocks,
+        refusals=limits.refusals,
+        counters=limits.counters,
         told=told,
         ledger=ledger,
         rejected=rejected,
@@ -534,6 +534,7 @@ def _api_server(api: Any, settings: Settings) -> "_Server":
         api,
         host=settings.api.host,
         port=settings.api.port,
+        forwarded_allow_ips=settings.intake.trusted_proxies,
         loop="uvloop",
         http="httptools",
         ws="none",

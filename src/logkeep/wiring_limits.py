@@ -1,14 +1,20 @@
 """Settings to limits: the part of the wiring that names the adapters of the counters."""
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+
+import msgspec
 
 from logkeep.clock import SystemClock
 from logkeep.counters.local import LocalCounters
 from logkeep.counters.port import Counters
 from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.database import Database
 from logkeep.metastore.limits import AppLimits
+from logkeep.metastore.refusals import Refusals as RefusalRows
+from logkeep.metastore.refusals import Row
 from logkeep.receiver.admission import key_id
 from logkeep.receiver.exchange import Exchange
 from logkeep.receiver.limiter import Limiter, Sender
@@ -40,6 +46,30 @@ def open_limits(settings: Settings, database: Database) -> AppLimits:
     ).open()
 
 
+def open_blocks(settings: Settings, database: Database) -> Blocks:
+    """Of all apps, kept up to date until it is closed."""
+    return Blocks(database, SystemClock(), refresh_s=settings.metastore.refresh_s).open()
+
+
+class ToldLimits(msgspec.Struct, frozen=True):
+    """What the API tells and changes."""
+
+    limits: AppLimits
+    blocks: Blocks
+    refusals: RefusalRows
+    counters: Counters
+
+
+@contextmanager
+def told_limits(settings: Settings, database: Database) -> Iterator[ToldLimits]:
+    with (
+        closing(open_counters(settings)) as counters,
+        closing(open_limits(settings, database)) as limits,
+        closing(open_blocks(settings, database)) as blocks,
+    ):
+        yield ToldLimits(limits, blocks, RefusalRows(database), counters)
+
+
 def sender_of_key(accounts: Accounts) -> SenderOfKey:
     """Whom a write key in a datagram stands for; None for every other secret."""
 
@@ -53,9 +83,18 @@ def sender_of_key(accounts: Accounts) -> SenderOfKey:
 
 @contextmanager
 def limiting(settings: Settings, database: Database, telemetry: Telemetry) -> Iterator[Limiter]:
-    clock, refusals = SystemClock(), Refusals()
-    with closing(open_counters(settings)) as counters, closing(open_limits(settings, database)) as limits:
-        exchange = Exchange(counters, clock, telemetry, chore=lambda: None)
+    clock, writer, rows = SystemClock(), secrets.token_hex(8), RefusalRows(database)
+
+    def write(hour: int, refused: Sequence[Row]) -> None:
+        rows.write(writer, hour, refused)
+        rows.forget(hour)
+
+    with (
+        closing(open_counters(settings)) as counters,
+        closing(open_limits(settings, database)) as limits,
+        closing(open_blocks(settings, database)) as blocks,
+    ):
+        exchange = Exchange(counters, clock, telemetry, write_refusals=write)
         exchange.start()
         with closing(exchange):
-            yield Limiter(limits, settings.limits, exchange, clock, telemetry, refusals)
+            yield Limiter(limits, settings.limits, exchange, clock, telemetry, Refusals(), blocks)

@@ -53,6 +53,16 @@ def test_what_matches_is_found_by_no_read_and_the_rest_stays(it: Opened) -> None
     assert it.store.erasing.count(Reading(), request) == 0
 
 
+def test_a_day_of_one_app_goes_and_others_keep_theirs(it: Opened) -> None:  # noqa: F811
+    other, day = it.app + "-keeps", T0 - T0 % NS_PER_DAY + 30 * NS_PER_DAY
+    for app in (it.app, other):
+        it.write(*(it.event(f"{app}{n}", app=app, time_ns=day + n * NS_PER_DAY // 2) for n in range(4)))
+    assert erase(it, ast.All(), day, day + NS_PER_DAY) == (2, [])
+    counts = {app: [count.events for count in it.store.days() if count.app == app] for app in (it.app, other)}
+    assert counts == {it.app: [2], other: [2, 2]}
+    assert it.ids() == [f"{it.app}2", f"{it.app}3"]
+
+
 def test_the_time_range_is_half_open(it: Opened) -> None:  # noqa: F811
     it.write(*(it.event(f"e{n}", time_ns=T0 + n) for n in range(4)))
     assert erase(it, ast.All(), T0 + 1, T0 + 3) == (2, [])

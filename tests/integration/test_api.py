@@ -36,6 +36,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 ENDLESS = "/api/v1/tail"  # its answer has no end; tests/integration/test_tail.py asks it the same over a socket
 ENDING = [r for r in ROUTES if r.path != ENDLESS and r.scope == "read" and r.of == "app" and "{app}" not in r.path]
 PLACES = {"{event_id}": "id-0001", "{session}": "s-1", "{device}": "d-1", "{user}": "u-1", "{name}": "logkeep.css"}
+PLACES |= {"{block}": "blk_0"}
 
 
 @pytest.fixture

@@ -132,3 +132,64 @@ def test_of_components_in_one_stream_only_the_one_that_floods_loses(service: Ser
     found = {name: len(service.search(f"component:{name}", **{"from": "-5m"})) for name in quiet}
     assert found == sent
     assert balanced(service)["stored"] - before["stored"] < 200 * 5 + sum(sent.values())
+
+
+def test_what_people_block_is_refused_until_they_take_it_back(service: Service) -> None:
+    set_limits(service)
+    api = httpx.Client(base_url=service.api_url, headers=service.read_headers)
+    block = {"kind": "component", "value": "noisy", "reason": "a loop", "expires_in_s": 3600}
+    made = api.post("/api/v1/blocks", json=block)
+    assert made.status_code == 201, made.text
+    sent = [event(0, component="noisy"), event(1, component="calm")]
+    wait_for(lambda: service.post(sent).json()["accepted"] == 1, 20, "the block to be known")
+    wait_for(lambda: service.post(sent).json()["accepted"] == 1, 20, "the block to be known to both receivers")
+    told = service.post(sent).json()["rejected"]
+    assert [(one["index"], one["reason"]) for one in told] == [(0, "blocked")]
+    before = balanced(service)
+    network = {"kind": "address", "value": "198.51.100.0/24", "reason": "a scan"}
+    assert api.post("/api/v1/blocks", json=network).status_code == 201
+    from_there = {"X-Forwarded-For": "203.0.113.1, 198.51.100.9"}  # the nginx in front stands at a trusted address
+
+    def is_blocked() -> bool:
+        return all(service.post(event(0), **from_there).status_code == 403 for _ in range(6))
+
+    wait_for(is_blocked, 20, "the address to be blocked")
+    refused = service.post(event(0), **from_there).json()["error"]
+    assert (refused["code"], refused["message"]) == ("blocked", "this address is blocked: a scan")
+    spoofed = {"X-Forwarded-For": "198.51.100.9, 203.0.113.1"}
+    assert service.post(event(0), **spoofed).status_code == 202
+    listed = api.get("/api/v1/blocks").json()["blocks"]
+    assert [(one["kind"], one["value"], one["state"]) for one in listed] == [
+        ("address", "198.51.100.0/24", "in_force"), ("component", "noisy", "in_force"),
+    ]  # fmt: skip
+
+    def sources() -> set[tuple[str, str, str]]:
+        found = api.get("/api/v1/blocked").json()["blocked"]
+        return {(one["kind"], one["source"], one["why"]) for one in found}
+
+    expected = {("component", "noisy", "blocked"), ("address", "198.51.100.9", "blocked")}
+    wait_for(lambda: expected <= sources(), 20, "those refused to be listed", lambda: str(sources()))
+    for one in listed:
+        assert api.delete(f"/api/v1/blocks/{one['block']}").status_code == 200
+    assert api.delete(f"/api/v1/blocks/{listed[0]['block']}").status_code == 404
+    wait_for(lambda: service.post(sent).json()["accepted"] == 2, 20, "the blocks to be gone")
+    after = balanced(service)
+    assert after["rejected"]["blocked"] >= before["rejected"]["blocked"] >= 3
+
+
+def test_a_write_key_may_not_look_and_a_change_from_another_site_is_refused(service: Service) -> None:
+    path = f"/api/v1/apps/{service.credentials['app']}/limits"
+    for method, where in (("GET", path), ("PUT", path), ("GET", "/api/v1/blocks"), ("POST", "/api/v1/blocks")):
+        response = httpx.request(method, service.api_url + where, headers=service.write_headers, json={})
+        assert response.status_code == 403
+    foreign = service.read_headers | {"Origin": "https://evil.example"}
+    for method, where in (("PUT", path), ("POST", "/api/v1/blocks"), ("DELETE", "/api/v1/blocks/blk_1")):
+        response = httpx.request(method, service.api_url + where, headers=foreign, json={})
+        assert (response.status_code, response.json()["error"]["code"]) == (403, "foreign_origin")
+    other = httpx.get(f"{service.api_url}/api/v1/apps/other/limits", headers=service.read_headers)
+    assert other.status_code == 404
+    for body in (b"", b"[]", b'{"limits":{"events_per_day":-1}}', b'{"limits":{"odd":1}}', b'{"limits":{},"admin":1}'):
+        response = httpx.put(service.api_url + path, headers=service.read_headers, content=body)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json"), body
+    stale = httpx.put(service.api_url + path, headers=service.read_headers, json={"limits": {}, "version": 10**6})
+    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "changed_meanwhile")

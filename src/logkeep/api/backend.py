@@ -19,10 +19,12 @@ from logkeep.counters.port import Counters
 from logkeep.feed.port import Feed
 from logkeep.mail.outbox import Outbox
 from logkeep.mail.port import Mail
+from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.directory import Directory
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Metastore
+from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -73,6 +75,8 @@ class Backend:
     mail: Mail
     erasures: Erasures
     limits: AppLimits
+    blocks: Blocks
+    refusals: Refusals
     counters: Counters
     told: Told
     ledger: Callable[[str], Ledger]
@@ -102,6 +106,10 @@ class Context:
     outbox: Outbox
     pages: Pages
     completions: Remembered
+
+    def retention_days(self, app: str) -> int:
+        """How many days of it are kept, today among them."""
+        return self.backend.limits.retention_days(app)
 
     async def read(self, call: Callable[[Reading], Answer], limits: Limits | None = None) -> Answer:
         """What `call` returns, from a reader's thread: one reading of the store within `limits`, else the settings'.

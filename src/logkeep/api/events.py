@@ -115,7 +115,7 @@ def _event(context: Context, reading: Reading, app: str, event_id: str) -> bytes
         found = context.backend.store.event(reading, app, event_id)
     if found is None:
         raise InputError(
-            f"there is no event {event_id[:200]!r}; {context.settings.store.retention_days} days are kept, "
+            f"there is no event {event_id[:200]!r}; {context.retention_days(app)} days are kept, "
             "and an update takes the place of what it updates",
             code="not_found",
             status=404,

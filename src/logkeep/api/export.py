@@ -76,7 +76,7 @@ async def export(
     if order not in ("asc", "desc"):
         raise InputError(f"order is 'asc' or 'desc', not {order[:40]!r}")
     query = parse(text, chars_max=context.settings.api.query_chars_max)
-    span = range_of(context, from_, to)
+    span = range_of(context, credential.app, from_, to)
     wanted = SearchRequest(credential.app, query, span.from_ns, span.to_ns, cast(Order, order), FIRST_PAGE_EVENTS)
     zipped = bool(_accepts_gzip(request.headers.get("accept-encoding", "")))
     leave = context.exports.enter()

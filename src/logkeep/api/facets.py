@@ -44,7 +44,7 @@ async def facets(
     """
     wanted = read_fields(fields)
     parsed = parse(text, chars_max=context.settings.api.query_chars_max)
-    span = range_of(context, from_, to)
+    span = range_of(context, credential.app, from_, to)
 
     def counted(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/facets").time():

@@ -50,7 +50,7 @@ async def histogram(
     if by and by not in GROUPING:
         raise InputError(f"by is one of {', '.join(GROUPING)}, not {by[:40]!r}")
     parsed = parse_statement(text, chars_max=context.settings.api.query_chars_max).filter
-    span = range_of(context, from_, to)
+    span = range_of(context, credential.app, from_, to)
     if explain:
         return await costs.explain(context, SearchRequest(credential.app, parsed, span.from_ns, span.to_ns))
 

@@ -59,7 +59,7 @@ def _page(context: Context, reading: Reading, app: str) -> bytes:
 
 def _latest(context: Context, reading: Reading, app: str, now_ns: int) -> tuple[list[Activity], str]:
     """Of the last day, or of all that is kept when that day was quiet (it reads more); and which it was, in words."""
-    store, days = context.backend.store, context.settings.store.retention_days
+    store, days = context.backend.store, context.retention_days(app)
     day = ActivityRequest(app, "session", All(), now_ns - NS_PER_DAY, TIME_NS_MAX, SESSIONS)
     if found := store.activity(reading, day).rows:
         return found, "24 hours"

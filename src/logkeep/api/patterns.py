@@ -45,9 +45,10 @@ async def patterns(
     Counts are exact. Values that are no text have no pattern.
     """
     parsed = parse(text, chars_max=context.settings.api.query_chars_max)
-    span = range_of(context, from_, to)
+    app = credential.app
+    span = range_of(context, app, from_, to)
     request = PatternRequest(
-        credential.app, parsed, span.from_ns, span.to_ns, buckets, limit, before=_has_range_before(context, span)
+        app, parsed, span.from_ns, span.to_ns, buckets, limit, before=_has_range_before(context, app, span)
     )
 
     def counted(reading: Reading) -> bytes:
@@ -94,10 +95,10 @@ def _query(row: PatternCount) -> str:
     return f"pattern={ids[0]}" if len(ids) == 1 else f"pattern:({' or '.join(ids)})"
 
 
-def _has_range_before(context: Context, span: TimeRange) -> bool:
+def _has_range_before(context: Context, app: str, span: TimeRange) -> bool:
     """Whether all of the range as long before this one is kept."""
     now_ns = context.clock.now_ns()
-    oldest_ns = (now_ns // NS_PER_DAY - (context.settings.store.retention_days - 1)) * NS_PER_DAY
+    oldest_ns = (now_ns // NS_PER_DAY - (context.retention_days(app) - 1)) * NS_PER_DAY
     return span.from_ns - (span.to_ns - span.from_ns) >= oldest_ns
 
 

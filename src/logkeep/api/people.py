@@ -126,7 +126,7 @@ def make_list_request(context: Context, app: str, asked: Asked) -> ActivityReque
     if asked.cursor:
         found = read_cursor(asked.cursor, _digest(app, asked.of, query))
         return ActivityRequest(app, asked.of, query, found.from_ns, found.to_ns, asked.limit, found.store)
-    span = range_of(context, asked.from_, asked.to)
+    span = range_of(context, app, asked.from_, asked.to)
     return ActivityRequest(app, asked.of, query, span.from_ns, span.to_ns, asked.limit)
 
 

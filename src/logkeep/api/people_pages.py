@@ -170,7 +170,7 @@ def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cur
     whole = _read(context, reading, f"/{plural}/{{{of}}}", msgspec.structs.replace(wanted, of=of, query=only, limit=1))
     if not whole.rows:
         raise InputError(
-            f"there are no events of a {of} {name[:200]!r}; {context.settings.store.retention_days} days are kept",
+            f"there are no events of a {of} {name[:200]!r}; {context.retention_days(app)} days are kept",
             code="not_found",
             status=404,
         )
@@ -195,7 +195,7 @@ def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cur
         other=other,
         rows=listed("session", sessions.rows, now_ns),
         bars_data=_bars(context, reading, app, only, now_ns),
-        days=context.settings.store.retention_days,
+        days=context.retention_days(app),
         search=search_url(field_query(of, name)),
         next=next_cursor and named_url(of, name) + f"?cursor={next_cursor}",
         first=named_url(of, name) if cursor else None,
@@ -204,7 +204,7 @@ def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cur
 
 
 def _bars(context: Context, reading: Reading, app: str, query: ast.Equals, now_ns: int) -> Bars:
-    days = context.settings.store.retention_days
+    days = context.retention_days(app)
     span = TimeRange(max(0, now_ns - now_ns % NS_PER_DAY - (days - 1) * NS_PER_DAY), now_ns + NS_PER_S)
     buckets = context.backend.store.histogram(
         reading, app, query, span.from_ns, span.to_ns, buckets=BARS, by="level"

@@ -139,6 +139,10 @@ ROUTES = (
     _of_team("POST", "/api/v1/tokens", "read"),
     _of_team("DELETE", "/api/v1/tokens/{token}", "read"),
     _of_team("GET", "/api/v1/audit", "audit", ("team", "app", "who", "what", "from", "to", "limit", "cursor")),
+    Route("GET", "/api/v1/blocks", "read", parameters=("app",)),
+    Route("POST", "/api/v1/blocks", "admin", parameters=("app",)),
+    Route("DELETE", "/api/v1/blocks/{block}", "admin", parameters=("app",)),
+    Route("GET", "/api/v1/blocked", "read", parameters=("from", "limit", "app")),
     Route("GET", "/api/openapi.json", "open"),
     # Pages
     Route("GET", "/sessions/{session}", "read", for_people=True, audited="session"),

@@ -150,7 +150,7 @@ def make_request(
         found = read_cursor(cursor, _search_digest(app, statement, order))
         span, left = TimeRange(found.from_ns, found.to_ns), found.left
     else:
-        span, left = range_of(context, from_, to), statement.limit
+        span, left = range_of(context, app, from_, to), statement.limit
     request = event_request(app, statement, span, direction, limit if left is None else min(limit, left))
     return Wanted(msgspec.structs.replace(request, cursor=found.store if cursor else None), statement, direction, left)
 
@@ -167,10 +167,10 @@ def event_request(app: str, statement: Statement, span: TimeRange, order: Order,
     )  # fmt: skip
 
 
-def range_of(context: Context, from_: str | None, to: str | None) -> TimeRange:
+def range_of(context: Context, app: str, from_: str | None, to: str | None) -> TimeRange:
     return parse_range(
         from_, to, now_ns=context.clock.now_ns(),
-        retention_days=context.settings.store.retention_days, future_s=context.settings.processor.future_s,
+        retention_days=context.retention_days(app), future_s=context.settings.processor.future_s,
     )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def _answer(context: Context, reading: Reading, app: str, asked: _Asked) -> Resp
     page = _events(context, reading, app, name)
     if page.count == 0:
         raise InputError(
-            f"there are no events of a session {name[:200]!r}; {context.settings.store.retention_days} days are kept",
+            f"there are no events of a session {name[:200]!r}; {context.retention_days(app)} days are kept",
             code="not_found",
             status=404,
         )

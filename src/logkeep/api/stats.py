@@ -30,7 +30,7 @@ async def stats(
     Without a stage that counts, the events themselves, in the columns that `| fields …` names.
     """
     statement = parse_statement(text, chars_max=context.settings.api.query_chars_max)
-    span = range_of(context, from_, to)
+    span = range_of(context, credential.app, from_, to)
 
     def made(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/stats").time():

@@ -147,7 +147,7 @@ class _Stream:
         if after > until + self._feed.overlap_ns:  # another instance may have looked a moment later
             return until, "unknown_position"
         after = min(after, until)
-        days = self._context.settings.store.retention_days
+        days = self._context.retention_days(self._app)
         oldest = self._context.clock.now_ns() // NS_PER_DAY * NS_PER_DAY - (days - 1) * NS_PER_DAY
         return (oldest, "expired") if after < oldest else (after, None)
 

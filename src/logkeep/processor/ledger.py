@@ -92,10 +92,11 @@ class BatchIntent(msgspec.Struct, frozen=True):
 
 
 class DropIntent(msgspec.Struct, frozen=True):
-    """A day about to be dropped, with its events per app."""
+    """A day about to be dropped, with its events per app. whole: of all apps; else of those that are named."""
 
     day: str
     events: dict[str, int]
+    whole: bool = True
 
 
 class EraseIntent(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from logkeep.processor.normalise import TimeLimits, normalise
 from logkeep.processor.notices import ToldFrame, read_frame
 from logkeep.queue.port import Offset, Partition, Record
 
+RetentionOf = Callable[[str], int]  # an app → days kept, today among them
 AppOfKey = Callable[[str], str | None]  # a write key → its app, None when it is none
 
 
@@ -114,13 +115,13 @@ class Rules(msgspec.Struct, frozen=True):
     so that a replay decides the same. numbers_of_http: events that came over HTTP are looked at for missing numbers
     too, as long as one processor sees them all in their order."""
 
-    retention_days: int
+    retention_of: RetentionOf
     future_s: float
     inflated_bytes_max: int
     numbers_of_http: bool = True
 
-    def limits(self, received_ns: int) -> TimeLimits:
-        return TimeLimits.around(received_ns, retention_days=self.retention_days, future_s=self.future_s)
+    def limits(self, received_ns: int, app: str) -> TimeLimits:
+        return TimeLimits.around(received_ns, retention_days=self.retention_of(app), future_s=self.future_s)
 
 
 def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Prepared:
@@ -136,15 +137,15 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
         except (CorruptData, InputError) as error:
             prepared.corrupt.append((record, error.message))
             continue
-        limits = rules.limits(header.received_ns)
         frame = Frame(record.partition, record.offset, header, len(prepared.events), 0)
+        limits = rules.limits(header.received_ns, header.app)
         if header.kind:
             if not _add_notices(prepared, frame, body, limits):
                 prepared.corrupt.append((record, f"this version knows no notices of the kind {header.kind[:80]!r}"))
         elif header.app:
             _add_app_frame(prepared, frame, body, limits, rules.numbers_of_http or header.source == "udp")
         else:
-            _add_keyed_frame(prepared, frame, body, limits, app_of_key)
+            _add_keyed_frame(prepared, frame, body, rules, app_of_key)
         frame.end = len(prepared.events)
         if frame.sessionless:
             events = prepared.events
@@ -191,7 +192,7 @@ def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLi
             _number(prepared, app, wire)
 
 
-def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits, app_of_key: AppOfKey) -> None:
+def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules, app_of_key: AppOfKey) -> None:
     """Datagrams: each event names its key, or has none and is nobody's."""
     header, partition = frame.header, frame.partition
     decoded = decode_events(body, header.form, header.skip)
@@ -208,6 +209,7 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, limits: Time
         nobody.samples.append(RejectedSample(reason, message, text))
     _count_corrections(prepared, decoded.corrected)
     apps: dict[str | None, str | None] = {None: None}
+    limits: dict[str, TimeLimits] = {}
     for index, wire in zip(decoded.indexes, decoded.events, strict=True):
         if wire.app not in apps:
             apps[wire.app] = app_of_key(wire.app or "")
@@ -221,8 +223,10 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, limits: Time
             )
             continue
         prepared.tally(partition, app).received += 1
+        if app not in limits:
+            limits[app] = rules.limits(header.received_ns, app)
         made_id = event_id(header.batch_id, index)
-        prepared.events.append(normalise(wire, app, made_id, header.received_ns, limits, prepared.corrected))
+        prepared.events.append(normalise(wire, app, made_id, header.received_ns, limits[app], prepared.corrected))
         if wire.seq is not None:
             _number(prepared, app, wire)
 

@@ -27,7 +27,7 @@ from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.notices import Notices
 from logkeep.processor.numbers import Numbers
 from logkeep.processor.patience import Patience, Stopped
-from logkeep.processor.prepare import AppOfKey, Prepared, Rules, prepare
+from logkeep.processor.prepare import AppOfKey, Prepared, RetentionOf, Rules, prepare
 from logkeep.processor.sessions import SessionMap
 from logkeep.processor.waiting import WaitingRoom
 from logkeep.queue.port import NotOwner, Offset, Partition, Queue, Record
@@ -63,12 +63,16 @@ class Processor:
         telemetry: Telemetry,
         feed: Publisher | None = None,
         eraser: Eraser | None = None,
+        retention_of: RetentionOf | None = None,
     ) -> None:
-        """feed: is told of every batch once the store has it. eraser: None: nothing is ever erased."""
+        """feed: is told of every batch once the store has it. eraser: None: nothing is ever erased. retention_of: None:
+        all apps are kept for store.retention_days."""
         self._queue, self._app_of_key = queue, app_of_key
         self._settings, self._clock, self._telemetry = settings, clock, telemetry
         self._rules = Rules(
-            settings.store.retention_days, settings.processor.future_s, settings.intake.inflated_bytes_max
+            retention_of or (lambda app: settings.store.retention_days),
+            settings.processor.future_s,
+            settings.intake.inflated_bytes_max,
         )
         patterns_max = settings.processor.patterns_max
         self._grouper = Grouper(patterns_max, store.known_patterns(patterns_max=patterns_max)) if patterns_max else None

@@ -13,6 +13,7 @@ import msgspec
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.counters.port import ADDITIONS_MAX, Addition, Counters
 from logkeep.errors import BackendUnavailable
+from logkeep.metastore.refusals import Row
 from logkeep.telemetry import Telemetry, get_logger
 
 AWAY_WAIT_S = 2.0  # between two tries while the counters are away
@@ -31,9 +32,18 @@ class News(msgspec.Struct, frozen=True):
 class Exchange:
     """`give` and `news` are for the thread that has the limits."""
 
-    def __init__(self, counters: Counters, clock: Clock, telemetry: Telemetry, *, chore: Callable[[], None]) -> None:
-        """chore: done by this thread after each exchange; may fail with BackendUnavailable."""
-        self._counters, self._clock, self._telemetry, self._chore = counters, clock, telemetry, chore
+    def __init__(
+        self,
+        counters: Counters,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        write_refusals: Callable[[int, Sequence[Row]], None] = lambda hour, rows: None,
+    ) -> None:
+        """write_refusals: takes who was refused in an hour; may fail with BackendUnavailable."""
+        self._counters, self._clock, self._telemetry = counters, clock, telemetry
+        self._write_refusals = write_refusals
+        self._refused: deque[tuple[int, Sequence[Row]]] = deque(maxlen=4)
         self._given: deque[tuple[Sequence[Addition], Sequence[str]]] = deque(maxlen=64)
         self._news: deque[News] = deque(maxlen=64)
         self._unsent: dict[str, Addition] = {}
@@ -49,6 +59,10 @@ class Exchange:
         self._given.append((additions, reads))
         self._wake.set()
 
+    def give_refusals(self, hour: int, rows: Sequence[Row]) -> None:
+        self._refused.append((hour, rows))
+        self._wake.set()
+
     def news(self) -> News | None:
         return self._news.popleft() if self._news else None
 
@@ -59,7 +73,7 @@ class Exchange:
         self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._ended or self._given:
+        while not self._ended or self._given or self._refused:
             self._wake.wait(1.0)
             self._wake.clear()
             try:
@@ -80,10 +94,12 @@ class Exchange:
                 self._back()
         except BackendUnavailable as error:
             self._away(error)
-        try:
-            self._chore()
-        except BackendUnavailable as error:
-            log.warning("what was refused is not written down yet", error=error.message)
+        while self._refused:
+            hour, rows = self._refused.popleft()
+            try:
+                self._write_refusals(hour, rows)
+            except BackendUnavailable as error:  # the next of this hour has all of it
+                log.warning("who was refused is not written down yet", error=error.message)
 
     def _keep(self, one: Addition) -> None:
         before = self._unsent.get(one.key)

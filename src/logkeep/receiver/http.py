@@ -16,7 +16,7 @@ from logkeep.decode.frame import event_id
 from logkeep.decode.native import count_flawless
 from logkeep.decode.notices import KINDS
 from logkeep.decode.split import Form
-from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuotaExceeded
+from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.receiver.answers import CONTINUE, without_body
 from logkeep.receiver.commit import Exchange
 from logkeep.receiver.configured import DEVICE
@@ -401,8 +401,9 @@ class Connection(asyncio.Protocol):
     def _admitted(self, query: bytes) -> Sender:
         """Raises InputError (401, 403)."""
         head = self._head
-        return self._intake.admission.sender_of(
-            head.get(b"authorization"), head.get(b"x-logkeep-key"), query, head.get(b"origin")
+        address = self._address(head.get(b"x-forwarded-for", b""))
+        return self._intake.sender_of(
+            head.get(b"authorization"), head.get(b"x-logkeep-key"), query, address, head.get(b"origin")
         )
 
     def _address(self, forwarded: bytes) -> str:
@@ -517,10 +518,8 @@ class Connection(asyncio.Protocol):
         self._intake.settle(exchange, self._error(error))
 
     def _error(self, error: LogkeepError) -> bytes:
-        status = error.status if isinstance(error, InputError) else 429 if isinstance(error, QuotaExceeded) else 503
-        retry_after_s = None if isinstance(error, InputError) else getattr(error, "retry_after_s", None)
         allow = error.allow if isinstance(error, MethodNotAllowed) else None
-        return self._intake.answers.error(status, error.code, error.message, retry_after_s=retry_after_s, allow=allow)
+        return self._intake.refusal(error, allow=allow)
 
     def _head_too_large(self) -> InputError:
         limit = self._intake.settings.header_bytes_max

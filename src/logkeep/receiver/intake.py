@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.errors import BackendUnavailable, QuotaExceeded
+from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuotaExceeded
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.addresses import Proxies, networks
 from logkeep.receiver.admission import Admission
@@ -91,17 +91,37 @@ class Intake:
         if len(self.heads) < HEADS_MAX and len(head) <= HEAD_BYTES_MAX:
             self.heads[head] = known
 
+    def sender_of(
+        self, authorization: bytes | None, key: bytes | None, query: bytes, address: str, origin: bytes | None
+    ) -> Sender:
+        """Whose request this is, by its head. Raises what refuses it: see Admission, and Limiter.admit."""
+        limiter = self.limiter
+        if limiter is None:
+            return self.admission.sender_of(authorization, key, query, origin)
+        try:
+            sender = self.admission.sender_of(authorization, key, query, origin)
+        except InputError:
+            limiter.unwelcome("", address)
+            raise
+        limiter.admit(sender, address)
+        return sender
+
     def submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         """Towards the commit, unless a limit stands before all of it."""
         limiter = self.limiter
         if limiter is not None and not exchange.kind and limiter.limits(sender.app):
             try:
                 limit(exchange, limiter, sender, address)
-            except QuotaExceeded as error:
-                answer = self.answers.error(429, error.code, error.message, retry_after_s=error.retry_after_s)
-                self.settle(exchange, with_headers(answer, limiter.headers(sender.app)))
+            except (QuotaExceeded, InputError) as error:
+                self.settle(exchange, with_headers(self.refusal(error), limiter.headers(sender.app)))
                 return
         self.committer.submit(exchange)
+
+    def refusal(self, error: LogkeepError, *, allow: str | None = None) -> bytes:
+        """The answer that says why."""
+        status = error.status if isinstance(error, InputError) else 429 if isinstance(error, QuotaExceeded) else 503
+        retry_after_s = None if isinstance(error, InputError) else getattr(error, "retry_after_s", None)
+        return self.answers.error(status, error.code, error.message, retry_after_s=retry_after_s, allow=allow)
 
     def settle(self, exchange: Exchange, answer: bytes) -> None:
         """The exchange has its answer; it is sent when those before it are."""

@@ -19,10 +19,12 @@ from logkeep.clock import NS_PER_S, Clock
 from logkeep.counters import usage
 from logkeep.counters.buckets import Bucket, Pool, Shared
 from logkeep.counters.port import Addition
-from logkeep.decode.marks import Mark, spread
-from logkeep.errors import QuotaExceeded
+from logkeep.decode.marks import Mark, component_of, spread
+from logkeep.errors import InputError, QuotaExceeded
 from logkeep.event import RejectReason
+from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import InForce
+from logkeep.receiver.addresses import ShortBlocks
 from logkeep.receiver.app_limits import (
     RETRY_MAX_S,
     SECOND_ACTIVE_S,
@@ -39,12 +41,14 @@ from logkeep.receiver.app_limits import (
 )
 from logkeep.receiver.exchange import Exchange
 from logkeep.receiver.refused import Kind, Refusals
+from logkeep.receiver.refused import Why as RefusedWhy
 from logkeep.settings import LimitSettings
 from logkeep.telemetry import Telemetry
 
 SENDERS_MAX = 20_000  # keys and addresses whose buckets are kept: some 5 MB; the one unused for longest makes room
 EXCHANGED_SENDERS_MAX = 1_000  # of them, those that took most
 APPS_MAX = 10_000
+REFUSALS_EVERY_S = 5.0
 AGAIN_S = 30.0  # between two tries to read what an app has used
 
 Marks = Callable[[], Sequence[Mark]]
@@ -69,11 +73,27 @@ class Sender(msgspec.Struct, frozen=True):
     key: str = ""
 
 
-class Cut(msgspec.Struct, frozen=True):
-    """Events that are left out, by index, and the words for their sender."""
+class KnownBlocks(Protocol):
+    """What of metastore/blocks.py a limiter looks at."""
 
-    left_out: frozenset[int]
-    message: str
+    @property
+    def known(self) -> object: ...
+    @property
+    def apps(self) -> Mapping[str, Blocked]: ...
+
+
+class Nothing:
+    """No blocks."""
+
+    known: object = None
+    apps: Mapping[str, Blocked] = {}
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Events that are left out, by index with the reason, and the words for each reason."""
+
+    left_out: dict[int, RejectReason]
+    words: dict[RejectReason, str]
 
 
 class Limiter:
@@ -87,7 +107,12 @@ class Limiter:
         clock: Clock,
         telemetry: Telemetry,
         refusals: Refusals,
+        blocks: KnownBlocks | None = None,
     ) -> None:
+        self._blocks = blocks or Nothing()
+        self._known_blocks, self._blocked = self._blocks.known, self._blocks.apps
+        self.short = ShortBlocks(settings, clock)
+        self._refusals_due_s = 0.0
         self._limits, self._settings, self._exchange, self._clock = limits, settings, exchange, clock
         self.refusals = refusals
         self._apps: dict[str, AppLimit | None] = {}
@@ -113,7 +138,7 @@ class Limiter:
 
     def limits(self, app: str) -> bool:
         """Whether anything may be refused to `app`."""
-        return self._of(app) is not None or self._total is not None
+        return self._of(app) is not None or self._total is not None or app in self._blocked or self.short.any
 
     @property
     def any(self) -> bool:
@@ -125,7 +150,13 @@ class Limiter:
 
         address: "" where none is limited. marks: of each event in order, asked for only where they matter.
         """
-        found = self._of(sender.app)
+        self.admit(sender, address, count)
+        found, blocked = self._of(sender.app), self._blocked.get(sender.app)
+        if blocked is not None and blocked.components:
+            given = list(marks())
+            left_out = self._without_components(sender.app, blocked, given)
+            if left_out:
+                return self._rule_the_rest(sender, address, size, given, left_out)
         if found is None and self._total is None:
             return None
         now_s = self._now_s()
@@ -133,12 +164,61 @@ class Limiter:
         for kind, source, bucket in buckets:
             if not bucket.covers(count):
                 self._note(sender.app, kind, source, "second", count)
+                if kind == "address":
+                    self.unwelcome(sender.app, address)
                 raise exceeded(f"of this {kind} a second", bucket.wait_s(count))
         cut = self._share_out(found, sender.app, count, size, marks, now_s)
         passed = count - (len(cut.left_out) if cut is not None else 0)
         for _, _, bucket in buckets:
             bucket.take(passed, now_s)
         return cut
+
+    def admit(self, sender: Sender, address: str, count: int = 1) -> None:
+        """Raises what refuses all that this sender sends: InputError (403, blocked by people), QuotaExceeded (its
+        address goes on being refused)."""
+        if self.short.any and (left_s := self.short.left_s(address)) > 0:
+            self._note(sender.app, "address", address, "blocked", count)
+            raise exceeded("this address is not listened to for a while", left_s)
+        blocked = self._blocked.get(sender.app)
+        if blocked is None:
+            return
+        kind, source, reason = "key", sender.key, blocked.of_key(sender.key)
+        if reason is None:
+            kind, source, reason = "address", address, blocked.of_address(address)
+        if reason is not None:
+            self._note(sender.app, kind, source, "blocked", count)  # type: ignore[arg-type]
+            raise InputError(f"this {kind} is blocked: {reason or 'no reason is given'}", code="blocked", status=403)
+
+    def unwelcome(self, app: str, address: str) -> None:
+        """This address was refused something. Where addresses are limited, many of these close the door for a while."""
+        if address and self.looks_at_addresses and self.short.refused(address):
+            self._note(app, "address", address, "blocked", 0)
+
+    def _without_components(self, app: str, blocked: Blocked, marks: Sequence[Mark]) -> dict[int, RejectReason]:
+        left_out: dict[int, RejectReason] = {}
+        counts: dict[str, int] = {}
+        for place, mark in enumerate(marks):
+            if (component := component_of(mark)) in blocked.components:
+                left_out[place] = "blocked"
+                counts[component] = counts.get(component, 0) + 1
+        for component, count in counts.items():
+            self._note(app, "component", component, "blocked", count)
+        return left_out
+
+    def _rule_the_rest(
+        self, sender: Sender, address: str, size: int, given: Sequence[Mark], left_out: dict[int, RejectReason]
+    ) -> Cut:
+        """Of a request with events of blocked components: the others go through the limits one by one."""
+        rest = [place for place in range(len(given)) if place not in left_out]
+        more = self._one_by_one(
+            sender, [address] * len(rest) if address else (), size * len(rest) // len(given), [given[p] for p in rest]
+        )
+        left_out = left_out | {rest[place]: reason for place, reason in more.items()}
+        words: dict[RejectReason, str] = {
+            "blocked": "this component is blocked",
+            "over_quota": _words(sender.app, None),
+        }
+        return Cut(left_out, words)
 
     def rule_each(
         self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
@@ -147,6 +227,35 @@ class Limiter:
 
         addresses: of each event, or none at all.
         """
+        blocked = self._blocked.get(sender.app)
+        if blocked is None:
+            return self._one_by_one(sender, addresses, size, marks)
+        gone = self._blocked_of(sender, blocked, addresses, marks)
+        rest = [place for place in range(len(marks)) if place not in gone]
+        if rest:
+            own = [addresses[place] for place in rest] if addresses else ()
+            more = self._one_by_one(sender, own, size * len(rest) // len(marks), [marks[place] for place in rest])
+            gone |= {rest[place]: reason for place, reason in more.items()}
+        return gone
+
+    def _blocked_of(
+        self, sender: Sender, blocked: Blocked, addresses: Sequence[str], marks: Sequence[Mark]
+    ) -> dict[int, RejectReason]:
+        if blocked.of_key(sender.key) is not None:
+            self._note(sender.app, "key", sender.key, "blocked", len(marks))
+            return dict.fromkeys(range(len(marks)), "blocked")
+        gone = self._without_components(sender.app, blocked, marks)
+        if blocked.addresses:
+            bad = {address for address in set(addresses) if blocked.of_address(address) is not None}
+            for place, address in enumerate(addresses):
+                if address in bad and place not in gone:
+                    gone[place] = "blocked"
+                    self._note(sender.app, "address", address, "blocked", 1)
+        return gone
+
+    def _one_by_one(
+        self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
+    ) -> dict[int, RejectReason]:
         found = self._of(sender.app)
         if found is None and self._total is None:
             return {}
@@ -221,7 +330,9 @@ class Limiter:
                 bucket.give_back(amount)
             worst = max((s for s in shares.values() if s.passes < s.count), key=lambda share: share.wait_s)
             raise exceeded(_words(app, worst.why), worst.wait_s)
-        return Cut(_left_out(given, shares), _words(app, next(s.why for s in shares.values() if s.passes < s.count)))
+        left_out: dict[int, RejectReason] = dict.fromkeys(_left_out(given, shares), "over_quota")
+        why = next(share.why for share in shares.values() if share.passes < share.count)
+        return Cut(left_out, {"over_quota": _words(app, why)})
 
     def _shares(
         self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float, divisible: bool
@@ -268,8 +379,12 @@ class Limiter:
         return bucket
 
     def _look(self) -> None:
-        self.looks_at_addresses = bool(self._settings.address_events_per_second) or self._limits.any_address
-        self._any = self._total is not None or self._limits.any
+        self.looks_at_addresses = (
+            bool(self._settings.address_events_per_second)
+            or self._limits.any_address
+            or any(blocked.addresses for blocked in self._blocked.values())
+        )
+        self._any = self._total is not None or self._limits.any or bool(self._blocked)
 
     # ── told in every answer ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -286,7 +401,7 @@ class Limiter:
 
     # ── what was refused ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _note(self, app: str, kind: Kind, source: str, why: Why, events: int) -> None:
+    def _note(self, app: str, kind: Kind, source: str, why: RefusedWhy, events: int) -> None:
         self._refused.labels(why, kind).inc(events)
         self.refusals.add(app, kind, source, why, events, self._clock.now_ns())
 
@@ -306,8 +421,10 @@ class Limiter:
                 if (bucket := self._asked.get(key)) is not None:
                     hear(bucket, total, sent)
             self._take_over_use(news.read, now_ns, now_s)
-        if self._limits.known is not self._known:
+        if self._limits.known is not self._known or self._blocks.known is not self._known_blocks:
             self._renew()
+        self.short.forget()
+        self._tell_refusals(now_ns, now_s)
         additions: list[tuple[Shared | None, Addition]] = []
         reads: list[str] = []
         for app, found in self._apps.items():
@@ -324,6 +441,15 @@ class Limiter:
         self._headers.clear()
         if additions or reads:
             self._exchange.give([one for _, one in additions], reads)
+
+    def _tell_refusals(self, now_ns: int, now_s: float) -> None:
+        refusals, hour = self.refusals, usage.hour_of(now_ns)
+        if refusals.changed and (now_s >= self._refusals_due_s or hour != refusals.hour):
+            self._exchange.give_refusals(refusals.hour or hour, refusals.rows())
+            refusals.changed = False
+            self._refusals_due_s = now_s + REFUSALS_EVERY_S
+        if hour != refusals.hour:
+            refusals.begin(hour) if refusals.hour else setattr(refusals, "hour", hour)
 
     def _sender_additions(self) -> list[tuple[Shared | None, Addition]]:
         spent = [(name, bucket) for name, bucket in self._senders.items() if bucket.spent]
@@ -359,6 +485,7 @@ class Limiter:
     def _renew(self) -> None:
         """Of apps whose limits have changed the buckets are new, filled by what was used."""
         self._known = self._limits.known
+        self._known_blocks, self._blocked = self._blocks.known, self._blocks.apps
         self._look()
         for app in list(self._apps):
             kept = self._apps[app]
@@ -430,8 +557,9 @@ def _left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> frozenset[in
     return frozenset(left_out)
 
 
-def _words(app: str, why: Why) -> str:
-    return f"the app {app!r} is over its events {'of a day' if why == 'day' else 'a second'}"
+def _words(app: str, why: Why | None) -> str:
+    limit = {"day": "events or bytes a day", "second": "events a second", None: "limit"}[why]
+    return f"the app {app!r} is over its {limit}"
 
 
 def exceeded(what: str, wait_s: float) -> QuotaExceeded:

@@ -19,12 +19,14 @@ def limit(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
         leave_out(exchange, cut)
 
 
-def leave_out(exchange: Exchange, cut: Cut, reason: RejectReason = "over_quota") -> None:
+def leave_out(exchange: Exchange, cut: Cut) -> None:
     kept, gone = without(exchange.body, exchange.form, cut.left_out)
-    told = _as_sent(exchange, cut)
-    rejected = [Rejected(index, reason, cut.message) for index in told]
+    reasons = [cut.left_out[index] for index in sorted(cut.left_out)]
+    told = zip(_as_sent(exchange, cut), reasons, strict=True)
+    rejected = [Rejected(index, reason, cut.words[reason]) for index, reason in told]
     exchange.rejected = sorted([*exchange.rejected, *rejected], key=lambda one: one.index)
-    samples = [sample(reason, cut.message, text) for text in gone[: SAMPLES_MAX - len(exchange.samples)]]
+    shown = list(zip(reasons, gone, strict=True))[: SAMPLES_MAX - len(exchange.samples)]
+    samples = [sample(reason, cut.words[reason], text) for reason, text in shown]
     exchange.samples = (*exchange.samples, *samples)
     exchange.body, exchange.form, exchange.encoding = kept, "ndjson", "plain"
     exchange.count -= len(cut.left_out)

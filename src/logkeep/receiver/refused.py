@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from logkeep.metastore.refusals import Row
+
 SOURCES_MAX = 256  # counted by name within an hour; the rest is one, OTHER
 OTHER = "(other)"
 
@@ -48,6 +50,9 @@ class Refusals:
             rest = self.counts.setdefault((name[0] if name[1] != "app" else "", name[1], OTHER, name[3]), Refused())
             rest.events += gone.events
             rest.last_ns = max(rest.last_ns, gone.last_ns)
+
+    def rows(self) -> list[Row]:
+        return [Row(*name, one.events, one.last_ns) for name, one in self.counts.items()]
 
     def begin(self, hour: int) -> None:
         self.hour, self.counts, self.changed = hour, {}, False

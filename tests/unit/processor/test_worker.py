@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ NOW_NS = SystemClock().now_ns()
 TELEMETRY = Telemetry()
 
 
+DEADLY = ("write", "commit", "remember", "known", "remembered", "drop_day", "keep_patterns", "mark", "erase")
+
+
 class Crash(BaseException):
     """The process is gone at this point."""
 
@@ -49,7 +53,9 @@ class Dying:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name not in ("write", "commit", "remember", "known", "remembered", "drop_day", "keep_patterns"):
+        if name == "erasing":
+            return Dying(found, self._fuse)
+        if name not in DEADLY:
             return found
 
         def call(*arguments: Any, **options: Any) -> Any:
@@ -92,6 +98,7 @@ class Bench:
         self, queue: Any = None, store: Any = None, feed: Any = None, clock: Any = None,
         session_map: SessionMapSettings | None = None, **settings: Any,
     ) -> Processor:  # fmt: skip
+        retention_of = settings.pop("retention_of", None)
         chosen = ProcessorSettings(**{"linger_s": 0.0, **settings})
         return Processor(
             queue=queue or self.queue,
@@ -103,6 +110,7 @@ class Bench:
             clock=clock or SystemClock(),
             telemetry=TELEMETRY,
             feed=feed,
+            retention_of=retention_of,
             eraser=Eraser(
                 jobs=self.erasures,
                 store=store or self.store,
@@ -379,3 +387,40 @@ def test_days_older_than_the_retention_are_dropped_and_counted_as_expired(bench:
     bench.send([event(1)])
     assert bench.drain(processor) == AppLedger(received=3, stored=2, expired=1)
     assert [found["key"] for found in bench.events()] == ["k0", "k1"]
+
+
+def old_event(app: str, days: int) -> Event:
+    time_ns = NOW_NS - days * NS_PER_DAY
+    return Event(app, "s", f"{app}-{days}", "v", "text", None, time_ns, time_ns, f"{app}-{days}")
+
+
+def day_before(days: int) -> str:
+    return datetime.fromtimestamp((NOW_NS - days * NS_PER_DAY) / 1e9, UTC).strftime("%Y-%m-%d")
+
+
+def test_each_app_is_kept_as_long_as_its_owner_wants_whenever_the_processor_dies(tmp_path: Path) -> None:
+    """One keeps 5 days, one 30, the others 15: of a day that only some keep, the rest is dropped."""
+    keeps = {APP: 5, "long": 30}
+    died = 0
+    for step in range(1, 40):
+        bench = Bench(tmp_path / str(step))
+        bench.store.write(Batch("old", [old_event(app, d) for app in (APP, "long", "plain") for d in (3, 8, 20, 40)]))
+        state = State({app: AppLedger(received=4, stored=4) for app in (APP, "long", "plain")})
+        bench.queue.commit(GROUP, {LEADER: Mark(0, pack_state(state))})
+        for life in range(7):  # a day of one app a round, and a round a life
+            fuse = Fuse(1000 if life else step)
+            queue, store = Dying(bench.queue, fuse), Dying(bench.store, fuse)
+            bench.send([event(life)])
+            try:
+                bench.drain(bench.processor(queue, store, retention_of=lambda app: keeps.get(app, 15)))
+            except Crash:
+                died += 1
+        left = sorted((count.app, count.day) for count in bench.store.days() if count.day != day_before(0))
+        kept = {APP: (3,), "long": (3, 8, 20), "plain": (3, 8)}
+        assert (step, left) == (step, sorted((app, day_before(d)) for app, days in kept.items() for d in days))
+        processor = bench.processor()
+        ledgers = {app: bench.ledger(processor, app)[0] for app in (APP, "long", "plain")}
+        assert (step, {app: (one.expired, one.received - one.stored) for app, one in ledgers.items()}) == (
+            step, {APP: (3, 3), "long": (1, 1), "plain": (2, 2)},
+        )  # fmt: skip
+    assert died > 10

@@ -1,5 +1,6 @@
 """Who may send how much: buckets, shares, grace, errors first. Times are told, not waited for."""
 
+import ipaddress
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +12,8 @@ from logkeep.counters import usage
 from logkeep.counters.buckets import SHARES_MAX
 from logkeep.counters.port import Addition
 from logkeep.decode.marks import Mark
-from logkeep.errors import QuotaExceeded
+from logkeep.errors import InputError, QuotaExceeded
+from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import ComponentLimits, InForce, Limits, in_force
 from logkeep.receiver.exchange import News
 from logkeep.receiver.limiter import SENDERS_MAX, Limiter, Sender
@@ -34,9 +36,7 @@ class Given:
     def any(self) -> bool:
         return bool(self.apps)
 
-    @property
-    def any_address(self) -> bool:
-        return False
+    any_address = False
 
     def in_force(self, app: str) -> InForce:
         return in_force(self.apps.get(app, Limits()), self.settings)
@@ -57,8 +57,22 @@ class Alone:
         totals = {one.key: (self.hours[one.key], one.amount) for one in additions}
         self._news.append(News(totals, {key: self.hours.get(key, 0) for key in reads}))
 
+    def give_refusals(self, hour: int, rows: Any) -> None:
+        self.refused = (hour, rows)
+
     def news(self) -> News | None:
         return self._news.popleft() if self._news else None
+
+
+class Blocks:
+    """What was blocked."""
+
+    def __init__(self) -> None:
+        self.known: object = None
+        self.apps: dict[str, Blocked] = {}
+
+    def set(self, app: str, blocked: Blocked) -> None:
+        self.known, self.apps = object(), {app: blocked}
 
 
 class Receiver:
@@ -70,8 +84,9 @@ class Receiver:
         settings = LimitSettings(total_events_per_second=total)
         self.clock, self.given = clock, Given(settings, shop=Limits(**limits))
         self.refusals = Refusals()
-        exchange: Any = Alone({} if hours is None else hours)
-        self.limiter = Limiter(self.given, settings, exchange, clock, TELEMETRY, self.refusals)
+        self.exchange: Any = Alone({} if hours is None else hours)
+        self.blocks = Blocks()
+        self.limiter = Limiter(self.given, settings, self.exchange, clock, TELEMETRY, self.refusals, self.blocks)
         self.limiter.limits("shop")
         self.tick()
         self.tick()
@@ -87,7 +102,7 @@ class Receiver:
         except QuotaExceeded as error:
             self.refusal = error
             return None
-        left_out = cut.left_out if cut is not None else frozenset()
+        left_out = cut.left_out if cut is not None else {}
         self.kept = [mark for index, mark in enumerate(marks) if index not in left_out]
         return len(self.kept)
 
@@ -325,3 +340,46 @@ def test_a_level_is_known_by_its_usual_other_names(level: str) -> None:
     receiver = Receiver(ManualClock(), events_per_second=10, burst_events=1000)
     receiver.send(*events(1000, "debug"))
     assert receiver.send(*events(1, level)) == 1
+
+
+def test_what_is_blocked_is_refused_with_its_reason_and_counted() -> None:
+    receiver = Receiver(ManualClock())
+    network = ipaddress.ip_network("192.0.2.0/24")
+    receiver.blocks.set("shop", Blocked(((network, "a loop"),), (("abcd1234", "leaked"),), {"noisy": "too much"}))
+    receiver.tick()
+    assert receiver.limiter.looks_at_addresses and receiver.limiter.limits("shop") and not receiver.limiter.limits("o")
+    for key, address, words in (("abcd1234ffffffff", "", "this key is blocked: leaked"), ("", "192.0.2.9", "a loop")):
+        with pytest.raises(InputError, match=words) as caught:
+            receiver.send(*events(3), key=key, address=address)
+        assert (caught.value.status, caught.value.code) == (403, "blocked")
+    sent = [*events(2, "info", "noisy"), *events(3, "info", "cart"), *events(1, None)]
+    assert receiver.send(*sent, key="1111", address="198.51.100.1") == 4
+    assert receiver.limiter.rule_each(Sender("shop"), ["192.0.2.1", "198.51.100.1"], 2, events(2)) == {0: "blocked"}
+    assert receiver.limiter.rule_each(Sender("shop", "abcd1234ffffffff"), (), 2, events(2)) == {
+        0: "blocked", 1: "blocked",
+    }  # fmt: skip
+    receiver.clock.advance(10)
+    receiver.tick()
+    hour, rows = receiver.exchange.refused
+    assert hour == usage.hour_of(receiver.clock.now_ns())
+    assert {(row.kind, row.source, row.why, row.events) for row in rows} == {
+        ("key", "abcd1234ffffffff", "blocked", 5), ("address", "192.0.2.9", "blocked", 3),
+        ("component", "noisy", "blocked", 2), ("address", "192.0.2.1", "blocked", 1),
+    }  # fmt: skip
+
+
+def test_an_address_over_its_limit_again_and_again_is_not_listened_to() -> None:
+    receiver = Receiver(ManualClock(), address_events_per_second=1)
+    receiver.given.any_address = True
+    receiver.given.known = object()
+    receiver.tick()
+    assert receiver.send(*events(10), address="a") == 10
+    for _ in range(100):
+        assert receiver.send(*events(1), address="a") is None
+    receiver.clock.advance(11)  # there are tokens again, but nobody looks
+    assert receiver.send(*events(1), address="a") is None and 15 <= receiver.refusal.retry_after_s <= 30
+    assert receiver.send(*events(1), address="b") == 1
+    assert receiver.send(*events(1), app="other", address="a") is None
+    receiver.clock.advance(20)
+    receiver.tick()
+    assert receiver.send(*events(1), address="a") == 1

@@ -1,0 +1,93 @@
+"""Blocks, and who was refused, on SQLite and on real MariaDB and PostgreSQL servers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.metastores import KINDS, Shared, shared
+
+from logkeep.clock import ManualClock, SystemClock
+from logkeep.errors import InputError, QuotaExceeded
+from logkeep.metastore import blocks as blocks_module
+from logkeep.metastore.blocks import Blocks
+from logkeep.metastore.refusals import KEPT_HOURS, Refusals, Row
+
+S = 1_000_000_000
+
+
+@pytest.fixture(params=KINDS)
+def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
+    with shared(request.param, tmp_path / "data", request) as found:
+        found.folder.mkdir()
+        found.prepare()
+        yield found
+
+
+def test_a_block_is_seen_by_all_and_ends_by_itself(it: Shared) -> None:
+    clock = ManualClock()
+    here, there = (Blocks(it.open(), clock, refresh_s=60) for _ in range(2))
+    until_ns = clock.now_ns() + 60 * S
+    made = here.put("shöp", "address", "192.0.2.7/24", reason="a loop ☃", by="anna", expires_ns=until_ns)
+    here.put("shöp", "component", "debug agent", reason="noise", by="anna", expires_ns=0)
+    here.put("shöp", "key", "ABCDEF0123456789", reason="leaked", by="bert", expires_ns=0)
+    there._watched.look()
+    blocked = there.apps["shöp"]
+    assert (made.value, made.block[:4], there.list("shöp")[-1]) == ("192.0.2.0/24", "blk_", made)
+    asked = ("192.0.2.200", "192.0.3.1", "2001:db8::/64", "")
+    assert [blocked.of_address(address) for address in asked] == ["a loop ☃", None, None, None]
+    assert [blocked.of_key(key) for key in ("abcdef0123456789", "abcdef01", "bbcdef01", "")] == [
+        "leaked", "leaked", None, None,
+    ]  # fmt: skip
+    assert blocked.components == {"debug agent": "noise"} and "Shöp" not in there.apps
+    before = there.known
+    there._watched.look()
+    assert there.known is before
+    clock.advance(61)
+    there._watched.look()
+    assert there.apps["shöp"].of_address("192.0.2.200") is None and there.list("shöp")[-1] == made
+    assert [there.remove(app, made.block) for app in ("other", "shöp", "shöp")] == [False, True, False]
+
+
+def test_what_is_blocked_is_an_address_a_hash_or_a_name(it: Shared) -> None:
+    blocks = Blocks(it.open(), SystemClock(), refresh_s=60)
+    odd = (
+        ("address", "shop.example"),
+        ("address", ""),
+        ("key", "lkw_secret"),
+        ("key", "abc"),
+        ("component", ""),
+        ("component", "a\0"),
+    )
+    for kind, value in odd:
+        with pytest.raises(InputError):
+            blocks.put("shop", kind, value, reason="x", by="x", expires_ns=0)  # type: ignore[arg-type]
+    assert blocks.put("shop", "address", "2001:db8::1/32", reason="x", by="x", expires_ns=0).value == "2001:db8::/32"
+
+
+def test_blocks_of_an_app_are_bounded(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks_module, "BLOCKS_MAX", 2)
+    blocks = Blocks(it.open(), SystemClock(), refresh_s=60)
+    for name in ("a", "b"):
+        blocks.put("shop", "component", name, reason="x", by="x", expires_ns=0)
+    with pytest.raises(QuotaExceeded):
+        blocks.put("shop", "component", "c", reason="x", by="x", expires_ns=0)
+    blocks.put("other", "component", "c", reason="x", by="x", expires_ns=0)
+
+
+def test_who_was_refused_is_the_sum_of_what_receivers_counted(it: Shared) -> None:
+    here, there = Refusals(it.open()), Refusals(it.open())
+
+    def row(source: str, events: int, app: str = "shop") -> Row:
+        return Row(app, "component", source, "second", events, events * S)
+
+    here.write("w1", 100, [row("cart", 5), row("pay", 1), row("x", 9, "other")])
+    there.write("w2", 100, [row("cart", 7)])
+    here.write("w1", 100, [row("cart", 6), row("pay", 2), row("x", 9, "other")])  # in place of what was
+    here.write("w1", 101, [row("pay", 1), row("\0 ☃" * 50, 1)])
+    odd = ("\ufffd ☃" * 50, 1, S)
+    assert [(r.source[:4], r.events) for r in there.top("shop", 100, 10)] == [("cart", 13), ("pay", 3), (odd[0][:4], 1)]
+    assert [(r.source, r.events, r.last_ns) for r in there.top("shop", 101, 1)] in ([("pay", 1, S)], [odd])
+    here.forget(101 + KEPT_HOURS)
+    assert {r.source[:3] for r in there.top("shop", 0, 10)} == {"pay", odd[0][:3]}
+    here.write("w1", 101, [])
+    assert there.top("shop", 0, 10) == []
