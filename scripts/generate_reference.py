@@ -223,6 +223,12 @@ CODES = {
         "look at the disk, then restart the service",
     ),
     "port_in_use": ("–", "another program listens on this port", "choose another with `--intake` or `--api`"),
+    "provider_unavailable": ("503", "the sign-in provider does not answer as it should", "look into its log; " + WAIT),
+    "sign_in_refused": (
+        "403",
+        "the provider, or `oidc.…`, does not let this person in",
+        "read the message; ask an admin",
+    ),
     "query_makes_a_table": (
         "400",
         "a search was asked for a query that counts, such as `| count by level`",

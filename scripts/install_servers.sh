@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The servers and the browser that the tests talk to, from the distribution's packages; jars by name through Maven.
+# The servers and the browser that the tests talk to, from the distribution's packages; jars by name through Maven, an
+# OpenID provider by its lock from npm.
 #
 # Installs what is missing where it may (root or sudo without a password, and apt-get). Elsewhere it says what is
 # missing and how to get it; the tests that need it are then skipped, except in CI, where missing is a failure.
@@ -23,13 +24,14 @@ missing_packages() {
   [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
   command -v openssl >/dev/null || echo openssl
   command -v systemd-analyze >/dev/null || echo systemd
+  command -v npm >/dev/null || echo npm # an OpenID provider
   command -v go >/dev/null || scripts/install_kustomize.sh --is-there || echo golang-go
 }
 
 # What no package of the distribution has, into the user's cache folder; what is there already takes no time.
 fetch_the_rest() {
   scripts/install_kustomize.sh
-  if ! command -v javac >/dev/null || ! command -v mvn >/dev/null; then return; fi
+  if ! command -v javac >/dev/null || ! command -v mvn >/dev/null || ! command -v npm >/dev/null; then return; fi
   .venv/bin/python -m tests.servers fetch
 }
 

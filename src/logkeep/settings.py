@@ -362,7 +362,7 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     client_secret: Annotated[str, _doc("the secret it gave for that; better in the environment than in a file")] = ""
     name: Annotated[str, _doc("what stands on the button of the sign-in page")] = "single sign-on"
     domains: Annotated[
-        str, _doc('mail domains that may sign in, with commas in between; "": those of invited people alone')
+        str, _doc('mail domains that may sign in, with commas in between; "": those of people who are known here alone')
     ] = ""
     claim: Annotated[str, _doc('what the provider must say of a person besides, such as groups=logs; "": nothing')] = ""
     team: Annotated[str, _doc('team that new people of these domains join; "": none, they must be invited')] = ""

@@ -1,9 +1,12 @@
-"""`python -m tests.servers fetch` brings all jars; `python -m tests.servers opensearch` is a node for many runs."""
+"""`python -m tests.servers fetch` brings all jars and packages.
+
+`python -m tests.servers opensearch` is a node for many runs.
+"""
 
 import signal
 import sys
 
-from tests.servers import elasticsearch, kafka, mongodb, opensearch
+from tests.servers import elasticsearch, kafka, mongodb, oidc, opensearch
 from tests.servers.java import fetched
 
 KEPT = {"opensearch": opensearch, "elasticsearch": elasticsearch}
@@ -13,6 +16,7 @@ def main(wanted: list[str]) -> int:
     if wanted == ["fetch"]:
         for module in (kafka, opensearch, elasticsearch, mongodb):
             fetched(*module.LIBRARY)
+        oidc.fetched()
         return 0
     if len(wanted) != 1 or wanted[0] not in KEPT:
         print(f"usage: python -m tests.servers fetch | {' | '.join(KEPT)}", file=sys.stderr)

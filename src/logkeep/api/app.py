@@ -32,6 +32,7 @@ from logkeep.api import (
     ledger,
     limits,
     me,
+    oidc,
     patterns,
     people,
     people_pages,
@@ -50,6 +51,7 @@ from logkeep.api.auditing import Auditing
 from logkeep.api.auth import admit, provide_credential
 from logkeep.api.backend import Backend, Context
 from logkeep.api.gone import cancel_when_gone
+from logkeep.api.oidc_client import Provider
 from logkeep.api.pages import CONTENT_SECURITY_POLICY, Pages
 from logkeep.api.readers import Readers
 from logkeep.api.remembered import Remembered
@@ -98,6 +100,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
             backend.directory.audit, backend.directory.tokens, clock, telemetry, days=settings.accounts.audit_days
         ),
         outbox=Outbox(backend.mail, telemetry),
+        provider=_provider(settings, clock),
         pages=Pages(),
         completions=Remembered(),
     )
@@ -129,6 +132,11 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
     )
     _check_table(app)
     return app
+
+
+def _provider(settings: Settings, clock: Clock) -> Provider | None:
+    redirect_uri = f"{settings.public_url}{oidc.CALLBACK}"
+    return Provider(settings.oidc, clock, redirect_uri) if settings.oidc.issuer else None
 
 
 @get("/api/openapi.json", include_in_schema=False)
@@ -203,6 +211,8 @@ def _account_handlers() -> Sequence[ControllerRouterHandler]:
         sign_in.sign_in,
         sign_in.sign_in_totp,
         sign_in.sign_out,
+        oidc.begin,
+        oidc.callback,
         sign_in.choose_app,
         sign_in.static,
         account_pages.invitation_page,

@@ -35,6 +35,7 @@ def read_entry(connection: ASGIConnection[Any, Any, Any, Any], what: str) -> Ent
     app = connection.state.credential.app
     asked = {name: value for name, value in connection.query_params.items() if name not in ("cursor", "app") and value}
     target = next((str(connection.path_params[name]) for name in _NAMES if name in connection.path_params), "")
+    target = target.removeprefix("/")  # of names that may hold more of them
     return Entry(
         by=Actor(caller.id, caller.name, connection.client.host if connection.client else ""),
         what=f"read.{what}",

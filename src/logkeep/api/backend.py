@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from logkeep.api.auditing import Auditing
+from logkeep.api.oidc_client import Provider
 from logkeep.api.pages import Pages
 from logkeep.api.readers import Readers
 from logkeep.api.remembered import Remembered
@@ -104,6 +105,7 @@ class Context:
     sign_ins: SignIns
     auditing: Auditing
     outbox: Outbox
+    provider: Provider | None
     pages: Pages
     completions: Remembered
 

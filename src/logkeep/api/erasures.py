@@ -9,9 +9,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from logkeep.api.answers import FromTime, QueryText, Time, ToTime, documented, json_answer
+from logkeep.api.auth import actor_of
+from logkeep.api.backend import Context
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import TIME_NS_MAX, parse_time
 from logkeep.errors import InputError
+from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.erasures import Erased, Erasure
 from logkeep.query import ast
 from logkeep.query.parser import parse
@@ -96,12 +99,16 @@ async def erase(
         raise InputError(f"from {from_} is not before to {to}; swap them or widen the range", code="bad_range")
     wanted = ErasureRequest(credential.app, parsed, from_ns, to_ns)
     matches = await context.read(lambda reading: context.backend.store.erasing.count(reading, wanted))
-    job, token = await context.checks.run(
-        lambda: context.backend.erasures.ask(
-            app=credential.app, query=to_text(parsed), from_ns=from_ns, to_ns=to_ns, matches=matches,
-            by=credential.name or credential.scope,
+    by = actor_of(request)
+
+    def ask() -> tuple[Erasure, str]:
+        made = context.backend.erasures.ask(
+            app=credential.app, query=to_text(parsed), from_ns=from_ns, to_ns=to_ns, matches=matches, by=by.name
         )
-    )  # fmt: skip
+        _record(context, by, "erase.asked", made[0])
+        return made
+
+    job, token = await context.checks.run(ask)
     asked = ErasureAsked(job.job, job.state, job.matches, job.query, token, rfc3339(job.expires_ns))
     return json_answer(msgspec.json.encode(asked), 202)
 
@@ -121,10 +128,14 @@ async def confirm_erasure(
     data: JSONBody[Confirmation],
 ) -> Response[bytes]:
     """It begins, and cannot be taken back. Again: nothing more happens."""
-    found = await context.checks.run(
-        lambda: context.backend.erasures.confirm(credential.app, job, data.confirm, credential.name or credential.scope)
-    )
-    return json_answer(msgspec.json.encode(_answer(found)))
+    by = actor_of(request)
+
+    def confirm() -> Erasure:
+        confirmed = context.backend.erasures.confirm(credential.app, job, data.confirm, by.name)
+        _record(context, by, "erase.confirmed", confirmed)
+        return confirmed
+
+    return json_answer(msgspec.json.encode(_answer(await context.checks.run(confirm))))
 
 
 @get(
@@ -149,6 +160,20 @@ async def erasures(context: GivenContext, credential: GivenCredential) -> Respon
     """All that are kept: those that wait, those under way, and the receipts."""
     found = await context.checks.run(lambda: context.backend.erasures.jobs(credential.app))
     return json_answer(msgspec.json.encode(ErasuresAnswer([_answer(job) for job in found])))
+
+
+def _record(context: Context, by: Actor, what: str, job: Erasure) -> None:
+    """Blocks, and is durable when it returns."""
+    team = context.backend.metastore.team_of(job.app)
+    told = {
+        "query": job.query,
+        "matches": job.matches,
+        "from": _when(job.from_ns),
+        "to": _when(job.to_ns % TIME_NS_MAX),
+    }
+    now_ns = context.clock.now_ns()
+    entry = Entry(by=by, what=what, made_ns=now_ns, team=team, app=job.app, target=job.job, detail=told)
+    context.backend.directory.audit.add([entry])
 
 
 def _answer(job: Erasure) -> ErasureAnswer:

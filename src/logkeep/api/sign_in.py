@@ -23,7 +23,7 @@ FIELD_CHARS_MAX = 4096
 @get("/sign-in", include_in_schema=False)
 async def sign_in_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[bytes]:
     """The form."""
-    return html_answer(_page(context, request.query_params.get("next", "/")))
+    return html_answer(sign_in_form(context, request.query_params.get("next", "/")))
 
 
 @post("/sign-in", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -39,8 +39,10 @@ async def sign_in(request: Request[Any, Any, Any], context: GivenContext) -> Res
             signed = await context.checks.run(lambda: signing.by_password(context, asker, email, password))
     except InputError as error:
         problem = error.message[:1].upper() + error.message[1:] + "."
-        return html_answer(_page(context, form.get("next", "/"), problem=problem, email=email[:200]), error.status)
-    return _onwards(request, context, signed, form.get("next", "/"))
+        return html_answer(
+            sign_in_form(context, form.get("next", "/"), problem=problem, email=email[:200]), error.status
+        )
+    return onwards(request, context, signed, form.get("next", "/"))
 
 
 @post("/sign-in/totp", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -53,9 +55,9 @@ async def sign_in_totp(request: Request[Any, Any, Any], context: GivenContext) -
     except InputError as error:
         problem = error.message[:1].upper() + error.message[1:] + "."
         if error.code == "step_expired":
-            return html_answer(_page(context, form.get("next", "/"), problem=problem), error.status)
+            return html_answer(sign_in_form(context, form.get("next", "/"), problem=problem), error.status)
         return html_answer(_code_page(context, form.get("next", "/"), problem), error.status)
-    return _onwards(request, context, signed, form.get("next", "/"))
+    return onwards(request, context, signed, form.get("next", "/"))
 
 
 @post("/sign-out", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -95,14 +97,14 @@ def form_of(body: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items() if len(values[0]) <= FIELD_CHARS_MAX}
 
 
-def _onwards(request: Request[Any, Any, Any], context: Context, signed: signing.Signed, next: str) -> Response[Any]:
+def onwards(request: Request[Any, Any, Any], context: Context, signed: signing.Signed, next: str) -> Response[Any]:
     cookies = signing.cookies_of(request, context, signed)
     if signed.step:
         return Response(_code_page(context, next, None), media_type="text/html", status_code=200, cookies=cookies)
     return Redirect(local(next), status_code=303, cookies=cookies)
 
 
-def _page(context: Context, next: str, *, problem: str | None = None, email: str = "") -> bytes:
+def sign_in_form(context: Context, next: str, *, problem: str | None = None, email: str = "") -> bytes:
     oidc = context.settings.oidc
     provider = oidc.name if oidc.issuer else None
     return context.pages.render(

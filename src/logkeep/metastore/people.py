@@ -84,9 +84,18 @@ class People:
 
     # ── changing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def create(self, by: Actor, *, email: str, name: str = "", password: str = "") -> Person:
+    def create(
+        self,
+        by: Actor,
+        *,
+        email: str,
+        name: str = "",
+        password: str = "",
+        provider: str = "",
+        subject: str = "",
+    ) -> Person:
         """password: "" for none: then only a link or a provider lets this person in. Raises InputError (409)."""
-        person = self.new(email=email, name=name, password=password)
+        person = self.new(email=email, name=name, password=password, provider=provider, subject=subject)
 
         def insert(transaction: Transaction) -> Person:
             if (there := person_by_email(transaction, person.email)) is not None:

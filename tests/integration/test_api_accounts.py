@@ -1,0 +1,378 @@
+"""Accounts over the API: what people, admins and programs do, each with what the audit log says of it."""
+
+import re
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from typing import Any
+
+import pyotp
+import pytest
+from tests.accounts import House, house
+from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, OTHER_TOKEN, WRITE_KEY, make_event
+from tests.service import wait_for
+
+from logkeep.clock import NS_PER_S
+
+NEW_PASSWORD = "a sentence nobody guesses"
+
+
+@pytest.fixture(scope="module")
+def it() -> Iterator[House]:
+    with house() as made:
+        made.reading.write([make_event(index) for index in range(3)])
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(it: House) -> None:
+    it.reading.database.write(lambda transaction: transaction.change("DELETE FROM attempts"))
+
+
+def ok(answer: Any, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+def mails(it: House, to: str) -> list[Any]:
+    """Sent to this address, oldest first."""
+    found = [
+        message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(it.reading.mails.glob("*"))
+    ]
+    return [mail for mail in found if mail["To"] == to]
+
+
+def secret_in_mail(it: House, to: str, kind: str) -> str:
+    """Of the link in the mail of this kind, as its text has it."""
+
+    def found() -> list[str]:
+        texts = [mail.get_body(("plain",)).get_content() for mail in mails(it, to)]
+        pattern = rf"http://127\.0\.0\.1:7301/{kind}\?secret=([A-Za-z0-9_-]{{43}})"
+        return [match[1] for text in texts if (match := re.search(pattern, text))]
+
+    wait_for(lambda: bool(found()), 20, f"a mail to {to}")
+    return found()[-1]
+
+
+def test_everybody_is_told_who_they_are_and_what_they_may_do(it: House) -> None:
+    me = ok(it.ask("widened", "GET", "/api/v1/me"))
+    assert (me["kind"], me["email"], me["password"], me["totp"]) == ("person", it.emails["widened"], True, False)
+    assert me["teams"] == [{"team": "main", "scopes": ["read"]}]
+    assert me["apps"] == [
+        {"app": "shop", "title": "shop", "team": "main", "scopes": ["admin", "audit", "edit", "erase", "keys", "read"]}
+    ]
+    token = ok(it.ask("other token", "GET", "/api/v1/me"))
+    assert (token["kind"], token["email"], token["teams"], [app["app"] for app in token["apps"]]) == (
+        "token", None, [], ["other"],
+    )  # fmt: skip
+
+
+# ── signing in ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_program_in_a_browser_signs_in_and_out_by_json(it: House) -> None:
+    it.client.cookies.clear()
+    assert ok(it.client.get("/api/v1/sign-in")) == {"password": True, "token": True, "oidc": None}
+    wrong = it.client.post("/api/v1/sign-in", json={"email": ADMIN_EMAIL, "password": "wrong"})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "wrong_sign_in")
+    answer = it.client.post("/api/v1/sign-in", json={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD})
+    assert ok(answer) == {"step": None}
+    cookie = answer.headers.get_list("set-cookie")[0]
+    assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
+    assert ok(it.client.get("/api/v1/me"))["email"] == ADMIN_EMAIL
+    stolen = it.client.cookies["logkeep"]
+    ok(it.client.post("/api/v1/sign-out"), 204)
+    assert it.client.get("/api/v1/me", headers={"Cookie": f"logkeep={stolen}"}).status_code == 401
+    assert [entry["what"] for entry in it.audit() if entry["what"].startswith("sign_in")] == []  # of no team
+    both = it.client.post("/api/v1/sign-in", json={"email": "a@b", "token": "x"})
+    assert both.status_code == it.client.post("/api/v1/sign-in", json={}).status_code == 400
+    assert it.client.post("/api/v1/sign-in", json={"token": WRITE_KEY}).status_code == 403
+    assert ok(it.client.post("/api/v1/sign-in", json={"token": OTHER_TOKEN})) == {"step": None}
+    assert ok(it.client.get("/api/v1/me"))["id"] == "tok_other"
+
+
+def test_a_second_factor_is_asked_for_and_can_be_removed(it: House) -> None:
+    cookie = {"Cookie": f"logkeep={it.cookie('member')}"}
+    it.client.cookies.clear()
+
+    def post(path: str, body: dict[str, str]) -> Any:
+        it.client.cookies.clear()
+        return it.client.post(path, json=body, headers=cookie)
+
+    assert post("/api/v1/me/totp", {"password": "wrong"}).json()["error"]["code"] == "wrong_password"
+    made = ok(post("/api/v1/me/totp", {"password": ADMIN_PASSWORD}))
+    device = pyotp.parse_uri(made["uri"])
+    assert isinstance(device, pyotp.TOTP) and device.secret == made["secret"]
+
+    def code() -> str:
+        it.reading.clock.advance(30)
+        return device.at(it.reading.clock.now_ns() // NS_PER_S)
+
+    assert post("/api/v1/me/totp/confirm", {"code": "abc"}).json()["error"]["code"] == "wrong_code"
+    recovery = ok(post("/api/v1/me/totp/confirm", {"code": code()}))["recovery_codes"]
+    it.client.cookies.clear()
+    body = {"email": it.emails["member"], "password": ADMIN_PASSWORD}
+    assert ok(it.client.post("/api/v1/sign-in", json=body)) == {"step": "totp"}
+    assert it.client.get("/api/v1/me").status_code == 401
+    assert it.client.post("/api/v1/sign-in/totp", json={"code": "000000"}).status_code == 401
+    assert ok(it.client.post("/api/v1/sign-in/totp", json={"code": code()})) == {"step": None}
+    assert ok(it.client.get("/api/v1/me"))["totp"] is True
+    again = it.client.post("/api/v1/sign-in/totp", json={"code": recovery[0]})  # the step was used up
+    assert (again.status_code, again.json()["error"]["code"]) == (401, "step_expired")
+    page = it.client.post("/sign-in", data=body, headers={"Accept": "text/html"})
+    assert page.status_code == 200 and 'action="/sign-in/totp"' in page.text
+    back = it.client.post("/sign-in/totp", data={"code": recovery[0], "next": "/search"}, follow_redirects=False)
+    assert (back.status_code, back.headers["location"]) == (303, "/search")
+    ok(post("/api/v1/me/totp/remove", {"password": ADMIN_PASSWORD}), 204)
+    assert ok(it.client.post("/api/v1/sign-in", json=body)) == {"step": None}
+
+
+def test_a_new_password_ends_all_other_sign_ins(it: House) -> None:
+    here, there = it.cookie("admin"), it.cookie("admin")
+
+    def ask(method: str, path: str, cookie: str, body: Any = None) -> Any:
+        it.client.cookies.clear()
+        return it.client.request(method, path, json=body, headers={"Cookie": f"logkeep={cookie}"})
+
+    rows = ok(ask("GET", "/api/v1/me/sign-ins", here))["sign_ins"]
+    assert sum(row["current"] for row in rows) == 1 and len(rows) >= 2
+    for body, status, code in (
+        ({"password": {"new": NEW_PASSWORD, "current": "wrong"}}, 403, "wrong_password"),
+        ({"password": {"new": "short", "current": ADMIN_PASSWORD}}, 400, "weak_password"),
+    ):
+        refused = ask("PATCH", "/api/v1/me", here, body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+    body = {"name": "Ädmin", "password": {"new": NEW_PASSWORD, "current": ADMIN_PASSWORD}}
+    changed = ask("PATCH", "/api/v1/me", here, body)
+    assert ok(changed)["name"] == "Ädmin"
+    fresh = changed.cookies["logkeep"]
+    assert [ask("GET", "/api/v1/me", one).status_code for one in (here, there, fresh)] == [401, 401, 200]
+    other = it.cookie("admin")
+    (id_,) = (row["id"] for row in ok(ask("GET", "/api/v1/me/sign-ins", fresh))["sign_ins"] if not row["current"])
+    ok(ask("DELETE", f"/api/v1/me/sign-ins/{id_}", fresh), 204)
+    assert [ask("GET", "/api/v1/me", one).status_code for one in (other, fresh)] == [401, 200]
+    assert ask("DELETE", f"/api/v1/me/sign-ins/{id_}", fresh).status_code == 404
+    ok(ask("DELETE", "/api/v1/me/sign-ins", fresh), 204)
+    assert ask("GET", "/api/v1/me", fresh).status_code == 401
+
+
+# ── links ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_somebody_invited_by_mail_joins_the_team(it: House) -> None:
+    made = ok(it.ask("owner", "POST", "/api/v1/invitations", {"email": "Carla@Example.org", "role": "member"}), 201)
+    secret = secret_in_mail(it, "carla@example.org", "invitation")
+    assert made["link"].endswith(secret) and made["team"] == "main"
+    mail = mails(it, "carla@example.org")[0]
+    assert "You are invited to Main" in mail["Subject"] and secret in mail.get_body(("html",)).get_content()
+    assert [one["email"] for one in ok(it.ask("owner", "GET", "/api/v1/invitations"))["invitations"]] == [
+        "carla@example.org"
+    ]
+    it.client.cookies.clear()
+    assert ok(it.client.post("/api/v1/invitations/look", json={"secret": secret})) == {
+        "team": "main", "email": "carla@example.org", "role": "member",
+    }  # fmt: skip
+    page = it.client.get(f"/invitation?secret={secret}")
+    assert page.status_code == 200 and "carla@example.org" in page.text
+    body = {"secret": secret, "name": "Carla", "password": NEW_PASSWORD}
+    joined = it.client.post("/api/v1/invitations/accept", json=body)
+    assert ok(joined)["email"] == "carla@example.org" and ok(it.client.get("/api/v1/me"))["name"] == "Carla"
+    it.client.cookies.clear()
+    assert it.client.get(f"/invitation?secret={secret}").status_code == 404
+    again = it.client.post("/api/v1/invitations/accept", json=body)
+    assert (again.status_code, again.json()["error"]["code"]) == (404, "link_not_good")
+    what = [(entry["what"], entry["who_name"]) for entry in it.audit()][:3]
+    assert ("invitation.accepted", "carla@example.org") in what and secret not in str(it.audit())
+
+
+def test_somebody_joins_and_chooses_passwords_without_javascript(it: House) -> None:
+    ok(it.ask("owner", "POST", "/api/v1/invitations", {"email": "dora@example.org", "role": "read_only"}), 201)
+    secret = secret_in_mail(it, "dora@example.org", "invitation")
+    it.client.cookies.clear()
+    weak = it.client.post("/invitation", data={"secret": secret, "name": "Dora", "password": "short"})
+    assert weak.status_code == 400 and 'role="alert"' in weak.text
+    form = {"secret": secret, "name": "Dora", "password": NEW_PASSWORD}
+    assert it.client.post("/invitation", data=form, follow_redirects=False).headers["location"] == "/"
+    assert "Dora" in it.client.get("/account").text
+    it.client.cookies.clear()
+    asked = it.client.post("/password-reset", data={"email": "dora@example.org"})
+    unknown = it.client.post("/password-reset", data={"email": "nobody@example.org"})
+    assert asked.status_code == unknown.status_code == 200 and asked.text == unknown.text
+    reset = secret_in_mail(it, "dora@example.org", "password-reset")
+    assert 'name="secret"' in it.client.get(f"/password-reset?secret={reset}").text
+    form = {"secret": reset, "password": NEW_PASSWORD + "!"}
+    assert it.client.post("/password-reset/set", data=form, follow_redirects=False).headers["location"] == "/sign-in"
+    assert it.client.post("/password-reset/set", data=form).status_code == 404
+    for password, status in ((NEW_PASSWORD, 401), (NEW_PASSWORD + "!", 303)):
+        form = {"email": "dora@example.org", "password": password}
+        assert it.client.post("/sign-in", data=form, follow_redirects=False).status_code == status
+    assert mails(it, "nobody@example.org") == []
+
+
+def test_the_account_page_does_what_the_api_does(it: House) -> None:
+    it.client.cookies.clear()
+    it.client.cookies.set("logkeep", it.cookie("read_only"))
+    page = {"Accept": "text/html"}
+
+    def do(**form: str) -> Any:
+        return it.client.post("/account", data=form, headers=page, follow_redirects=False)
+
+    assert "Your name was changed" in do(do="name", name="Rudi").text
+    assert do(do="password", password="wrong", new=NEW_PASSWORD).status_code == 403
+    shown = do(do="totp", password=ADMIN_PASSWORD).text
+    secret = re.search(r"<code>([A-Z2-7]{32})</code>", shown)
+    assert secret is not None
+    code = pyotp.TOTP(secret[1]).at(it.reading.clock.now_ns() // NS_PER_S)
+    confirmed = do(do="totp-confirm", code=code).text
+    assert len(re.findall(r"[0-9a-f]{8}-[0-9a-f]{8}", confirmed)) == 10
+    assert "No code is asked" in do(do="totp-remove", password=ADMIN_PASSWORD).text
+    changed = do(do="password", password=ADMIN_PASSWORD, new=NEW_PASSWORD)
+    assert "Your password was changed" in changed.text and it.client.get("/api/v1/me").status_code == 200
+    assert do(do="nothing known").status_code == 400
+    assert do(do="end-all").headers["location"] == "/sign-in"
+    assert it.client.get("/account", headers=page, follow_redirects=False).status_code == 303
+
+
+# ── teams, apps, keys, tokens ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_two_admins_who_edit_the_same_do_not_overwrite_each_other(it: House) -> None:
+    path = "/api/v1/apps/shop"
+    seen = it.ask("owner", "GET", path)
+    etag = seen.headers["etag"]
+    assert etag == f'"{ok(seen)["revision"]}"'
+    changed = it.ask("owner", "PATCH", path, {"title": "The shop"}, **{"If-Match": etag})
+    assert ok(changed)["title"] == "The shop" and changed.headers["etag"] != etag
+    for headers, body in (({"If-Match": etag}, {}), ({}, {"revision": ok(seen)["revision"]})):
+        late = it.ask("admin token", "PATCH", path, {"title": "Another", **body}, **headers)
+        assert (late.status_code, late.json()["error"]["code"]) == (409, "conflict")
+    assert it.ask("owner", "PATCH", path, {"title": "x"}, **{"If-Match": "rubbish"}).status_code == 400
+    assert ok(it.ask("owner", "GET", path))["title"] == "The shop"
+    member = f"/api/v1/members/{it.people['widened']}"
+    assert it.ask("owner", "PATCH", member, {"role": "member", "revision": 99}).status_code == 409
+
+
+def test_an_app_gets_keys_that_are_rotated_and_revoked(it: House) -> None:
+    assert ok(it.ask("owner", "POST", "/api/v1/apps", {"app": "phone", "title": "Phones"}), 201)["team"] == "main"
+    assert it.ask("owner", "POST", "/api/v1/apps", {"app": "phone"}).status_code == 409
+    made = ok(it.ask("keys token of the team", "POST", "/api/v1/apps/phone/keys", {"name": "ios"}), 201)
+    credential = it.reading.accounts.credential(made["secret"])
+    assert credential is not None and (credential.app, credential.scope) == ("phone", "write")
+    rotated = ok(it.ask("owner", "POST", f"/api/v1/apps/phone/keys/{made['key']}/rotate", {"keep_s": 60}), 201)
+    listed = ok(it.ask("owner", "GET", "/api/v1/apps/phone/keys"))["keys"]
+    assert {key["key"]: key["expires"] is None for key in listed} == {made["key"]: False, rotated["key"]: True}
+    assert made["secret"] not in str(listed) and rotated["secret"][:8] == rotated["prefix"]
+    origins = ["https://shop.example"]
+    assert (
+        ok(it.ask("owner", "PATCH", f"/api/v1/apps/phone/keys/{rotated['key']}", {"origins": origins}))["origins"]
+        == origins
+    )
+    ok(it.ask("owner", "DELETE", f"/api/v1/apps/phone/keys/{rotated['key']}"), 204)
+    assert it.reading.accounts.credential(rotated["secret"]) is None
+    assert ok(it.ask("owner", "PATCH", "/api/v1/apps/phone", {"archived": True}))["archived"] is not None
+    assert it.reading.accounts.credential(made["secret"]) is None
+    assert {entry["what"] for entry in it.audit() if entry["app"] == "phone"} >= {
+        "app.created", "key.created", "key.rotated", "key.changed", "key.revoked", "app.changed",
+    }  # fmt: skip
+
+
+def test_a_token_is_made_with_no_more_than_one_has(it: House) -> None:
+    def make(who: str, **body: Any) -> Any:
+        return it.ask(who, "POST", "/api/v1/tokens", {"name": "ci", "scopes": ["read"], **body})
+
+    mine = ok(make("read_only"), 201)
+    assert mine["person"] == it.people["read_only"] and mine["expires"] is None
+    for who, body in (
+        ("read_only", {"scopes": ["edit"]}),
+        ("read_only", {"of_team": True}),
+        ("keys token of the team", {"of_team": True}),
+        ("keys token of the team", {"scopes": ["admin"]}),
+        ("widened", {"scopes": ["keys"]}),
+    ):
+        assert make(who, **body).status_code == 403, (who, body)
+    assert make("owner", scopes=["owner"]).status_code == make("owner", scopes=[]).status_code == 400
+    assert make("owner", app="other").status_code == 404
+    ok(make("widened", scopes=["keys"], app="shop"), 201)
+    team_s = ok(make("admin token", scopes=["erase"], of_team=True, expires_s=3600), 201)
+    assert team_s["person"] is None and team_s["expires"] is not None
+    used = it.client.get("/api/v1/ledger", headers={"Authorization": f"Bearer {team_s['secret']}"})
+    assert used.status_code == 200
+    it.reading.app.state.context.auditing.flush()
+    seen = {token["token"]: token["used"] for token in ok(it.ask("owner", "GET", "/api/v1/tokens"))["tokens"]}
+    assert seen[team_s["token"]] == "2026-08-01" and seen[mine["token"]] is None
+    visible = {token["token"] for token in ok(it.ask("read_only", "GET", "/api/v1/tokens"))["tokens"]}
+    assert mine["token"] in visible and team_s["token"] not in visible
+    assert it.ask("read_only", "DELETE", f"/api/v1/tokens/{team_s['token']}").status_code == 404
+    ok(it.ask("read_only", "DELETE", f"/api/v1/tokens/{mine['token']}"), 204)
+    ok(it.ask("owner", "DELETE", f"/api/v1/tokens/{team_s['token']}"), 204)
+    assert it.client.get("/api/v1/ledger", headers={"Authorization": f"Bearer {team_s['secret']}"}).status_code == 401
+
+
+def test_owners_of_the_first_team_make_teams_and_own_them(it: House) -> None:
+    ok(it.ask("owner", "POST", "/api/v1/teams", {"team": "third", "title": "The third"}), 201)
+    assert [team["team"] for team in ok(it.ask("owner", "GET", "/api/v1/teams"))["teams"]] == ["main", "third"]
+    renamed = it.ask("owner", "PATCH", "/api/v1/teams/third", {"title": "Third", "revision": 1})
+    assert ok(renamed)["title"] == "Third" and renamed.headers["etag"] == '"2"'
+    assert ok(it.ask("owner", "GET", "/api/v1/members", None))["members"][0]["totp"] is False
+    third = it.client.get("/api/v1/members?team=third", headers=it.as_("owner"))
+    assert [member["role"] for member in ok(third)["members"]] == ["owner"]
+    last = it.client.delete(f"/api/v1/members/{it.people['owner']}?team=third", headers=it.as_("owner"))
+    assert (last.status_code, last.json()["error"]["code"]) == (409, "last_owner")
+    assert it.ask("admin", "PATCH", f"/api/v1/members/{it.people['owner']}", {"role": "member"}).status_code in (
+        401,
+        403,
+    )
+
+
+# ── which app, and what is written down ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_app_chooses_among_those_one_may_read(it: House) -> None:
+    ok(it.ask("owner", "POST", "/api/v1/apps", {"app": "web"}), 201)
+    it.reading.write([make_event(7, "of the web", app="web")])
+
+    def found(who: str, query: str) -> Any:
+        return it.client.get(f"/api/v1/search{query}", headers=it.as_(who))
+
+    assert [event["app"] for event in ok(found("owner", "?app=web"))["events"]] == ["web"]
+    assert {event["app"] for event in ok(found("owner", ""))["events"]} == {"shop"}
+    assert found("narrowed", "?app=shop").status_code == 403
+    assert [event["app"] for event in ok(found("narrowed", "?app=web"))["events"]] == ["web"]
+    assert "shop" not in {event["app"] for event in ok(found("narrowed", ""))["events"]}
+    it.client.cookies.clear()
+    it.client.cookies.set("logkeep", it.cookie("owner"))
+    page = {"Accept": "text/html"}
+    assert it.client.post("/app", data={"app": "other"}, headers=page).status_code == 404
+    assert it.client.post("/app", data={"app": "web"}, headers=page, follow_redirects=False).status_code == 303
+    assert "of the web" in it.client.get("/search", headers=page).text
+    it.client.cookies.clear()
+
+
+def test_what_is_read_is_in_the_log_with_what_was_asked(it: House) -> None:
+    it.client.get("/api/v1/search?query=user:4711&from=-1h&app=shop", headers=it.as_("member"))
+    it.client.get("/api/v1/search?query=((", headers=it.as_("member"))  # refused: nothing was read
+    assert it.ask("admin token", "GET", "/api/v1/export").status_code == 200
+    it.client.get("/sessions/s-1.json", headers=it.as_("admin token"))
+    session, export, search = it.audit()[:3]
+    assert (search["what"], search["app"], search["who"], search["who_name"]) == (
+        "read.search", "shop", it.people["member"], it.emails["member"],
+    )  # fmt: skip
+    assert search["detail"] == {"query": "user:4711", "from": "-1h"} and search["ip"] == "testclient"
+    assert (export["what"], export["who"], export["who_name"]) == ("read.export", "tok_admin", "token admin")
+    assert (session["what"], session["target"]) == ("read.session", "s-1.json")
+    page = ok(it.client.get("/api/v1/audit?limit=2&what=read.search", headers=it.as_("owner")))
+    following = ok(
+        it.client.get(f"/api/v1/audit?limit=2&what=read.search&cursor={page['next']}", headers=it.as_("owner"))
+    )
+    numbers = [entry["number"] for entry in [*page["audit"], *following["audit"]]]
+    assert numbers == sorted(set(numbers), reverse=True) and page["audit"][0]["id"] == search["id"]
+    assert it.client.get("/api/v1/audit?cursor=x", headers=it.as_("owner")).status_code == 400
+    assert ok(it.client.get("/api/v1/audit?app=other", headers=it.as_("owner")))["audit"] == []
+    assert it.directory.audit.verify().broken == 0
+
+
+def test_erasing_is_in_the_log(it: House) -> None:
+    asked = ok(it.client.request("DELETE", "/api/v1/events?query=user:x", headers=it.as_("owner")), 202)
+    ok(it.ask("owner", "POST", f"/api/v1/erasures/{asked['job']}", {"confirm": asked["confirm"]}))
+    confirmed, begun = it.audit()[:2]
+    assert (confirmed["what"], begun["what"], begun["target"]) == ("erase.confirmed", "erase.asked", asked["job"])
+    assert (begun["app"], begun["detail"]["query"]) == ("shop", 'user="x"') and asked["confirm"] not in str(begun)
