@@ -166,13 +166,6 @@ class SessionsAnswer(Cost):
     next: Annotated[str | None, Meta(description="pass it as `cursor` with the same parameters; null at the end")]
 
 
-class DevicesAnswer(Cost):
-    """A page, latest activity first."""
-
-    devices: list[ActivityAnswer]
-    next: str | None
-
-
 class UsersAnswer(Cost):
     """A page, latest activity first."""
 

@@ -53,6 +53,11 @@ def _of_team(
     return Route(method, path, scope, parameters=parameters, of="team")
 
 
+ISSUE_PARAMETERS = (
+    "kind", "status", "text", "version", "session", "device", "user", "sort", "days", "limit", "cursor", "app",
+)  # fmt: skip
+
+
 ROUTES = (
     Route(
         "GET",
@@ -85,9 +90,21 @@ ROUTES = (
         "GET", "/api/v1/facets", "read", parameters=("query", "from", "to", "fields", "limit", "app"), audited="facets"
     ),
     Route("GET", "/api/v1/sessions", "read", parameters=LIST_PARAMETERS, audited="sessions"),
-    Route("GET", "/api/v1/devices", "read", parameters=LIST_PARAMETERS, audited="devices"),
+    Route("GET", "/api/v1/devices", "read", parameters=("where", *LIST_PARAMETERS), audited="devices"),
     Route("GET", "/api/v1/users", "read", parameters=LIST_PARAMETERS, audited="users"),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app"), audited="event"),
+    Route("GET", "/api/v1/devices/{device}", "read", parameters=("app",), audited="device"),
+    Route("PATCH", "/api/v1/devices/{device}", "edit", parameters=("app",)),
+    Route("DELETE", "/api/v1/devices/{device}", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/remote", "read", parameters=("device", "user", "app")),
+    Route("POST", "/api/v1/remote", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/remote/{rule}", "read", parameters=("app",)),
+    Route("DELETE", "/api/v1/remote/{rule}", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/issues", "read", parameters=ISSUE_PARAMETERS, audited="issues"),
+    Route("GET", "/api/v1/issues/{issue}", "read", parameters=("days", "app"), audited="issue"),
+    Route("PATCH", "/api/v1/issues/{issue}", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/issues/{issue}/occurrences", "read", parameters=("limit", "cursor", "app"), audited="issue"),
+    Route("GET", "/api/v1/issues/{issue}/affected", "read", parameters=("of", "limit", "app"), audited="issue"),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
     Route("DELETE", "/api/v1/events", "erase", parameters=("query", "from", "to", "all", "app")),
     Route("GET", "/api/v1/erasures", "erase", parameters=("app",)),
