@@ -17,6 +17,7 @@ from logkeep.clock import Clock
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Metastore, SignInRows
+from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -56,7 +57,7 @@ class Backend:
 
     ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. ready(): what is wrong
     now, in words for the operator; [] when all is well.
-    degraded(): what is wrong and hinders no read. feed: what is stored from now on.
+    degraded(): what is wrong and hinders no read. feed: what is stored from now on. told: of devices and issues.
     """
 
     store: Store
@@ -64,6 +65,7 @@ class Backend:
     metastore: Metastore
     sign_ins: SignInRows
     erasures: Erasures
+    told: Told
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]
