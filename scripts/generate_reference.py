@@ -95,6 +95,7 @@ CODES = {
     "metastore_unavailable": ("503", "the database of apps and keys does not answer", WAIT),
     "name_conflict": ("400", "a name in the body differs from the address", "leave it out of the body"),
     "not_found": ("404", "there is nothing of that name", "look at the path; another app may have it"),
+    "viewer_not_built": ("404", "this installation was made without Node", "install it and run `make viewer`"),
     "not_ready": ("503", "the service is starting or stopping", WAIT),
     "overloaded": ("503", "more waits to become durable than `intake.pending_bytes_max`", WAIT),
     "partition_stopped": (

@@ -35,6 +35,7 @@ from logkeep.api import (
     stats,
     tail,
     udp_loss,
+    viewer,
 )
 from logkeep.api.auth import admit, provide_credential
 from logkeep.api.backend import Backend, Context
@@ -47,6 +48,7 @@ from logkeep.api.search import GivenContext
 from logkeep.api.sign_ins import SignInAttempts, SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
+from logkeep.api.viewer_files import Viewer
 from logkeep.clock import Clock
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry
@@ -72,6 +74,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
 
     Raises AssertionError when handlers and the table in routes.py differ: nothing is served that is not in the table.
     """
+    built = Viewer()
     context = Context(
         backend=backend,
         settings=settings,
@@ -83,7 +86,8 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         exports=Places(settings.api.exports, "exports"),
         sign_ins=SignIns(backend.sign_ins, backend.metastore, clock, valid_s=settings.metastore.keys_valid_s),
         attempts=SignInAttempts(clock),
-        pages=Pages(),
+        pages=Pages(viewer=built.is_built),
+        viewer=built,
         completions=Remembered(),
     )
 
@@ -161,6 +165,9 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         rejected.rejected,
         udp_loss.udp_loss,
         home.home,
+        home.overview,
+        viewer.viewer,
+        viewer.asset,
         sign_in.sign_in_page,
         sign_in.sign_in,
         sign_in.sign_out,
@@ -187,7 +194,7 @@ async def _complete_answer(message: Message, scope: Scope) -> None:
     present = {name.lower() for name, _ in headers}
     if b"cache-control" not in present:
         headers.append((b"cache-control", b"no-store"))  # logs of one person must not stay in a shared cache
-    message["headers"] = [*headers, *_HEADERS]
+    message["headers"] = [*headers, *(header for header in _HEADERS if header[0] not in present)]
     context: Context = scope["litestar_app"].state.context
     route = scope.get("path_template") or "unmatched"  # never the path itself: its values have no bound
     context.telemetry["api_requests"].labels(route, str(message["status"])).inc()

@@ -13,6 +13,7 @@ from logkeep.api.remembered import Remembered
 from logkeep.api.sign_ins import SignInAttempts, SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
+from logkeep.api.viewer_files import Viewer
 from logkeep.clock import Clock
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
@@ -76,6 +77,7 @@ class Context:
     sign_ins: SignIns
     attempts: SignInAttempts
     pages: Pages
+    viewer: Viewer
     completions: Remembered
 
     async def read(self, call: Callable[[Reading], Answer], limits: Limits | None = None) -> Answer:
