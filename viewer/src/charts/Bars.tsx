@@ -128,7 +128,7 @@ function chartOptions({ width, height, zone, step, end }: Frame): uPlot.Options 
 }
 
 /** As fine as the range needs: seconds within minutes, days over weeks. */
-function timeLabel(zone: Zone, rangeS: number): (seconds: number) => string {
+export function timeLabel(zone: Zone, rangeS: number): (seconds: number) => string {
   return (seconds) => {
     const text = dateTime(seconds * 1000, zone);
     if (rangeS < 600) return text.slice(11, 19);
@@ -137,7 +137,7 @@ function timeLabel(zone: Zone, rangeS: number): (seconds: number) => string {
   };
 }
 
-const FONT = "11px system-ui, sans-serif";
+export const FONT = "11px system-ui, sans-serif";
 
 export function useWidth(place: { current: HTMLElement | null }): number {
   const [width, setWidth] = useState(0);

@@ -22,6 +22,7 @@ import { TableHead } from "./TableHead";
 
 export const ROW_PX = { compact: 22, cosy: 30 } as const;
 const OVERSCAN = 12;
+const END_PX = 30; // so near is at the end
 const NEAR_END = 40; // rows from either end at which more are asked for
 
 export interface TableProps {
@@ -61,7 +62,7 @@ export function EventTable(props: TableProps) {
     count: events.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_PX[density],
-    getItemKey: (index) => events[index]!.id + index,
+    getItemKey: (index) => events[index]!.id,
     overscan: OVERSCAN,
     scrollPaddingStart: ROW_PX[density], // the head covers the first row's height
   });
@@ -69,6 +70,7 @@ export function EventTable(props: TableProps) {
   useLayoutEffect(() => rows.measure(), [density, wrap, laid]);
   useKeptPlace(events, scroller, ROW_PX[density], props.sticky ?? false);
   useEnds(rows.getVirtualItems(), events.length, props);
+  useFollowing(events, scroller, props);
 
   const toggle = useCallback((id: string) => {
     setOpen((before) => {
@@ -198,6 +200,32 @@ function useKeptPlace(
     const added = events.findIndex((event) => event.id === known);
     if (added > 0 && element.scrollTop > 0) element.scrollTop += added * rowPx;
   }, [events, scroller, rowPx, sticky]);
+}
+
+/** The end stays in sight while it is followed; who scrolls away from it is told. */
+function useFollowing(
+  events: readonly LogEvent[],
+  scroller: { current: HTMLDivElement | null },
+  { sticky, onScrolledAway }: TableProps,
+): void {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each new list is followed to its end
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && sticky) element.scrollTop = element.scrollHeight;
+  }, [events, sticky, scroller]);
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element || !onScrolledAway) return;
+    let before = element.scrollTop;
+    const scrolled = () => {
+      const left = element.scrollHeight - element.clientHeight - element.scrollTop;
+      if (element.scrollTop < before - 2 && left > END_PX) onScrolledAway(true);
+      else if (left <= END_PX) onScrolledAway(false);
+      before = element.scrollTop;
+    };
+    element.addEventListener("scroll", scrolled, { passive: true });
+    return () => element.removeEventListener("scroll", scrolled);
+  }, [scroller, onScrolledAway]);
 }
 
 function useEnds(shown: readonly { index: number }[], total: number, { onEnd, onStart }: TableProps): void {

@@ -36,6 +36,7 @@ test("a part of a longer term is not taken for it", () => {
 
 test("queries that make a table are told", () => {
   expect(makesTable("error | count by user")).toBe(true);
+  expect(makesTable("* | count, p95(value) by user")).toBe(true);
   expect(makesTable("* | top 5 user")).toBe(true);
   expect(makesTable("error | limit 5")).toBe(false);
   expect(makesTable('"a | count"')).toBe(false);

@@ -73,5 +73,5 @@ function hasOr(filter: string): boolean {
 export function makesTable(query: string): boolean {
   const { stages } = split(query);
   const first = tokens(stages).find((token) => token.kind !== "pipe");
-  return first !== undefined && /^(?:count|rate|uniq|sum|avg|min|max|p\d\d|top|patterns)$/i.test(first.text);
+  return first !== undefined && /^(?:count|rate|uniq|sum|avg|min|max|p\d\d|top|patterns),?$/i.test(first.text);
 }

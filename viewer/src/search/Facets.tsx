@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { ask } from "../api/client";
 import type { FacetAnswer, FacetsAnswer, LogEvent } from "../api/types";
-import { attributeField, term } from "../query/edit";
+import { attributeField, split, term } from "../query/edit";
 import { count, short } from "../text/numbers";
 import { Name } from "../text/Shown";
 import { cut } from "../text/values";
@@ -28,7 +28,8 @@ export function Facets({ wanted, events, onTerm }: Props) {
   const [added, setAdded] = useState<string[]>([]);
   const [whole, setWhole] = useState("");
   const fields = [...FIELDS, ...added].slice(0, FIELDS_MAX);
-  const { query, from, to, run } = wanted;
+  const { from, to, run } = wanted;
+  const query = split(wanted.query).filter; // fields are of what is found, not of the table made from it
   const { data, error, refetch } = useQuery({
     queryKey: ["facets", query, from, to, run, fields, whole],
     queryFn: ({ signal }) =>
