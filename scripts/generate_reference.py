@@ -47,6 +47,8 @@ CODES = {
     ),
     "bad_data": ("400", "the store refuses this data", "the message says which; report it"),
     "bad_day": ("400", "a day cannot be read", "write `YYYY-MM-DD`"),
+    "bad_name": ("400", "a name is empty, too long or has characters that cannot be seen", "choose another"),
+    "conflict": ("409", "somebody else was first: the name is taken, or it was changed meanwhile", "read it again"),
     "bad_field": ("400", "`fields` names none that can be counted", "the message says which, and lists the fields"),
     "bad_idempotency_key": (
         "400",

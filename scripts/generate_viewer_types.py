@@ -22,6 +22,8 @@ PATHS = (
     "/api/v1/histogram",
     "/api/v1/patterns",
     "/api/v1/facets",
+    "/api/v1/searches",
+    "/api/v1/searches/{search}",
     "/api/v1/sessions",
     "/api/v1/devices",
     "/api/v1/users",

@@ -23,6 +23,7 @@ from logkeep.feed.polling import PollingFeed
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Credential
+from logkeep.metastore.searches import Searches
 from logkeep.metastore.sign_ins import SignIns
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
@@ -102,6 +103,7 @@ class Reading:
             metastore=self.accounts,
             sign_ins=SignIns(self.database),
             erasures=self.erasures,
+            searches=Searches(self.database, self.clock),
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,

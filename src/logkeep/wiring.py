@@ -429,6 +429,7 @@ def _backend(
 ) -> "Backend":
     from logkeep.api.backend import Backend
     from logkeep.metastore.samples import Samples
+    from logkeep.metastore.searches import Searches
     from logkeep.metastore.sign_ins import SignIns
 
     samples = Samples(database, SystemClock())
@@ -446,6 +447,7 @@ def _backend(
         metastore=accounts,
         sign_ins=SignIns(database),
         erasures=erasures,
+        searches=Searches(database, SystemClock()),
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,

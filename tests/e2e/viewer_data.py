@@ -10,7 +10,11 @@ from tests.service import LOGKEEP, Service
 
 LOGHUB = Path(__file__).parents[3] / "shared" / "data" / "loghub"
 SESSION = "order-7f3a2c/é"
-HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202egnp\x00\x1b[31mred\x1b[0m"
+HOSTILE = (
+    "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    "\u202egnp\x00\x1b[31mred\x1b[0m"
+)
+DECLINED = "card declined: timed out after 190 s\n" + "  at Bank.charge(Bank.java:93)\n" * 40
 LONG_CHARS = 200_000  # an event has at most 256 KiB
 
 
@@ -35,12 +39,12 @@ def story(now: datetime) -> list[dict[str, Any]]:
     begin = now - timedelta(minutes=12)
     steps = [
         (0, "app", "info", "screen", "cart opened"),
-        (2, "app", "info", "tap", {"button": "pay", "items": [{"sku": "A-1", "price": 19.9}, {"sku": "B-7", "price": 5}]}),
-        (3, "proxy", "info", "http.request", {"method": "POST", "path": "/v1/payments", "status": 202, "took_ms": 41}),
-        (4, "payments", "info", "charge", "card 4242 is charged 24.90 EUR"),
-        (9, "payments", "warn", "charge.retry", "bank answered 503, try 2 of 3"),
-        (200, "payments", "error", "charge", "card declined: timed out after 190 s\n" + "  at Bank.charge(Bank.java:93)\n" * 40),
-        (201, "proxy", "error", "http.request", {"method": "POST", "path": "/v1/payments", "status": 504, "took_ms": 197_003}),
+        (2, "app", "info", "tap", {"button": "pay", "items": [{"sku": "A-1", "price": 19.9}, {"sku": "B-7"}]}),
+        (3, "proxy", "info", "http.request", {"path": "/v1/payments", "status": 202, "took_ms": 41}),
+        (4, "bank", "info", "charge", "card 4242 is charged 24.90 EUR"),
+        (9, "bank", "warn", "charge.retry", "bank answered 503, try 2 of 3"),
+        (200, "bank", "error", "charge", DECLINED),
+        (201, "proxy", "error", "http.request", {"path": "/v1/payments", "status": 504, "took_ms": 197_003}),
         (203, "app", "fatal", "crash", "Unhandled rejection: payment is null"),
     ]  # fmt: skip
     events = [
@@ -66,7 +70,8 @@ def numbers(now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "session": f"metrics-{index % 7}", "component": "checkout", "level": "debug", "key": "checkout.ms",
-            "value": 80 + (index * 37) % 120 + (900 if index % 19 == 0 else 0) + max(0, index - 600), "time": at(now, -43_200 + index * 60),
+            "value": 80 + (index * 37) % 120 + (900 if index % 19 == 0 else 0) + max(0, index - 600),
+            "time": at(now, -43_200 + index * 60),
         }
         for index in range(720)
     ]  # fmt: skip

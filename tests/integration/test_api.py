@@ -93,7 +93,9 @@ def test_every_route_asks_for_the_scope_in_the_table(reading: Reading, client: T
         return
     found = 200
     # Of an admin's routes, those that are asked here without what they need are let through to say so.
-    admitted = {"DELETE": 400, "POST": 400}.get(route.method, 404 if "{job}" in route.path else found)
+    admitted = {"DELETE": 400, "POST": 400, "PATCH": 400}.get(route.method, 404 if "{job}" in route.path else found)
+    if route.path == "/api/v1/searches/{search}":
+        admitted = {"PATCH": 400, "DELETE": 404}[route.method]
     expected = {how: 401 for how in asked} | {
         "write key": 403,
         "read token": 403 if route.scope == "admin" else found,
@@ -778,7 +780,7 @@ def test_the_openapi_document_describes_every_route_for_programs(client: TestCli
         assert (
             operation["summary"]
             and operation["description"]
-            and operation["responses"]["202" if place[0] == "DELETE" else "200"]["description"]
+            and any(operation["responses"].get(status, {}).get("description") for status in ("200", "201", "202"))
         ), place
         known = for_programs[place].parameters if place in for_programs else None
         if known is not None:

@@ -307,6 +307,7 @@ def documented(answer: Any, description: str, *failures: int) -> dict[int, Respo
         401: "No valid token",
         403: "The token may not read this: a write key, or another app",
         404: "There is none",
+        409: "Somebody else was first",
         429: "As many as one app may have; `Retry-After` says when to try again",
         503: "Too busy or not ready; `Retry-After` says when to try again",
     }

@@ -18,6 +18,7 @@ from logkeep.clock import Clock
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Metastore, SignInRows
+from logkeep.metastore.searches import Searches
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -52,6 +53,7 @@ class Backend:
     metastore: Metastore
     sign_ins: SignInRows
     erasures: Erasures
+    searches: Searches
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]

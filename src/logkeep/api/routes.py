@@ -21,7 +21,7 @@ class Route(msgspec.Struct, frozen=True):
     parameters: the query parameters it knows, others are a 400; None: others are passed over (pages, health).
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     scope: Scope
     for_people: bool = False
@@ -48,6 +48,10 @@ ROUTES = (
     Route("GET", "/api/v1/devices", "read", parameters=LIST_PARAMETERS),
     Route("GET", "/api/v1/users", "read", parameters=LIST_PARAMETERS),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
+    Route("GET", "/api/v1/searches", "read", parameters=("app",)),
+    Route("POST", "/api/v1/searches", "admin", parameters=("app",)),
+    Route("PATCH", "/api/v1/searches/{search}", "admin", parameters=("app",)),
+    Route("DELETE", "/api/v1/searches/{search}", "admin", parameters=("app",)),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
     Route("DELETE", "/api/v1/events", "admin", parameters=("query", "from", "to", "all", "app")),
     Route("GET", "/api/v1/erasures", "admin", parameters=("app",)),

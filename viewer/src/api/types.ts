@@ -56,3 +56,5 @@ export interface RejectedSample {
   source: string;
   text: string;
 }
+
+export type SavedSearch = Schemas["SavedSearchAnswer"];

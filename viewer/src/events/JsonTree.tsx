@@ -4,7 +4,7 @@ import { plain } from "../text/symbols";
 import { cut, SHOWN_CHARS_MAX } from "../text/values";
 import { copyText } from "../ui/copy";
 
-const OPEN_DEPTH = 2;
+const OPEN_DEPTH = 4;
 const MEMBERS_MAX = 200; // shown at once
 
 interface Props {

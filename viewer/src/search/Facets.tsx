@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { ask } from "../api/client";
+import { asApiError, ask } from "../api/client";
 import type { FacetAnswer, FacetsAnswer, LogEvent } from "../api/types";
 import { attributeField, split, term } from "../query/edit";
 import { count, short } from "../text/numbers";
@@ -40,6 +40,7 @@ export function Facets({ wanted, events, onTerm }: Props) {
       ),
     placeholderData: (before) => before,
   });
+  if (error && asApiError(error).column !== null) return null; // the query bar says what is wrong
   if (error) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={18} label="loading the fields" />;
   const others = attributesOf(events).filter((field) => !fields.includes(field));

@@ -18,6 +18,7 @@ import { Facets } from "./Facets";
 import { Histogram } from "./Histogram";
 import { Nothing } from "./Nothing";
 import { ResultLine } from "./ResultLine";
+import { SavedSearches } from "./SavedSearches";
 import { type Change, type SearchState, useSearchState } from "./state";
 import { TableResult } from "./TableResult";
 import { useEvents, type Wanted } from "./useEvents";
@@ -48,6 +49,7 @@ export function SearchPage() {
       <div className="search-top">
         <QueryBar query={query} onSubmit={submit} error={refused ? error : null}>
           <TimePicker range={state} onChange={change} />
+          <SavedSearches state={state} change={change} />
         </QueryBar>
         <Histogram wanted={wanted} onRange={change} />
         <ResultLine

@@ -50,7 +50,7 @@ export function writeState(state: SearchState): string {
 }
 
 /** Names with commas among them; `*` in front of one that stays in sight. */
-function readColumns(text: string): Column[] {
+export function readColumns(text: string): Column[] {
   const found: Column[] = [];
   for (const [, star, field] of text.matchAll(/(\*?)((?:"(?:\\.|[^"\\])*"|[^,"])+)/g))
     if (field && found.length < 20) found.push({ field, pinned: star === "*" });
