@@ -12,7 +12,7 @@ PIP_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --genera
 help: ## this list
 	@bold=; plain=; if [ -t 1 ]; then bold=$$'\e[1;36m'; plain=$$'\e[0m'; fi; \
 	awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
-		'/^[a-z-]+:.*## / { printf "  %smake %-8s%s %s\n", bold, $$1, plain, $$2 }' $(firstword $(MAKEFILE_LIST))
+		'/^[a-z-]+:.*## / { printf "  %smake %-13s%s %s\n", bold, $$1, plain, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: setup ## install what is missing, then start Logkeep on loopback with ./data (ARGS="--api …" adds flags)
@@ -28,11 +28,12 @@ test: setup-dev ## install everything the tests need, then check and run all tes
 	@$(BIN)/pytest
 
 .PHONY: check
-check: setup-dev ## lint, format, types and import rules
+check: setup-dev ## lint, format, types and import rules, of the viewer too
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache
+	@scripts/check_viewer.sh
 
 .PHONY: fix
 fix: setup-dev ## mend what lint and format can mend by themselves
@@ -50,6 +51,10 @@ bench: setup-dev ## measure speed, disk and memory on this machine; results in b
 .PHONY: docs
 docs: setup-dev ## write the generated pages of docs/reference again
 	@$(BIN)/python scripts/generate_reference.py
+
+.PHONY: viewer-types
+viewer-types: setup-dev ## write the viewer's types again from the API's description
+	@$(BIN)/python scripts/generate_viewer_types.py
 
 .PHONY: wheel
 wheel: setup-dev ## build the wheel into dist/
@@ -75,5 +80,5 @@ setup-dev: .venv/installed-dev viewer
 	@scripts/setup.sh requirements-dev.lock
 
 .PHONY: viewer
-viewer:
+viewer: ## build the viewer where there is Node to build it with
 	@scripts/build_viewer.sh

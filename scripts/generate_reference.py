@@ -210,6 +210,7 @@ CODES = {
     "name_too_long": ("400", "a name in the address is longer than 512 bytes", "shorten it"),
     "not_found": ("404", "there is nothing of that name", "look at the path; another app may have it"),
     "nothing_set": ("400", "a rule of remote control sets nothing", "set one of the members that the message lists"),
+    "viewer_not_built": ("404", "this installation was made without Node", "install it and run `make viewer`"),
     "not_ready": ("503", "the service is starting or stopping", WAIT),
     "origin_not_allowed": (
         "403",

@@ -39,6 +39,7 @@ from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.people import insert_person
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.remote import Remote
+from logkeep.metastore.searches import Searches
 from logkeep.metastore.teams import insert_member, insert_team
 from logkeep.metastore.tokens import Token, insert_token
 from logkeep.metastore.told import Told
@@ -146,6 +147,7 @@ class Reading:
             refusals=Refusals(self.database),
             counters=self.counters,
             told=self.told,
+            searches=Searches(self.database, self.clock),
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,

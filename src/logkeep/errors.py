@@ -24,7 +24,7 @@ class LogkeepError(Exception):
 
 
 class InputError(LogkeepError):
-    """The sender's fault. `status` is the HTTP status it maps to (400, 401, 403, 404, 413, 415)."""
+    """The sender's fault. `status` is the HTTP status it maps to (400, 401, 403, 404, 409, 413, 415)."""
 
     code = "bad_input"
 

@@ -495,6 +495,7 @@ def _backend(
     from logkeep.api.backend import Backend
     from logkeep.metastore.directory import make_directory
     from logkeep.metastore.samples import Samples
+    from logkeep.metastore.searches import Searches
 
     samples = Samples(database, SystemClock())
 
@@ -517,6 +518,7 @@ def _backend(
         refusals=limits.refusals,
         counters=limits.counters,
         told=told,
+        searches=Searches(database, SystemClock()),
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,

@@ -95,7 +95,7 @@ def test_a_person_signs_in_finds_a_session_and_signs_out(browser: Browser, url: 
     tab.get_by_label("Password").fill(ADMIN_PASSWORD)
     tab.get_by_role("button", name="Sign in with password").click()
     assert tab.url == f"{url}/sessions/s-1"
-    tab.goto("/")
+    tab.goto("/overview")
     tab.get_by_role("searchbox").fill('"timed out" level>=warn')
     tab.get_by_role("button", name="Search").click()
     assert tab.locator("tr.row").count() == 1
@@ -154,7 +154,7 @@ def test_hostile_text_is_shown_and_does_nothing(page: Page) -> None:
     found = "/search?query=" + quote("component:*") + "&order=asc"
     lists = [f"/{place}?from=" for place in ("sessions", "users")]
     for path in (
-        "/",
+        "/overview",
         found,
         *lists,
         "/users/" + quote(ATTACK, safe=""),
@@ -203,7 +203,7 @@ def test_older_results_are_a_click_away(page: Page) -> None:
 
 
 def test_a_bar_leads_to_its_events(page: Page) -> None:
-    page.goto("/")
+    page.goto("/overview")
     page.locator("figure.bars a").last.click()
     assert page.locator("tr.row").count() == 100
     assert "to 2026-08-01T10:00:00" in page.locator("main").inner_text()
@@ -212,7 +212,7 @@ def test_a_bar_leads_to_its_events(page: Page) -> None:
 def test_pages_fit_a_phone_and_a_desk(page: Page) -> None:
     attack = quote(ATTACK, safe="")
     lists = ("/sessions", "/users", "/devices?query=level>x", "/sessions?user=nobody", f"/users/{attack}", "/users/u-1")
-    for path in ("/", "/search", "/sessions/s-1", f"/sessions/{attack}", "/events/long", "/nothing", *lists):
+    for path in ("/overview", "/search", "/sessions/s-1", f"/sessions/{attack}", "/events/long", "/nothing", *lists):
         for size in (PHONE, WIDE):
             page.set_viewport_size(size)
             page.goto(path)
@@ -223,7 +223,7 @@ def test_pages_fit_a_phone_and_a_desk(page: Page) -> None:
 def test_text_stands_out_from_its_ground(page: Page, scheme: Literal["light", "dark"]) -> None:
     page.emulate_media(color_scheme=scheme)
     for path in (
-        "/",
+        "/overview",
         "/search?query=level",
         "/sessions/s-1",
         "/sessions/colours",

@@ -146,7 +146,7 @@ def _quoted(value: str) -> str:
 
 
 # Pages that take no parameters; what they are given all the same they pass over.
-FIXED = {"/", "/events/{event_id}", "/sessions/{session}", "/sessions"}
+FIXED = {"/", "/overview", "/app", "/app/{rest}", "/events/{event_id}", "/sessions/{session}", "/sessions"}
 
 
 def knows(name: str) -> list[Route]:

@@ -116,7 +116,7 @@ def test_an_api_of_its_own_answers_what_the_keeper_answered(
     assert [api.get(path, token).json() for path in paths] == before
     assert api.get("/sessions/s.json", token).json()["events"] == service_events
     assert before[0]["received"] == 10 and before[1]["rejected"] != []
-    assert api.get("/", cookies=cookies).status_code == 200
+    assert api.get("/overview", cookies=cookies).status_code == 200
     reader = Reader(api.url, {"Authorization": f"Bearer {token}"}).begin()
     assert api.stop() == 0
     reader.until_end()
@@ -140,7 +140,7 @@ def test_instances_share_sign_ins_and_keys_and_outlive_the_metastore(
     credentials = json.loads(first_run.read_bytes())
     here, there = instances
     cookies = sign_in(here.url, credentials).cookies
-    assert there.get("/", cookies=cookies).status_code == 200
+    assert there.get("/overview", cookies=cookies).status_code == 200
     assert there.get("/api/v1/search", credentials["api_token"]).status_code == 200
     assert here.get("/health/ready").json() == {"status": "ready"}
 
@@ -153,7 +153,7 @@ def test_instances_share_sign_ins_and_keys_and_outlive_the_metastore(
         unknown = here.get("/api/v1/search", "lkr_nobody-knows-this")
         assert (unknown.status_code, unknown.json()["error"]["code"]) == (503, "metastore_unavailable")
         assert sign_in(here.url, credentials).status_code == 503
-        assert there.get("/", cookies=cookies).status_code == 200  # seen before, so known
+        assert there.get("/overview", cookies=cookies).status_code == 200  # seen before, so known
     finally:
         mariadb.server.start()
     wait_for(lambda: here.get("/health/ready").json() == {"status": "ready"}, 30, "the end of the outage", here.log)

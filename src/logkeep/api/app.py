@@ -41,6 +41,7 @@ from logkeep.api import (
     rejected,
     remote,
     search,
+    searches,
     sessions,
     sign_in,
     sign_in_api,
@@ -49,6 +50,7 @@ from logkeep.api import (
     teams,
     tokens,
     udp_loss,
+    viewer,
 )
 from logkeep.api.auditing import Auditing
 from logkeep.api.auth import admit, provide_credential
@@ -63,6 +65,7 @@ from logkeep.api.search import GivenContext
 from logkeep.api.sign_ins import SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
+from logkeep.api.viewer_files import Viewer
 from logkeep.clock import Clock
 from logkeep.mail.outbox import Outbox
 from logkeep.settings import Settings
@@ -89,6 +92,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
 
     Raises AssertionError when handlers and the table in routes.py differ: nothing is served that is not in the table.
     """
+    built = Viewer()
     context = Context(
         backend=backend,
         settings=settings,
@@ -104,7 +108,8 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         ),
         outbox=Outbox(backend.mail, telemetry),
         provider=_provider(settings, clock),
-        pages=Pages(),
+        pages=Pages(viewer=built.is_built),
+        viewer=built,
         completions=Remembered(),
     )
 
@@ -198,6 +203,10 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         people_pages.user_list,
         people_pages.user_page,
         facets.facets,
+        searches.saved_searches,
+        searches.save_search,
+        searches.change_search,
+        searches.delete_search,
         ledger.ledger,
         erasures.erase,
         erasures.erasures,
@@ -212,6 +221,9 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         blocks.remove_block,
         blocks.blocked,
         home.home,
+        home.overview,
+        viewer.viewer,
+        viewer.asset,
         *_account_handlers(),
         health.live,
         health.ready,
@@ -294,7 +306,7 @@ async def _complete_answer(message: Message, scope: Scope) -> None:
     present = {name.lower() for name, _ in headers}
     if b"cache-control" not in present:
         headers.append((b"cache-control", b"no-store"))  # logs of one person must not stay in a shared cache
-    message["headers"] = [*headers, *_HEADERS]
+    message["headers"] = [*headers, *(header for header in _HEADERS if header[0] not in present)]
     context: Context = scope["litestar_app"].state.context
     entry = scope["state"].pop("audit", None)
     if entry is not None and message["status"] < 400:

@@ -15,6 +15,7 @@ from logkeep.api.remembered import Remembered
 from logkeep.api.sign_ins import SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
+from logkeep.api.viewer_files import Viewer
 from logkeep.clock import Clock
 from logkeep.counters.port import Counters
 from logkeep.feed.port import Feed
@@ -26,6 +27,7 @@ from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Metastore
 from logkeep.metastore.refusals import Refusals
+from logkeep.metastore.searches import Searches
 from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -80,6 +82,7 @@ class Backend:
     refusals: Refusals
     counters: Counters
     told: Told
+    searches: Searches
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]
@@ -107,6 +110,7 @@ class Context:
     outbox: Outbox
     provider: Provider | None
     pages: Pages
+    viewer: Viewer
     completions: Remembered
 
     def retention_days(self, app: str) -> int:

@@ -1,7 +1,10 @@
-"""`/`: what arrives now, what became of everything, and the latest sessions."""
+"""`/overview`: what arrives now, what became of everything, the latest sessions. `/` is that, or the viewer."""
+
+from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
+from litestar.response import Redirect
 
 from logkeep.api.answers import html_answer
 from logkeep.api.backend import Context
@@ -23,8 +26,17 @@ SESSIONS = 10
 
 
 @get("/", include_in_schema=False)
-async def home(context: GivenContext, credential: GivenCredential) -> Response[bytes]:
-    """The page that greets."""
+async def home(request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential) -> Response[Any]:
+    """The page that greets: in a browser that has signed in the viewer, which leads on to the other where no script
+    runs."""
+    if context.viewer.is_built and "authorization" not in request.headers:
+        return Redirect("/app/", status_code=303)
+    return html_answer(await context.read(lambda reading: _page(context, reading, credential.app)))
+
+
+@get("/overview", include_in_schema=False)
+async def overview(context: GivenContext, credential: GivenCredential) -> Response[bytes]:
+    """The page that greets without script."""
     return html_answer(await context.read(lambda reading: _page(context, reading, credential.app)))
 
 

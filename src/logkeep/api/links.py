@@ -18,6 +18,11 @@ def session_url(session: str) -> str:
     return f"/sessions/{quote(session, safe='')}" + ("?format=html" if session.endswith(".json") else "")
 
 
+def viewer_session_url(session: str) -> str:
+    """The session in the viewer: its name stands after `?`, where browsers leave `.` and `..` alone."""
+    return "/app/session?" + urlencode({"session": session})
+
+
 def session_json_url(session: str) -> str:
     return f"/sessions/{quote(session, safe='')}.json"
 

@@ -19,7 +19,8 @@ STATIC_TYPES = {"logkeep.css": "text/css", "favicon.svg": "image/svg+xml"}
 class Pages:
     """The templates, compiled once, and the files they refer to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, viewer: bool = False) -> None:
+        """viewer: whether pages lead to it."""
         folder = files("logkeep.api") / "static"
         self.static = {name: (folder / name).read_bytes() for name in STATIC_TYPES}
         version = hashlib.sha256(b"".join(self.static.values())).hexdigest()[:12]
@@ -28,7 +29,7 @@ class Pages:
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
         self._environment.filters |= {"shown": marked_up, "plain": plain, "count": "{:,}".format}
-        self._environment.globals |= {"links": links, "version": version}
+        self._environment.globals |= {"links": links, "version": version, "viewer": viewer}
 
     def render(self, template: str, **values: Any) -> bytes:
         """The page. Takes milliseconds a thousand rows: call it from a reader's thread for long pages."""

@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0005');
+INSERT INTO "alembic_version" VALUES('0006');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -219,6 +219,15 @@ CREATE TABLE samples (
 	size INTEGER NOT NULL, 
 	content BLOB NOT NULL, 
 	PRIMARY KEY (number)
+);
+CREATE TABLE searches (
+	id VARCHAR(64) NOT NULL, 
+	app VARCHAR(255) NOT NULL, 
+	name VARCHAR(120) NOT NULL, 
+	version INTEGER NOT NULL, 
+	body BLOB NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (app, name)
 );
 CREATE TABLE session_map (
 	who VARCHAR(32) NOT NULL, 

@@ -1,0 +1,19 @@
+/** What the server told this page with itself (src/logkeep/api/viewer_files.py). */
+
+export interface Told {
+  app: string;
+  version: string;
+  retention_days: number;
+  intake: string;
+}
+
+function read(): Told {
+  const content = document.querySelector<HTMLMetaElement>('meta[name="logkeep"]')?.content ?? "";
+  try {
+    return JSON.parse(content) as Told;
+  } catch {
+    return { app: "default", version: "", retention_days: 15, intake: "127.0.0.1:7300" }; // vite's own server
+  }
+}
+
+export const told: Told = read();

@@ -1,0 +1,120 @@
+import { type ReactNode, useState } from "react";
+import { Link, useLocation } from "wouter";
+import { told } from "../api/told";
+import { zoneName } from "../time/format";
+import { Icon } from "../ui/Icon";
+import { Menu, MenuChoice, MenuItem, MenuLine, MenuLink } from "../ui/Menu";
+import { ErrorBoundary } from "./ErrorBoundary";
+import { HelpDialog } from "./HelpDialog";
+import { useShortcuts } from "./keys";
+import { PLACES } from "./pages";
+import { choose, usePreferences } from "./preferences";
+
+const LISTED = PLACES.filter((place) => place.name);
+
+/** What every page has: where one can go, what one has chosen, who one is. */
+export function Layout({ children }: { children: ReactNode }) {
+  const [location, go] = useLocation();
+  const [help, setHelp] = useState(false);
+  useShortcuts("Everywhere", [
+    { keys: "?", does: "this list", run: () => setHelp(true) },
+    ...LISTED.map((place) => ({
+      keys: `g ${place.key}`,
+      does: `go to ${place.name}`,
+      run: () => go(place.path),
+    })),
+  ]);
+  return (
+    <>
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
+      <header className="top">
+        <Link href="/" className="brand">
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M2 2h12v2.5H2zM2 6.7h8v2.5H2zM2 11.5h11V14H2z" />
+          </svg>
+          Logkeep
+        </Link>
+        <nav className="places" aria-label="places">
+          {LISTED.map((place) => (
+            <Link key={place.path} href={place.path} aria-current={isHere(place.path, location) ? "page" : undefined}>
+              {place.name}
+            </Link>
+          ))}
+        </nav>
+        <div className="places-narrow">
+          <Menu trigger={<Icon name="menu" />} label="Places" className="quiet icon-button">
+            {LISTED.map((place) => (
+              <MenuItem key={place.path} onSelect={() => go(place.path)}>
+                {place.name}
+              </MenuItem>
+            ))}
+          </Menu>
+        </div>
+        <span className="who" title="app">
+          {told.app}
+        </span>
+        <Preferences onHelp={() => setHelp(true)} />
+      </header>
+      <main id="main" tabIndex={-1}>
+        <ErrorBoundary on={location}>{children}</ErrorBoundary>
+      </main>
+      <HelpDialog open={help} onClose={() => setHelp(false)} />
+    </>
+  );
+}
+
+function isHere(path: string, location: string): boolean {
+  return path === "/" ? location === "/" : location.startsWith(path);
+}
+
+function Preferences({ onHelp }: { onHelp: () => void }) {
+  const { theme, density, zone } = usePreferences();
+  return (
+    <Menu trigger={<Icon name="gear" />} label="Preferences" className="quiet icon-button">
+      <MenuChoice
+        label="Colours"
+        value={theme}
+        choices={[
+          ["system", "as the system"],
+          ["light", "light"],
+          ["dark", "dark"],
+        ]}
+        onChoose={(chosen) => choose({ theme: chosen })}
+      />
+      <MenuLine />
+      <MenuChoice
+        label="Rows"
+        value={density}
+        choices={[
+          ["compact", "compact"],
+          ["cosy", "more space"],
+        ]}
+        onChoose={(chosen) => choose({ density: chosen })}
+      />
+      <MenuLine />
+      <MenuChoice
+        label="Times"
+        value={zone}
+        choices={[
+          ["utc", "UTC"],
+          ["local", `local, ${zoneName("local")}`],
+        ]}
+        onChoose={(chosen) => choose({ zone: chosen })}
+      />
+      <MenuLine />
+      <MenuItem onSelect={onHelp}>Keyboard shortcuts</MenuItem>
+      <MenuLink href="/overview">Pages without script</MenuLink>
+      <MenuItem onSelect={signOut}>Sign out</MenuItem>
+    </Menu>
+  );
+}
+
+function signOut(): void {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = "/sign-out";
+  document.body.append(form);
+  form.submit();
+}

@@ -1,0 +1,41 @@
+import { useQuery } from "@tanstack/react-query";
+import { useSearch } from "wouter";
+import { asApiError, ask } from "../api/client";
+import { told } from "../api/told";
+import type { EventInContext } from "../api/types";
+import { Context } from "../context/ContextPanel";
+import { Empty, Failure } from "../ui/Notice";
+import { Skeleton } from "../ui/Skeleton";
+import { OpenEvent } from "./OpenEvent";
+
+/** One event by its id, among its neighbours: what a link in a ticket leads to. */
+export default function EventPage() {
+  const id = new URLSearchParams(useSearch()).get("id") ?? "";
+  const { data, error, refetch } = useQuery({
+    queryKey: ["event", id],
+    enabled: id !== "",
+    queryFn: ({ signal }) => ask<EventInContext>(`/api/v1/events/${encodeURIComponent(id)}`, {}, signal),
+  });
+  if (!id || (error && asApiError(error).status === 404))
+    return (
+      <Empty title="There is no such event">
+        <p>
+          Events are kept for {told.retention_days} days, and an update takes the place of what it updates; it may have
+          been erased, too.
+        </p>
+      </Empty>
+    );
+  if (error) return <Failure error={error} onRetry={refetch} />;
+  if (!data) return <Skeleton lines={16} label="loading the event" />;
+  return (
+    <div className="event-page">
+      <div className="card">
+        <h1>Event</h1>
+        <OpenEvent event={data} />
+      </div>
+      <section className="event-around" aria-label="Around it">
+        <Context id={id} />
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,55 @@
+import { memo } from "react";
+import type { LogEvent } from "../api/types";
+import { Shown } from "../text/Shown";
+import { plain } from "../text/symbols";
+import { cut, fieldOf, firstLine, valueText } from "../text/values";
+import { dateTime, rowTime, type Zone } from "../time/format";
+import { colourOf, Level } from "../ui/Level";
+import type { Placed } from "./columns";
+
+interface Props {
+  event: LogEvent;
+  columns: readonly Placed[];
+  marks: RegExp | null;
+  wrap: boolean;
+  zone: Zone;
+}
+
+const WRAPPED_CHARS_MAX = 4000;
+
+/** The cells of one event: one line, or wrapped. */
+export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone }: Props) {
+  return (
+    <>
+      {columns.map((column) => (
+        <div
+          key={column.field}
+          role="gridcell"
+          className={`cell cell-${column.field.startsWith("attributes.") ? "attribute" : column.field}${column.pinned ? " pinned" : ""}`}
+          style={column.pinned ? { left: `${column.left}ch` } : undefined}
+          data-field={column.field}
+        >
+          <Cell event={event} field={column.field} zone={zone} />
+        </div>
+      ))}
+      <div role="gridcell" className="cell cell-value">
+        {event.update && (
+          <span className="updated" title="this value took the place of an older one">
+            updated
+          </span>
+        )}
+        <Shown text={wrap ? cut(valueText(event.value), WRAPPED_CHARS_MAX) : firstLine(event.value)} marks={marks} />
+      </div>
+    </>
+  );
+});
+
+function Cell({ event, field, zone }: { event: LogEvent; field: string; zone: Zone }) {
+  if (field === "time") return <span title={dateTime(event.time, zone)}>{rowTime(event.time, zone)}</span>;
+  if (field === "level") return <Level level={event.level} />;
+  const value = fieldOf(event, field);
+  if (value === undefined || value === "") return null;
+  const text = plain(cut(valueText(value), 200));
+  if (field === "component") return <bdi className={`badge c${colourOf(String(value))}`}>{text}</bdi>;
+  return <bdi title={text}>{text}</bdi>;
+}

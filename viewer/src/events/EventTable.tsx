@@ -1,0 +1,241 @@
+/** Rows of events, as many as there are: only those in sight are in the page. */
+import { useVirtualizer } from "@tanstack/react-virtual";
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import type { LogEvent } from "../api/types";
+import { useShortcuts } from "../app/keys";
+import { usePreferences } from "../app/preferences";
+import type { Column } from "../search/state";
+import { placed, template } from "./columns";
+import { EventCells } from "./EventRow";
+import { OpenEvent } from "./OpenEvent";
+import { TableHead } from "./TableHead";
+
+export const ROW_PX = { compact: 22, cosy: 30 } as const;
+const OVERSCAN = 12;
+const END_PX = 30; // so near is at the end
+const NEAR_END = 40; // rows from either end at which more are asked for
+
+export interface TableProps {
+  events: readonly LogEvent[];
+  columns: readonly Column[];
+  marks: RegExp | null;
+  wrap: boolean;
+  label: string;
+  /** Asked for when the last (first) rows come into sight; absent when there are no more. */
+  onEnd?: (() => void) | undefined;
+  onStart?: (() => void) | undefined;
+  onTerm?: (added: string, opposite: string) => void;
+  onContext?: (id: string) => void;
+  onColumns?: (columns: readonly Column[]) => void;
+  /** Something before a row, such as a silence. */
+  between?: (index: number) => ReactNode;
+  /** The event that the page is about. */
+  current?: string;
+  /** Follows the newest row at the end while it is in sight. */
+  sticky?: boolean;
+  onScrolledAway?: (away: boolean) => void;
+  foot?: ReactNode;
+  selectedRef?: { current: LogEvent | null };
+}
+
+export function EventTable(props: TableProps) {
+  const { events, columns, marks, wrap, label, between, current, foot } = props;
+  const { density, zone } = usePreferences();
+  const scroller = useRef<HTMLDivElement>(null);
+  const [selected, setSelected] = useState(-1);
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const laid = useMemo(() => placed(columns), [columns]);
+  const grid = useMemo(() => ({ gridTemplateColumns: template(laid) }), [laid]);
+  const measured = wrap || open.size > 0 || between !== undefined;
+
+  const rows = useVirtualizer({
+    count: events.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PX[density],
+    getItemKey: (index) => events[index]!.id,
+    overscan: OVERSCAN,
+    scrollPaddingStart: ROW_PX[density], // the head covers the first row's height
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes are of these, and change with them
+  useLayoutEffect(() => rows.measure(), [density, wrap, laid]);
+  useKeptPlace(events, scroller, ROW_PX[density], props.sticky ?? false);
+  useEnds(rows.getVirtualItems(), events.length, props);
+  useFollowing(events, scroller, props);
+
+  const toggle = useCallback((id: string) => {
+    setOpen((before) => {
+      const after = new Set(before);
+      if (!after.delete(id)) after.add(id);
+      return after;
+    });
+  }, []);
+  const select = (index: number) => {
+    const at = Math.max(0, Math.min(events.length - 1, index));
+    if (!events.length) return;
+    setSelected(at);
+    rows.scrollToIndex(at, { align: "auto" });
+  };
+  useEffect(() => {
+    if (props.selectedRef) props.selectedRef.current = events[selected] ?? null;
+  }, [selected, events, props.selectedRef]);
+  useEffect(() => {
+    const at = current ? events.findIndex((event) => event.id === current) : -1;
+    if (at >= 0) rows.scrollToIndex(at, { align: "center" });
+  }, [current, events, rows]);
+
+  const here = events[selected];
+  useShortcuts("Rows", [
+    { keys: "j", does: "next row", run: () => select(selected + 1) },
+    { keys: "k", does: "row before", run: () => select(selected - 1) },
+    { keys: "o", does: "open or close the row (also Enter)", run: () => here && toggle(here.id) },
+    { keys: "c", does: "context of the row", run: () => here && props.onContext?.(here.id) },
+    { keys: "G", does: "to the last row", run: () => select(events.length - 1) },
+    { keys: "Home", does: "to the first row", run: () => select(0) },
+  ]);
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target !== scroller.current) return;
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }[event.key];
+    if (step) select(selected + step);
+    else if (event.key === "Enter" && here) toggle(here.id);
+    else return;
+    event.preventDefault();
+  };
+  const onClick = (event: MouseEvent) => {
+    const target = event.target as HTMLElement;
+    const row = target.closest<HTMLElement>("[data-row]");
+    const clicked = row ? events[Number(row.dataset.row)] : undefined;
+    if (!clicked || !row || target.closest("a, button, .open-event") || hasSelection()) return;
+    setSelected(Number(row.dataset.row));
+    toggle(clicked.id);
+  };
+
+  return (
+    <div
+      ref={scroller}
+      className={`rows${wrap ? " wrapped" : ""}`}
+      role="grid"
+      aria-label={label}
+      aria-rowcount={events.length}
+      aria-activedescendant={here ? `row-${selected}` : undefined}
+      tabIndex={0}
+      onKeyDown={onKeyDown}
+      onClick={onClick}
+    >
+      <TableHead columns={laid} grid={grid} {...(props.onColumns ? { onColumns: props.onColumns } : {})} />
+      <div className="rows-space" role="rowgroup" style={{ height: `${rows.getTotalSize()}px` }}>
+        {rows.getVirtualItems().map((item) => {
+          const event = events[item.index]!;
+          const isOpen = open.has(event.id);
+          return (
+            <div
+              key={item.key}
+              ref={measured ? rows.measureElement : undefined}
+              data-index={item.index}
+              className="row-place"
+              style={{ transform: `translateY(${item.start}px)` }}
+            >
+              {between?.(item.index)}
+              <div
+                id={`row-${item.index}`}
+                role="row"
+                aria-rowindex={item.index + 1}
+                aria-expanded={isOpen}
+                aria-selected={item.index === selected}
+                data-row={item.index}
+                className={`row lv-row-${event.level || "none"}${event.id === current ? " this" : ""}`}
+                style={grid}
+              >
+                <EventCells event={event} columns={laid} marks={marks} wrap={wrap} zone={zone} />
+              </div>
+              {isOpen && (
+                <OpenEvent
+                  event={event}
+                  marks={marks}
+                  {...(props.onTerm ? { onTerm: props.onTerm } : {})}
+                  {...(props.onContext ? { onContext: props.onContext } : {})}
+                  {...(props.onColumns ? { onColumn: (field: string) => toggleColumn(props, field) } : {})}
+                />
+              )}
+            </div>
+          );
+        })}
+      </div>
+      {foot}
+    </div>
+  );
+}
+
+function toggleColumn({ columns, onColumns }: TableProps, field: string): void {
+  const without = columns.filter((column) => column.field !== field);
+  onColumns?.(without.length < columns.length ? without : [...columns, { field, pinned: false }]);
+}
+
+function hasSelection(): boolean {
+  return (window.getSelection()?.toString().length ?? 0) > 0;
+}
+
+/** What is in sight stays there when rows come before it. */
+function useKeptPlace(
+  events: readonly LogEvent[],
+  scroller: { current: HTMLDivElement | null },
+  rowPx: number,
+  sticky: boolean,
+): void {
+  const first = useRef<string | undefined>(undefined);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    const known = first.current;
+    first.current = events[0]?.id;
+    if (!element || known === undefined || known === first.current || sticky) return;
+    const added = events.findIndex((event) => event.id === known);
+    if (added > 0 && element.scrollTop > 0) element.scrollTop += added * rowPx;
+  }, [events, scroller, rowPx, sticky]);
+}
+
+/** The end stays in sight while it is followed; who scrolls away from it is told. */
+function useFollowing(
+  events: readonly LogEvent[],
+  scroller: { current: HTMLDivElement | null },
+  { sticky, onScrolledAway }: TableProps,
+): void {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each new list is followed to its end
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && sticky) element.scrollTop = element.scrollHeight;
+  }, [events, sticky, scroller]);
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element || !onScrolledAway) return;
+    let before = element.scrollTop;
+    const scrolled = () => {
+      const left = element.scrollHeight - element.clientHeight - element.scrollTop;
+      if (element.scrollTop < before - 2 && left > END_PX) onScrolledAway(true);
+      else if (left <= END_PX) onScrolledAway(false);
+      before = element.scrollTop;
+    };
+    element.addEventListener("scroll", scrolled, { passive: true });
+    return () => element.removeEventListener("scroll", scrolled);
+  }, [scroller, onScrolledAway]);
+}
+
+function useEnds(shown: readonly { index: number }[], total: number, { onEnd, onStart }: TableProps): void {
+  const last = shown[shown.length - 1]?.index ?? -1;
+  const first = shown[0]?.index ?? -1;
+  const nearEnd = total > 0 && last >= total - NEAR_END;
+  useEffect(() => {
+    if (nearEnd) onEnd?.();
+  }, [nearEnd, onEnd]);
+  useEffect(() => {
+    if (first === 0) onStart?.();
+  }, [first, onStart]);
+}

@@ -1,0 +1,211 @@
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import type { LogEvent } from "../api/types";
+import { usePreferences } from "../app/preferences";
+import { attributeField, term } from "../query/edit";
+import { Name } from "../text/Shown";
+import { cut, valueText } from "../text/values";
+import { dateTime, span, type Zone } from "../time/format";
+import { CopyButton } from "../ui/copy";
+import { Icon } from "../ui/Icon";
+import { Level } from "../ui/Level";
+import { JsonTree } from "./JsonTree";
+import { LongText } from "./LongText";
+import { curlOf, eventHref, eventUrl, namedHref, sessionHref } from "./links";
+
+interface Props {
+  event: LogEvent;
+  marks?: RegExp | null;
+  /** Adds a term to the query; absent where there is no query. */
+  onTerm?: (added: string, opposite: string) => void;
+  /** Opens the neighbours; absent where they are shown already. */
+  onContext?: (id: string) => void;
+  onColumn?: (field: string) => void;
+}
+
+const FIELDS = ["component", "session", "user", "device", "key", "level", "id", "pattern"] as const;
+const SKEW_MS = 60_000; // between a sender's clock and ours that is worth a word
+
+/** An event with all that it has, and all that can be done with it. */
+export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn }: Props) {
+  const { zone } = usePreferences();
+  return (
+    <div className="open-event">
+      <div className="open-actions">
+        <CopyButton text={() => valueText(event.value)}>copy value</CopyButton>
+        <CopyButton text={() => JSON.stringify(event, null, 2)}>copy JSON</CopyButton>
+        <CopyButton text={() => curlOf(event.id)}>copy as curl</CopyButton>
+        <CopyButton text={() => eventUrl(event.id)}>copy link</CopyButton>
+        {onContext && (
+          <button type="button" className="small" onClick={() => onContext(event.id)}>
+            context
+          </button>
+        )}
+        <Link className="button small" href={eventHref(event.id)}>
+          this event alone
+        </Link>
+      </div>
+      <div className="open-value">
+        {typeof event.value === "string" ? (
+          <LongText text={event.value} marks={marks} />
+        ) : (
+          <JsonTree value={event.value} path="value" />
+        )}
+      </div>
+      <Fields event={event} zone={zone} onTerm={onTerm} onColumn={onColumn} />
+    </div>
+  );
+}
+
+interface FieldsProps {
+  event: LogEvent;
+  zone: Zone;
+  onTerm: Props["onTerm"] | undefined;
+  onColumn: Props["onColumn"] | undefined;
+}
+
+function Fields({ event, zone, onTerm, onColumn }: FieldsProps) {
+  const skew = new Date(event.received).getTime() - new Date(event.time).getTime();
+  return (
+    <table className="fields">
+      <tbody>
+        <tr>
+          <th scope="row">time</th>
+          <td>
+            {dateTime(event.time, zone)} <span className="note">{event.time}</span>
+          </td>
+        </tr>
+        <tr>
+          <th scope="row">received</th>
+          <td>
+            {dateTime(event.received, zone)}{" "}
+            {Math.abs(skew) >= SKEW_MS && (
+              <span className="skew">
+                {skew > 0 ? `${span(skew)} later` : `the sender's clock is ${span(-skew)} ahead`}
+              </span>
+            )}
+          </td>
+        </tr>
+        {FIELDS.map((field) => {
+          const value = String((event as Record<string, unknown>)[field] ?? "");
+          if (!value) return null;
+          return (
+            <Field key={field} field={field} name={field} value={value} onTerm={onTerm} onColumn={onColumn}>
+              {shownField(field, value)}
+            </Field>
+          );
+        })}
+        {Object.entries(event.attributes ?? {}).map(([name, value]) => (
+          <Field
+            key={`attributes.${name}`}
+            field={attributeField(name)}
+            name={name}
+            value={valueText(value)}
+            onTerm={onTerm}
+            onColumn={onColumn}
+          >
+            {value !== null && typeof value === "object" ? (
+              <JsonTree value={value} path={`attributes.${name}`} />
+            ) : (
+              <Name text={cut(valueText(value), 2000)} />
+            )}
+          </Field>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function shownField(field: string, value: string): ReactNode {
+  if (field === "level") return <Level level={value} />;
+  if (field === "session")
+    return (
+      <Link href={sessionHref(value)}>
+        <Name text={value} />
+      </Link>
+    );
+  if (field === "user" || field === "device")
+    return (
+      <Link href={namedHref(field, value)}>
+        <Name text={value} />
+      </Link>
+    );
+  return <Name text={value} />;
+}
+
+interface FieldProps {
+  field: string;
+  name: string;
+  value: string;
+  children: ReactNode;
+  onTerm: Props["onTerm"] | undefined;
+  onColumn: Props["onColumn"] | undefined;
+}
+
+const TERM_CHARS_MAX = 200;
+
+function Field({ field, name, value, children, onTerm, onColumn }: FieldProps) {
+  const only = term(field, value, true);
+  const none = term(field, value, false);
+  const label = cut(`${name} ${value}`, 80);
+  return (
+    <tr>
+      <th scope="row">
+        <Name text={name} />
+      </th>
+      <td>
+        {children}
+        <span className="field-actions">
+          {onTerm && value.length <= TERM_CHARS_MAX && (
+            <>
+              <button
+                type="button"
+                className="bare"
+                aria-label={`Only with ${label}`}
+                title="only with this"
+                onClick={() => onTerm(only, none)}
+              >
+                <Icon name="plus" />
+              </button>
+              <button
+                type="button"
+                className="bare"
+                aria-label={`Without ${label}`}
+                title="without this"
+                onClick={() => onTerm(none, only)}
+              >
+                <Icon name="minus" />
+              </button>
+            </>
+          )}
+          {onColumn && (
+            <button
+              type="button"
+              className="bare note"
+              aria-label={`Column for ${name}`}
+              title="show or hide this column"
+              onClick={() => onColumn(field)}
+            >
+              column
+            </button>
+          )}
+          <CopyIcon text={value} label={label} />
+        </span>
+      </td>
+    </tr>
+  );
+}
+
+function CopyIcon({ text, label }: { text: string; label: string }) {
+  return (
+    <button
+      type="button"
+      className="bare"
+      aria-label={`Copy ${label}`}
+      title="copy"
+      onClick={() => navigator.clipboard?.writeText(text)}
+    >
+      <Icon name="copy" />
+    </button>
+  );
+}

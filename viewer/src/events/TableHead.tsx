@@ -1,0 +1,62 @@
+import type { Column } from "../search/state";
+import { Name } from "../text/Shown";
+import { Icon } from "../ui/Icon";
+import type { Placed } from "./columns";
+
+interface Props {
+  columns: readonly Placed[];
+  grid: { gridTemplateColumns: string };
+  onColumns?: (columns: readonly Column[]) => void;
+}
+
+const ALWAYS = ["time", "level"];
+
+/** Names of the columns, with what can be done to those that were chosen. */
+export function TableHead({ columns, grid, onColumns }: Props) {
+  const chosen = columns.filter(({ field }) => !ALWAYS.includes(field)).map(({ field, pinned }) => ({ field, pinned }));
+  const pin = (field: string) =>
+    onColumns?.(chosen.map((each) => (each.field === field ? { field, pinned: !each.pinned } : each)));
+  const remove = (field: string) => onColumns?.(chosen.filter((each) => each.field !== field));
+  return (
+    <div className="rows-head" role="rowgroup">
+      <div className="row head" role="row" style={grid}>
+        {columns.map(({ field, pinned, left }) => (
+          <div
+            key={field}
+            role="columnheader"
+            className={`cell${pinned ? " pinned" : ""}`}
+            style={pinned ? { left: `${left}ch` } : undefined}
+          >
+            <Name text={field.replace(/^attributes\./, "")} />
+            {onColumns && !ALWAYS.includes(field) && (
+              <span className="head-actions">
+                <button
+                  type="button"
+                  className="bare"
+                  aria-pressed={pinned}
+                  aria-label={`Keep ${field} in sight`}
+                  title="keep in sight"
+                  onClick={() => pin(field)}
+                >
+                  <Icon name="pin" />
+                </button>
+                <button
+                  type="button"
+                  className="bare"
+                  aria-label={`Without the column ${field}`}
+                  title="hide"
+                  onClick={() => remove(field)}
+                >
+                  <Icon name="close" />
+                </button>
+              </span>
+            )}
+          </div>
+        ))}
+        <div role="columnheader" className="cell">
+          value
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,41 @@
+/** How wide the columns of a table of events are; the value has what is left. */
+import type { Column } from "../search/state";
+
+const WIDTHS: Record<string, number> = {
+  time: 19,
+  level: 6,
+  component: 14,
+  key: 18,
+  session: 22,
+  user: 14,
+  device: 16,
+  id: 30,
+  received: 24,
+};
+const OTHER_WIDTH = 16;
+const VALUE_WIDTH = 40; // at least; and all that is left
+
+export interface Placed extends Column {
+  /** In characters. */
+  width: number;
+  /** Of a pinned column: the characters before it. */
+  left: number;
+}
+
+/** Time and level are always there, in sight; pinned columns follow them. */
+export function placed(columns: readonly Column[]): Placed[] {
+  const always: Column[] = ["time", "level"].map((field) => ({ field, pinned: true }));
+  const chosen = columns.filter(({ field }) => field !== "time" && field !== "level" && field !== "value");
+  const sorted = [...always, ...chosen.filter(({ pinned }) => pinned), ...chosen.filter(({ pinned }) => !pinned)];
+  let left = 0;
+  return sorted.map((column) => {
+    const width = WIDTHS[column.field] ?? OTHER_WIDTH;
+    const found = { ...column, width, left };
+    left += width + 1;
+    return found;
+  });
+}
+
+export function template(columns: readonly Placed[]): string {
+  return `${columns.map(({ width }) => `${width}ch`).join(" ")} minmax(${VALUE_WIDTH}ch, 1fr)`;
+}

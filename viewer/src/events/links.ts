@@ -1,0 +1,31 @@
+/** Addresses of single things, inside the viewer and whole. */
+
+export function eventHref(id: string): string {
+  return `/event?id=${encodeURIComponent(id)}`;
+}
+
+export function sessionHref(session: string): string {
+  return `/session?session=${encodeURIComponent(session)}`;
+}
+
+export function namedHref(of: "user" | "device", name: string): string {
+  return `/${of}?${of}=${encodeURIComponent(name)}`;
+}
+
+/** To be pasted elsewhere. */
+export function eventUrl(id: string): string {
+  return `${location.origin}/app${eventHref(id)}`;
+}
+
+export function sessionUrl(session: string): string {
+  return `${location.origin}/app${sessionHref(session)}`;
+}
+
+export function curlOf(id: string): string {
+  const url = `${location.origin}/api/v1/events/${encodeURIComponent(id)}`;
+  return `curl -H "Authorization: Bearer $LOGKEEP_TOKEN" ${shellQuoted(url)}`;
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

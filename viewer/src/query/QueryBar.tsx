@@ -1,0 +1,90 @@
+import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { useShortcuts } from "../app/keys";
+import { Icon } from "../ui/Icon";
+
+const QueryEditor = lazy(() => import("./QueryEditor"));
+
+interface Props {
+  query: string;
+  onSubmit: (query: string) => void;
+  error?: { message: string; column: number | null } | null;
+  hint?: string;
+  button?: string;
+  children?: ReactNode;
+}
+
+/** Where a query is typed. Enter asks; a plain field stands in until the editor is there. */
+export function QueryBar({ query, onSubmit, error = null, button = "Search", children, hint = HINT }: Props) {
+  const [text, setText] = useState(query);
+  useEffect(() => setText(query), [query]);
+  useShortcuts("Query", [{ keys: "/", does: "type a query", run: focusEditor }]);
+  const submit = () => onSubmit(text.trim());
+  return (
+    <form
+      className="query-bar"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <div className={error ? "query-box invalid" : "query-box"}>
+        <Icon name="search" />
+        <Suspense fallback={<Plain text={text} onChange={setText} hint={hint} />}>
+          <QueryEditor
+            value={text}
+            onChange={setText}
+            onSubmit={submit}
+            errorColumn={error?.column ?? null}
+            label="Query"
+            hint={hint}
+            autoFocus={false}
+          />
+        </Suspense>
+        {text && (
+          <button
+            type="button"
+            className="quiet icon-button"
+            aria-label="Clear the query"
+            onClick={() => {
+              setText("");
+              onSubmit("");
+            }}
+          >
+            <Icon name="close" />
+          </button>
+        )}
+      </div>
+      {children}
+      <button type="submit" className="primary">
+        {button}
+      </button>
+      {error && (
+        <p className="query-problem" role="alert">
+          {error.column !== null && <span className="note">column {error.column}: </span>}
+          {error.message}
+        </p>
+      )}
+    </form>
+  );
+}
+
+const HINT = 'timeout "card declined" level>=warn component:checkout';
+
+function Plain({ text, onChange, hint }: { text: string; onChange: (text: string) => void; hint: string }) {
+  return (
+    <input
+      className="editor-plain"
+      aria-label="Query"
+      placeholder={hint}
+      value={text}
+      spellCheck={false}
+      autoComplete="off"
+      onChange={(event) => onChange(event.target.value)}
+    />
+  );
+}
+
+function focusEditor(): void {
+  document.querySelector<HTMLElement>(".query-box .cm-content, .query-box input")?.focus();
+}

@@ -1,0 +1,243 @@
+/** The query bar's editor: colours, completion from the API, and a line under what could not be read. */
+import {
+  acceptCompletion,
+  autocompletion,
+  type Completion,
+  type CompletionContext,
+  type CompletionResult,
+  closeCompletion,
+  completionStatus,
+  moveCompletionSelection,
+  selectedCompletion,
+  startCompletion,
+} from "@codemirror/autocomplete";
+import { history, historyKeymap } from "@codemirror/commands";
+import { Compartment, EditorState, type Extension, Prec, type Range, StateEffect, StateField } from "@codemirror/state";
+import {
+  Decoration,
+  type DecorationSet,
+  EditorView,
+  keymap,
+  placeholder,
+  ViewPlugin,
+  type ViewUpdate,
+} from "@codemirror/view";
+import { useEffect, useRef } from "react";
+import { ask } from "../api/client";
+import type { CompleteAnswer } from "../api/types";
+import { nonce } from "../nonce";
+import { count } from "../text/numbers";
+import { tokens } from "./tokens";
+
+export interface EditorProps {
+  value: string;
+  onChange: (text: string) => void;
+  onSubmit: () => void;
+  /** 1-based; null: all is well. */
+  errorColumn: number | null;
+  label: string;
+  hint: string;
+  autoFocus: boolean;
+}
+
+const marks = Object.fromEntries(
+  ["field", "operator", "keyword", "string", "regex", "word", "paren", "pipe", "stage"].map((kind) => [
+    kind,
+    Decoration.mark({ class: `tok-${kind}` }),
+  ]),
+);
+
+function coloured(text: string): DecorationSet {
+  const found: Range<Decoration>[] = tokens(text).map((token) => marks[token.kind]!.range(token.from, token.to));
+  return Decoration.set(found);
+}
+
+const colours = ViewPlugin.fromClass(
+  class {
+    decorations: DecorationSet;
+    constructor(view: EditorView) {
+      this.decorations = coloured(view.state.doc.toString());
+    }
+    update(update: ViewUpdate) {
+      if (update.docChanged) this.decorations = coloured(update.state.doc.toString());
+    }
+  },
+  { decorations: (plugin) => plugin.decorations },
+);
+
+const setError = StateEffect.define<number | null>();
+
+const errorLine = StateField.define<DecorationSet>({
+  create: () => Decoration.none,
+  update(before, transaction) {
+    let now = transaction.docChanged ? Decoration.none : before;
+    for (const effect of transaction.effects)
+      if (effect.is(setError)) now = underlined(transaction.state.doc.toString(), effect.value);
+    return now;
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
+
+/** From the column to the end of the part that stands there; at the end of the text, its last character. */
+function underlined(text: string, column: number | null): DecorationSet {
+  if (column === null || !text) return Decoration.none;
+  const at = Math.min(utf16(text, column - 1), text.length - 1);
+  const part = tokens(text).find((token) => token.from <= at && at < token.to);
+  return Decoration.set([Decoration.mark({ class: "query-error" }).range(at, part?.to ?? at + 1)]);
+}
+
+/** The API counts characters, editors count halves of them: the place of the `characters`-th one. */
+function utf16(text: string, characters: number): number {
+  return Array.from(text).slice(0, characters).join("").length;
+}
+
+async function complete(context: CompletionContext): Promise<CompletionResult | null> {
+  const text = context.state.doc.toString();
+  const abort = new AbortController();
+  context.addEventListener("abort", () => abort.abort());
+  try {
+    const position = Array.from(text.slice(0, context.pos)).length;
+    const found = await ask<CompleteAnswer>("/api/v1/complete", { query: text, position }, abort.signal);
+    if (!found.items.length) return null;
+    return {
+      from: utf16(text, found.start),
+      to: utf16(text, found.end),
+      options: found.items.map(option),
+      filter: false,
+    };
+  } catch {
+    return null; // who types must not be disturbed; a search says what is wrong
+  }
+}
+
+function option(item: CompleteAnswer["items"][number]): Completion {
+  const named = item.kind === "field" || item.kind === "attribute";
+  return {
+    label: item.text,
+    detail: item.count == null ? item.kind : count(item.count),
+    apply: (view, _, from, to) => {
+      const next = view.state.sliceDoc(to, to + 1);
+      const insert = named && !/[:=<>!]/.test(next || " ") ? `${item.text}:` : item.text;
+      view.dispatch({ changes: { from, to, insert }, selection: { anchor: from + insert.length } });
+      if (named) startCompletion(view);
+    },
+  };
+}
+
+function takeCompletion(view: EditorView): boolean {
+  if (completionStatus(view.state) !== "active") return false;
+  if (!selectedCompletion(view.state)) moveCompletionSelection(true)(view);
+  return acceptCompletion(view);
+}
+
+const oneLine = EditorState.transactionFilter.of((transaction) =>
+  transaction.newDoc.lines > 1
+    ? [transaction, { changes: newlines(transaction.newDoc.toString()), sequential: true }]
+    : transaction,
+);
+
+function newlines(text: string): { from: number; to: number; insert: string }[] {
+  return [...text.matchAll(/\s*\n\s*/g)].map((match) => ({
+    from: match.index,
+    to: match.index + match[0].length,
+    insert: " ",
+  }));
+}
+
+function extensions(submit: () => void, changed: (text: string) => void, attributes: Extension, hint: string) {
+  return [
+    EditorView.cspNonce.of(nonce),
+    Prec.highest(
+      keymap.of([
+        { key: "Tab", run: takeCompletion },
+        {
+          key: "Enter",
+          run: (view) => {
+            if (selectedCompletion(view.state)) return acceptCompletion(view);
+            closeCompletion(view);
+            submit();
+            return true;
+          },
+        },
+      ]),
+    ),
+    Prec.low(
+      keymap.of([
+        {
+          key: "Escape",
+          run: (view) => {
+            view.contentDOM.blur();
+            return true;
+          },
+        },
+      ]),
+    ),
+    keymap.of([...historyKeymap]),
+    history(),
+    oneLine,
+    colours,
+    errorLine,
+    autocompletion({ override: [complete], icons: false, selectOnOpen: false, maxRenderedOptions: 30 }),
+    EditorView.updateListener.of((update) => {
+      if (update.docChanged) changed(update.state.doc.toString());
+    }),
+    attributes,
+    placeholder(hint),
+  ];
+}
+
+export default function QueryEditor(props: EditorProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const view = useRef<EditorView | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const attributes = useRef(new Compartment());
+
+  useEffect(() => {
+    const first = latest.current;
+    const made = new EditorView({
+      parent: place.current!,
+      state: EditorState.create({
+        doc: first.value,
+        selection: { anchor: first.value.length },
+        extensions: extensions(
+          () => latest.current.onSubmit(),
+          (text) => latest.current.onChange(text),
+          attributes.current.of(contentAttributes(first.label, false)),
+          first.hint,
+        ),
+      }),
+    });
+    view.current = made;
+    if (first.autoFocus) made.focus();
+    return () => made.destroy();
+  }, []);
+
+  useEffect(() => {
+    const editor = view.current;
+    if (editor && editor.state.doc.toString() !== props.value)
+      editor.dispatch({
+        changes: { from: 0, to: editor.state.doc.length, insert: props.value },
+        selection: { anchor: props.value.length },
+      });
+  }, [props.value]);
+
+  useEffect(() => {
+    const invalid = contentAttributes(props.label, props.errorColumn !== null);
+    view.current?.dispatch({
+      effects: [setError.of(props.errorColumn), attributes.current.reconfigure(invalid)],
+    });
+  }, [props.errorColumn, props.label]);
+
+  return <div ref={place} className="editor" />;
+}
+
+function contentAttributes(label: string, invalid: boolean): Extension {
+  return EditorView.contentAttributes.of({
+    "aria-label": label,
+    "aria-invalid": String(invalid),
+    spellcheck: "false",
+    autocapitalize: "off",
+    enterkeyhint: "search",
+  });
+}

@@ -1,0 +1,58 @@
+import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
+import { ask } from "../api/client";
+import type { HistogramAnswer } from "../api/types";
+import { levelColour, STACK } from "../charts/colours";
+import { count } from "../text/numbers";
+import { absolute, type Range } from "../time/range";
+import type { Wanted } from "./useEvents";
+
+const Bars = lazy(() => import("../charts/Bars"));
+const BUCKETS = 90;
+export const HISTOGRAM_PX = 92;
+
+interface Props {
+  wanted: Wanted;
+  onRange: (range: Range) => void;
+}
+
+export function useHistogram({ query, from, to, run }: Wanted, enabled: boolean) {
+  return useQuery({
+    queryKey: ["histogram", query, from, to, run],
+    enabled,
+    queryFn: ({ signal }) =>
+      ask<HistogramAnswer>(
+        "/api/v1/histogram",
+        { query, from, to: to || "now", buckets: BUCKETS, by: "level" },
+        signal,
+      ),
+    placeholderData: (before) => before,
+  });
+}
+
+/** How many match, over the range, by level. A drag zooms in. */
+export function Histogram({ wanted, onRange }: Props) {
+  const { data, isError } = useHistogram(wanted, true);
+  if (isError) return null; // the rows say what is wrong
+  if (!data) return <div className="chart chart-place bone" style={{ height: `${HISTOGRAM_PX}px` }} />;
+  const total = data.buckets.reduce((sum, bucket) => sum + bucket.total, 0);
+  const room = <div className="chart chart-place" style={{ height: `${HISTOGRAM_PX}px` }} />;
+  return (
+    <Suspense fallback={room}>
+      <Bars
+        buckets={data.buckets}
+        end={Date.parse(data.to)}
+        order={STACK}
+        paint={levelColour}
+        nameOf={nameOf}
+        height={HISTOGRAM_PX}
+        label={`${count(total)} events over the range by level`}
+        onRange={(begin, end) => onRange(absolute(begin, end))}
+      />
+    </Suspense>
+  );
+}
+
+function nameOf(level: string): string {
+  return level || "no level";
+}

@@ -1,0 +1,50 @@
+import { told } from "../api/told";
+import { isBeyondRetention } from "../time/range";
+import { Empty } from "../ui/Notice";
+import type { Change, SearchState } from "./state";
+
+/** Why there may be nothing, and what to try. */
+export function Nothing({ state, change }: { state: SearchState; change: Change }) {
+  const days = told.retention_days;
+  if (isBeyondRetention(state, Date.now(), days))
+    return (
+      <Empty title="This range is outside retention">
+        <p>Events are kept for {days} days; what happened before that is gone.</p>
+        <p>
+          <button type="button" onClick={() => change({ from: "", to: "" })}>
+            Show everything kept
+          </button>
+        </p>
+      </Empty>
+    );
+  if (!state.query && state.from === "" && state.to === "") return <FirstEvent />;
+  return (
+    <Empty title="Nothing matches in this range">
+      <p>Words are whole (time* finds timeout, time does not), and side by side they must all be there.</p>
+      <p className="choices">
+        {(state.from !== "" || state.to !== "") && (
+          <button type="button" onClick={() => change({ from: "", to: "" })}>
+            Look in all {days} days kept
+          </button>
+        )}
+        {state.query && (
+          <button type="button" onClick={() => change({ query: "" })}>
+            Without the query
+          </button>
+        )}
+      </p>
+    </Empty>
+  );
+}
+
+function FirstEvent() {
+  return (
+    <Empty title="No event yet">
+      <p>
+        Send a first one, with the <code>app_key</code> of <code>first-run.json</code> in the data folder:
+      </p>
+      <pre>{`curl http://${told.intake}/v1/events -H "Authorization: Bearer $APP_KEY" \\
+  -d '{"session":"first","key":"greeting","value":"hello","level":"info"}'`}</pre>
+    </Empty>
+  );
+}

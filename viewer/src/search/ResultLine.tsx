@@ -1,0 +1,131 @@
+import { useEffect, useState } from "react";
+import { address } from "../api/client";
+import { split } from "../query/edit";
+import { count } from "../text/numbers";
+import { CostLine } from "../ui/CostLine";
+import { copyText } from "../ui/copy";
+import { Icon } from "../ui/Icon";
+import { Menu, MenuItem, MenuLink } from "../ui/Menu";
+import { useHistogram } from "./Histogram";
+import type { Change, SearchState } from "./state";
+import type { useEvents, Wanted } from "./useEvents";
+
+interface Props {
+  state: SearchState;
+  change: Change;
+  found: ReturnType<typeof useEvents>;
+  wanted: Wanted;
+  facets: boolean;
+  onFacets: () => void;
+}
+
+/** How much was found, at what cost, and what can be done with all of it. */
+export function ResultLine({ state, change, found, wanted, facets, onFacets }: Props) {
+  const { data } = useHistogram(wanted, true);
+  const total = data?.buckets.reduce((sum, bucket) => sum + bucket.total, 0);
+  const first = found.data?.pages[0];
+  return (
+    <div className="result-line">
+      <button type="button" className="small" aria-pressed={facets} onClick={onFacets}>
+        Fields
+      </button>
+      <span aria-live="polite" className="found">
+        {found.isFetching && !found.isFetchingNextPage ? (
+          <Waiting onCancel={found.cancel} />
+        ) : total !== undefined ? (
+          <>
+            <b>{count(total)}</b> events
+          </>
+        ) : null}
+      </span>
+      {first && <CostLine cost={first} />}
+      <span className="push" />
+      {found.hasPreviousPage && found.events.length > 0 && (
+        <button
+          type="button"
+          className="small"
+          disabled={found.isFetchingPreviousPage}
+          onClick={() => found.fetchPreviousPage()}
+        >
+          newer ones
+        </button>
+      )}
+      <button
+        type="button"
+        className="small"
+        onClick={() => change({ order: state.order === "desc" ? "asc" : "desc" })}
+        title="order"
+      >
+        {state.order === "desc" ? "newest first" : "oldest first"}
+      </button>
+      <button
+        type="button"
+        className="small"
+        aria-pressed={state.wrap}
+        onClick={() => change({ wrap: !state.wrap }, { replace: true })}
+      >
+        wrap
+      </button>
+      <Columns state={state} change={change} />
+      <Menu label="Export and share" className="small" trigger="export">
+        <MenuLink href={exportHref(state, "ndjson")} download>
+          All that matches as NDJSON
+        </MenuLink>
+        <MenuLink href={exportHref(state, "csv")} download>
+          All that matches as CSV
+        </MenuLink>
+        <MenuItem onSelect={() => copyText(window.location.href)}>Copy a link to this search</MenuItem>
+      </Menu>
+    </div>
+  );
+}
+
+const SLOW_MS = 400; // before that, a word about waiting would only flicker
+
+function Waiting({ onCancel }: { onCancel: () => void }) {
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), SLOW_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  if (!isSlow) return <span className="note">…</span>;
+  return (
+    <>
+      <span className="note">searching…</span>{" "}
+      <button type="button" className="small" onClick={onCancel}>
+        Cancel
+      </button>
+    </>
+  );
+}
+
+const OFFERED = ["component", "key", "session", "user", "device", "id", "received"];
+
+function Columns({ state, change }: { state: SearchState; change: Change }) {
+  const has = (field: string) => state.columns.some((column) => column.field === field);
+  const toggle = (field: string) =>
+    change(
+      {
+        columns: has(field)
+          ? state.columns.filter((column) => column.field !== field)
+          : [...state.columns, { field, pinned: false }],
+      },
+      { replace: true },
+    );
+  const own = state.columns.map(({ field }) => field).filter((field) => !OFFERED.includes(field));
+  return (
+    <Menu label="Columns" className="small" trigger="columns">
+      {[...OFFERED, ...own].map((field) => (
+        <MenuItem key={field} stay onSelect={() => toggle(field)}>
+          <span className="menu-tick">{has(field) && <Icon name="pin" />}</span>
+          {field.replace(/^attributes\./, "")}
+        </MenuItem>
+      ))}
+      <p className="menu-label">Attributes: open an event, then “column”.</p>
+    </Menu>
+  );
+}
+
+function exportHref({ query, from, to, order }: SearchState, format: string): string {
+  return address("/api/v1/export", { query: split(query).filter, from, to, order, format });
+}

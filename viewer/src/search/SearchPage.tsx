@@ -1,0 +1,158 @@
+import { useCallback, useMemo, useRef, useState } from "react";
+import { asApiError } from "../api/client";
+import { told } from "../api/told";
+import type { LogEvent } from "../api/types";
+import { useShortcuts } from "../app/keys";
+import { usePreferences } from "../app/preferences";
+import { ContextPanel } from "../context/ContextPanel";
+import { EventTable } from "../events/EventTable";
+import { makesTable, term, toggled } from "../query/edit";
+import { QueryBar } from "../query/QueryBar";
+import { marksOf } from "../query/tokens";
+import { shifted, widened } from "../time/range";
+import { TimePicker } from "../time/TimePicker";
+import { PartialNote } from "../ui/CostLine";
+import { Failure } from "../ui/Notice";
+import { Skeleton } from "../ui/Skeleton";
+import { Facets } from "./Facets";
+import { Histogram } from "./Histogram";
+import { Nothing } from "./Nothing";
+import { ResultLine } from "./ResultLine";
+import { SavedSearches } from "./SavedSearches";
+import { type Change, type SearchState, useSearchState } from "./state";
+import { TableResult } from "./TableResult";
+import { useEvents, type Wanted } from "./useEvents";
+
+/** The search: a query, its time, what it finds. */
+export function SearchPage() {
+  const [state, change] = useSearchState("/");
+  const [run, setRun] = useState(0);
+  const [facets, setFacets] = useState(() => window.innerWidth >= 900);
+  const { query, from, to, order } = state;
+  const wanted = useMemo<Wanted>(() => ({ query, from, to, order, run }), [query, from, to, order, run]);
+  const isTable = makesTable(query);
+  const found = useEvents(wanted, !isTable);
+  const error = found.error ? asApiError(found.error) : null;
+  const refused = error !== null && error.column !== null;
+  const onTerm = useCallback<(added: string, opposite: string) => void>(
+    (added, opposite) => change({ query: toggled(query, added, opposite) }),
+    [change, query],
+  );
+  const submit = (text: string) => {
+    setRun((before) => before + 1);
+    if (text !== query) change({ query: text });
+  };
+  useRangeKeys(state, change);
+
+  return (
+    <div className={`search-page${facets ? "" : " no-facets"}${state.context ? " with-context" : ""}`}>
+      <div className="search-top">
+        <QueryBar query={query} onSubmit={submit} error={refused ? error : null}>
+          <TimePicker range={state} onChange={change} />
+          <SavedSearches state={state} change={change} />
+        </QueryBar>
+        <Histogram wanted={wanted} onRange={change} />
+        <ResultLine
+          state={state}
+          change={change}
+          found={found}
+          wanted={wanted}
+          facets={facets}
+          onFacets={() => setFacets(!facets)}
+        />
+      </div>
+      {facets && (
+        <aside className="facets" aria-label="Fields">
+          <Facets wanted={wanted} events={found.events} onTerm={onTerm} />
+        </aside>
+      )}
+      <section className="results" aria-label="Results">
+        {isTable ? (
+          <TableResult wanted={wanted} />
+        ) : (
+          <Rows state={state} change={change} found={found} onTerm={onTerm} refused={refused} />
+        )}
+      </section>
+      {state.context && <ContextPanel id={state.context} onClose={() => change({ context: "" })} />}
+    </div>
+  );
+}
+
+interface RowsProps {
+  state: SearchState;
+  change: Change;
+  found: ReturnType<typeof useEvents>;
+  onTerm: (added: string, opposite: string) => void;
+  refused: boolean;
+}
+
+function Rows({ state, change, found, onTerm, refused }: RowsProps) {
+  const { zone } = usePreferences();
+  const selected = useRef<LogEvent | null>(null);
+  const marks = useMemo(() => marksOf(state.query), [state.query]);
+  const { fetchNextPage, hasNextPage, isFetchingNextPage, isFull } = found;
+  const onEnd = useCallback(() => {
+    if (!isFetchingNextPage) void fetchNextPage();
+  }, [fetchNextPage, isFetchingNextPage]);
+  useShortcuts("Row", [
+    { keys: "x", does: "leave out rows of this component", run: () => exclude(selected.current, onTerm) },
+  ]);
+  if (refused) return null; // the query bar says what is wrong
+  if (found.error && !found.events.length) return <Failure error={found.error} onRetry={found.refetch} />;
+  if (!found.data) return found.isFetching ? <Skeleton lines={24} /> : <Cancelled onRetry={found.refetch} />;
+  if (!found.events.length && !found.hasNextPage) return <Nothing state={state} change={change} />;
+  return (
+    <>
+      <PartialNote cost={found.data.pages[0]} zone={zone} />
+      <EventTable
+        events={found.events}
+        columns={state.columns}
+        marks={marks}
+        wrap={state.wrap}
+        label="Events that match"
+        selectedRef={selected}
+        onEnd={hasNextPage && !isFull ? onEnd : undefined}
+        onTerm={onTerm}
+        onContext={(id) => change({ context: id })}
+        onColumns={(columns) => change({ columns }, { replace: true })}
+        current={state.context}
+        foot={<Foot found={found} />}
+      />
+    </>
+  );
+}
+
+function Foot({ found }: { found: RowsProps["found"] }) {
+  if (found.isFetchingNextPage) return <p className="foot note">more are coming…</p>;
+  if (found.isFull)
+    return (
+      <p className="foot">These are as many as one page holds. A shorter range shows the rest; an export has all.</p>
+    );
+  if (found.isFetchNextPageError) return <Failure error={found.error} onRetry={() => found.fetchNextPage()} />;
+  return found.hasNextPage ? null : <p className="foot note">That is all that matches.</p>;
+}
+
+function Cancelled({ onRetry }: { onRetry: () => void }) {
+  return (
+    <p className="empty">
+      Cancelled.{" "}
+      <button type="button" onClick={() => onRetry()}>
+        Search again
+      </button>
+    </p>
+  );
+}
+
+function exclude(event: LogEvent | null, onTerm: RowsProps["onTerm"]): void {
+  if (event?.component) onTerm(term("component", event.component, false), term("component", event.component, true));
+}
+
+function useRangeKeys(state: SearchState, change: Change): void {
+  const days = told.retention_days;
+  useShortcuts("Time", [
+    { keys: "[", does: "the time before", run: () => change(shifted(state, -1, Date.now(), days)) },
+    { keys: "]", does: "the time after", run: () => change(shifted(state, 1, Date.now(), days)) },
+    { keys: "-", does: "twice the time", run: () => change(widened(state, Date.now(), days)) },
+    { keys: "w", does: "wrap lines, or not", run: () => change({ wrap: !state.wrap }, { replace: true }) },
+  ]);
+}

@@ -1,0 +1,69 @@
+import { useQuery } from "@tanstack/react-query";
+import { ask } from "../api/client";
+import type { StatsAnswer } from "../api/types";
+import { usePreferences } from "../app/preferences";
+import { Shown } from "../text/Shown";
+import { cut, valueText } from "../text/values";
+import { dateTime, type Zone } from "../time/format";
+import { CostLine, PartialNote } from "../ui/CostLine";
+import { Empty, Failure } from "../ui/Notice";
+import { Skeleton } from "../ui/Skeleton";
+import type { Wanted } from "./useEvents";
+
+export function useStats(query: string, from: string, to: string, run: number, enabled = true) {
+  return useQuery({
+    queryKey: ["stats", query, from, to, run],
+    enabled,
+    queryFn: ({ signal }) => ask<StatsAnswer>("/api/v1/stats", { query, from, to }, signal),
+  });
+}
+
+/** What the stages of a query make. */
+export function TableResult({ wanted }: { wanted: Wanted }) {
+  const { zone } = usePreferences();
+  const { data, error, refetch } = useStats(wanted.query, wanted.from, wanted.to, wanted.run);
+  if (error) return <Failure error={error} onRetry={refetch} />;
+  if (!data) return <Skeleton lines={16} />;
+  if (!data.rows.length) return <Empty title="The table has no rows: nothing matches in this range" />;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+    <div className="table-result" tabIndex={0} role="region" aria-label="Table">
+      <PartialNote cost={data} zone={zone} />
+      <table className="data">
+        <thead>
+          <tr>
+            {data.columns.map(({ name, kind }) => (
+              <th key={name} scope="col" className={kind === "number" ? "number" : ""}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {data.rows.map((row, index) => (
+            <tr key={index}>
+              {row.map((value, at) => (
+                <td key={at} className={data.columns[at]?.kind === "number" ? "number" : ""}>
+                  <Shown text={said(value, data.columns[at]?.kind ?? "text", zone)} />
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p className="foot note">
+        {data.rows.length} rows{data.truncated ? ", and there are more: add | limit 10000" : ""} ·{" "}
+        <CostLine cost={data} />
+      </p>
+    </div>
+  );
+}
+
+const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
+
+function said(value: unknown, kind: string, zone: Zone): string {
+  if (value === null || value === undefined) return "–";
+  if (kind === "time" && typeof value === "string") return dateTime(value, zone);
+  if (typeof value === "number") return NUMBER.format(value);
+  return cut(valueText(value), 2000);
+}

@@ -1,0 +1,52 @@
+/** Saved searches of the app: what the server keeps of a search page, and back. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { ask, send } from "../api/client";
+import type { SavedSearch } from "../api/types";
+import { readColumns, type SearchState, writeColumns } from "./state";
+
+const KEY = ["searches"];
+
+export function useSaved(enabled: boolean) {
+  return useQuery({
+    queryKey: KEY,
+    enabled,
+    queryFn: async ({ signal }) => (await ask<{ searches: SavedSearch[] }>("/api/v1/searches", {}, signal)).searches,
+  });
+}
+
+/** A change of the list; afterwards it is read again. */
+export function useChange<Input>(change: (input: Input) => Promise<unknown>) {
+  const client = useQueryClient();
+  return useMutation({ mutationFn: change, onSettled: () => client.invalidateQueries({ queryKey: KEY }) });
+}
+
+/** What of a page is kept: not which event is open. */
+export function kept({ query, from, to, order, columns }: SearchState) {
+  return { query, from, to, order, columns: columns.map((column) => writeColumns([column])) };
+}
+
+export function opened({ search }: SavedSearch): Partial<SearchState> {
+  const { query = "", from = "", to = "", order, columns = [] } = search;
+  return {
+    query,
+    from,
+    to,
+    order: order === "asc" ? "asc" : "desc",
+    columns: readColumns(columns.join(",")),
+    context: "",
+  };
+}
+
+export const save = ({ name, state }: { name: string; state: SearchState }) =>
+  send("POST", "/api/v1/searches", { name, search: kept(state) });
+
+export const replace = ({ saved, state }: { saved: SavedSearch; state: SearchState }) =>
+  send("PATCH", `/api/v1/searches/${saved.id}`, { version: saved.version, search: kept(state) });
+
+export const remove = (saved: SavedSearch) => send("DELETE", `/api/v1/searches/${saved.id}`);
+
+/** The query of a saved search joined to the one at hand: both must be met. */
+export function joinedQuery(query: string, more: string): string {
+  if (!query.trim()) return more;
+  return more.trim() ? `(${query}) (${more})` : query;
+}

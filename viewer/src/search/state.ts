@@ -1,0 +1,85 @@
+/** All of a search as it stands in the address: a link to the page is a link to what is on it. */
+import { useCallback, useMemo } from "react";
+import { useLocation, useSearch } from "wouter";
+import type { Range } from "../time/range";
+
+export interface Column {
+  field: string;
+  pinned: boolean;
+}
+
+export interface SearchState extends Range {
+  query: string;
+  order: "desc" | "asc";
+  columns: readonly Column[];
+  wrap: boolean;
+  /** The id of the event whose neighbours stand in the side panel, "" for none. */
+  context: string;
+}
+
+export const FIRST_RANGE = "-24h";
+export const FIRST_COLUMNS: readonly Column[] = ["component", "key"].map((field) => ({ field, pinned: false }));
+const EVERYTHING = "all";
+
+export function readState(text: string): SearchState {
+  const given = new URLSearchParams(text);
+  const from = given.get("from") ?? (given.has("to") ? "" : FIRST_RANGE);
+  return {
+    query: given.get("q") ?? "",
+    from: from === EVERYTHING ? "" : from,
+    to: given.get("to") ?? "",
+    order: given.get("order") === "asc" ? "asc" : "desc",
+    columns: given.has("cols") ? readColumns(given.get("cols")!) : FIRST_COLUMNS,
+    wrap: given.get("wrap") === "1",
+    context: given.get("context") ?? "",
+  };
+}
+
+export function writeState(state: SearchState): string {
+  const given = new URLSearchParams();
+  if (state.query) given.set("q", state.query);
+  if (state.from !== FIRST_RANGE) given.set("from", state.from || EVERYTHING);
+  else if (state.to) given.set("from", state.from);
+  if (state.to) given.set("to", state.to);
+  if (state.order === "asc") given.set("order", "asc");
+  const columns = writeColumns(state.columns);
+  if (columns !== writeColumns(FIRST_COLUMNS)) given.set("cols", columns);
+  if (state.wrap) given.set("wrap", "1");
+  if (state.context) given.set("context", state.context);
+  return given.toString();
+}
+
+/** Names with commas among them; `*` in front of one that stays in sight. */
+export function readColumns(text: string): Column[] {
+  const found: Column[] = [];
+  for (const [, star, field] of text.matchAll(/(\*?)((?:"(?:\\.|[^"\\])*"|[^,"])+)/g))
+    if (field && found.length < 20) found.push({ field, pinned: star === "*" });
+  return found;
+}
+
+export function writeColumns(columns: readonly Column[]): string {
+  return columns.map(({ field, pinned }) => (pinned ? "*" : "") + field).join(",");
+}
+
+export type Change = (changed: Partial<SearchState>, options?: { replace?: boolean }) => void;
+
+/** The state, and how to change it. Each change is a step that the browser's "back" takes back. */
+export function useSearchState(path: string): [SearchState, Change] {
+  const text = useSearch();
+  const [, go] = useLocation();
+  const state = useMemo(() => readState(text), [text]);
+  const change = useCallback<Change>(
+    (changed, options) => {
+      const written = writeState({ ...readState(location.search), ...changed });
+      go(written ? `${path}?${written}` : path, { replace: options?.replace ?? false });
+    },
+    [go, path],
+  );
+  return [state, change];
+}
+
+/** The address of a search page, for links. */
+export function searchHref(changed: Partial<SearchState>, base = ""): string {
+  const written = writeState({ ...readState(base), ...changed });
+  return written ? `/?${written}` : "/";
+}

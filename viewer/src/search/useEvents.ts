@@ -1,0 +1,76 @@
+/** The events of a search, page after page by cursor: older ones at the end, newer ones at the front. */
+import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
+import { ask } from "../api/client";
+import type { LogEvent, SearchAnswer } from "../api/types";
+
+const FIRST_EVENTS = 200; // soon on the screen
+const PAGE_EVENTS = 1000;
+export const EVENTS_MAX = 100_000; // in one page of a browser; beyond that a query is narrowed down
+
+export interface Wanted {
+  query: string;
+  from: string;
+  to: string;
+  order: "desc" | "asc";
+  /** Another number asks again. */
+  run: number;
+}
+
+/** Which page: the first, the one after a cursor, or what came since the newest event. */
+type Place = { kind: "first" } | { kind: "next"; cursor: string } | { kind: "newer"; after: string };
+
+export function eventsKey(wanted: Wanted) {
+  return ["events", wanted.query, wanted.from, wanted.to, wanted.order, wanted.run] as const;
+}
+
+export function useEvents(wanted: Wanted, enabled: boolean) {
+  const client = useQueryClient();
+  const { query, from, to, order, run } = wanted;
+  const key = useMemo(() => eventsKey({ query, from, to, order, run }), [query, from, to, order, run]);
+  const grows = order === "desc" && to === "" && !/\|/.test(query);
+  const found = useInfiniteQuery<SearchAnswer, Error, InfiniteData<SearchAnswer, Place>, typeof key, Place>({
+    queryKey: key,
+    enabled,
+    initialPageParam: { kind: "first" },
+    queryFn: ({ pageParam, signal }) => readPage(wanted, pageParam, signal),
+    getNextPageParam: (last) => (last.next ? { kind: "next", cursor: last.next } : undefined),
+    getPreviousPageParam: (first) => {
+      const newest = first.events[0];
+      return grows && newest ? { kind: "newer", after: newest.time } : undefined;
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const events = useMemo(() => joined(found.data?.pages ?? []), [found.data]);
+  const cancel = useCallback(() => client.cancelQueries({ queryKey: key }), [client, key]);
+  return { ...found, events, cancel, isFull: events.length >= EVENTS_MAX };
+}
+
+async function readPage(wanted: Wanted, place: Place, signal: AbortSignal): Promise<SearchAnswer> {
+  const { query, from, to, order } = wanted;
+  if (place.kind === "newer") return newer(wanted, place.after, signal);
+  const cursor = place.kind === "next" ? place.cursor : null;
+  const limit = cursor ? PAGE_EVENTS : FIRST_EVENTS;
+  return ask<SearchAnswer>("/api/v1/search", { query, from, to, order, limit, cursor }, signal);
+}
+
+/** What came since: asked for from the old end, so that nothing in between is left out. */
+async function newer({ query }: Wanted, after: string, signal: AbortSignal): Promise<SearchAnswer> {
+  const parameters = { query, from: after, order: "asc", limit: PAGE_EVENTS };
+  const answer = await ask<SearchAnswer>("/api/v1/search", parameters, signal);
+  return { ...answer, events: answer.events.toReversed(), next: null };
+}
+
+/** One list; an event that two pages have (newer ones overlap by a moment) stands in it once. */
+export function joined(pages: readonly { events: LogEvent[] }[]): LogEvent[] {
+  if (pages.length === 1) return pages[0]!.events;
+  const seen = new Set<string>();
+  const found: LogEvent[] = [];
+  for (const page of pages)
+    for (const event of page.events)
+      if (!seen.has(event.id)) {
+        seen.add(event.id);
+        found.push(event);
+      }
+  return found;
+}

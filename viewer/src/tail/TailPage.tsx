@@ -1,0 +1,101 @@
+import { useCallback, useMemo, useState } from "react";
+import { useShortcuts } from "../app/keys";
+import { ContextPanel } from "../context/ContextPanel";
+import { EventTable } from "../events/EventTable";
+import { split, toggled } from "../query/edit";
+import { QueryBar } from "../query/QueryBar";
+import { marksOf } from "../query/tokens";
+import { useSearchState } from "../search/state";
+import { count } from "../text/numbers";
+import { Icon } from "../ui/Icon";
+import { Empty, Failure } from "../ui/Notice";
+import { type Tail, useTail } from "./useTail";
+
+/** Events as they come. Scrolling up holds the list still; the pill at its end goes on. */
+export default function TailPage() {
+  const [state, change] = useSearchState("/tail");
+  const [held, setHeld] = useState(false);
+  const [away, setAway] = useState(false);
+  const query = split(state.query).filter;
+  const paused = held || away;
+  const tail = useTail(query, paused);
+  const marks = useMemo(() => marksOf(query), [query]);
+  const goOn = useCallback(() => {
+    setHeld(false);
+    setAway(false);
+  }, []);
+  useShortcuts("Live tail", [
+    { keys: "p", does: "hold still, or go on", run: () => (paused ? goOn() : setHeld(true)) },
+    { keys: "Escape", does: "go on", run: goOn },
+  ]);
+  const refused = tail.error?.column != null ? tail.error : null;
+  return (
+    <div className={`search-page no-facets${state.context ? " with-context" : ""}`}>
+      <div className="search-top">
+        <QueryBar
+          query={query}
+          onSubmit={(text) => change({ query: text })}
+          error={refused}
+          button="Follow"
+          hint="all events as they come; a query here narrows them down while it runs"
+        />
+        <TailLine tail={tail} paused={paused} onPause={() => (paused ? goOn() : setHeld(true))} />
+      </div>
+      <section className="results tail" aria-label="Events as they come">
+        {tail.error && !refused && <Failure error={tail.error} onRetry={() => location.reload()} />}
+        {tail.events.length === 0 && !tail.error ? (
+          <Empty title={tail.state === "live" ? "Waiting for the first event that matches…" : "Connecting…"}>
+            <p>Events are shown from now on; a search has those of before.</p>
+          </Empty>
+        ) : (
+          <EventTable
+            events={tail.events}
+            columns={state.columns}
+            marks={marks}
+            wrap={state.wrap}
+            label="Events as they come"
+            sticky={!paused}
+            onScrolledAway={setAway}
+            onTerm={(added, opposite) => change({ query: toggled(query, added, opposite) })}
+            onContext={(id) => change({ context: id })}
+            onColumns={(columns) => change({ columns }, { replace: true })}
+          />
+        )}
+        {paused && (
+          <button type="button" className="pill primary" onClick={goOn}>
+            <Icon name="down" /> {tail.waiting ? `${count(tail.waiting)} new` : "go on"}
+          </button>
+        )}
+      </section>
+      {state.context && <ContextPanel id={state.context} onClose={() => change({ context: "" })} />}
+    </div>
+  );
+}
+
+const SAID = { connecting: "connecting…", live: "live", reconnecting: "reconnecting…", ended: "ended" } as const;
+
+function TailLine({ tail, paused, onPause }: { tail: Tail; paused: boolean; onPause: () => void }) {
+  const state = paused && tail.state === "live" ? "holding still" : SAID[tail.state];
+  return (
+    <div className="result-line">
+      <button type="button" className="small" aria-pressed={paused} onClick={onPause}>
+        <Icon name={paused ? "play" : "pause"} /> {paused ? "go on" : "hold still"}
+      </button>
+      <span className={`live live-${paused ? "paused" : tail.state}`} role="status">
+        {state}
+      </span>
+      <span className="note">
+        {count(tail.arrived)} came · {count(Math.round(tail.rate))} a second
+      </span>
+      {tail.dropped > 0 && (
+        <span className="dropped" title="more came than this page or the service could follow; a search has them all">
+          {count(tail.dropped)} left out
+        </span>
+      )}
+      <span className="push" />
+      <button type="button" className="small" onClick={tail.clear}>
+        clear
+      </button>
+    </div>
+  );
+}

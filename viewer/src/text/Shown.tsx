@@ -1,0 +1,35 @@
+import { memo } from "react";
+import { pieces } from "./pieces";
+import { plain } from "./symbols";
+
+/** Text from a log, harmless: React escapes it, controls are symbols, the direction of writing stays inside. */
+export const Shown = memo(function Shown({ text, marks = null }: { text: string; marks?: RegExp | null }) {
+  const found = pieces(text, marks);
+  const only = found[0];
+  if (found.length === 1 && only && !only.mark && !only.control && !only.look) return <bdi>{only.text}</bdi>;
+  return (
+    <bdi>
+      {found.map((piece, index) => {
+        if (piece.mark)
+          return (
+            <mark key={index} className={piece.look}>
+              {piece.text}
+            </mark>
+          );
+        const look = piece.control ? "ctl" : piece.look;
+        return look ? (
+          <span key={index} className={look}>
+            {piece.text}
+          </span>
+        ) : (
+          piece.text
+        );
+      })}
+    </bdi>
+  );
+});
+
+/** A name on one line. */
+export function Name({ text }: { text: string }) {
+  return <bdi>{plain(text)}</bdi>;
+}

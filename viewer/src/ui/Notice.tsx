@@ -1,0 +1,51 @@
+import type { ReactNode } from "react";
+import { asApiError } from "../api/client";
+
+interface Props {
+  kind?: "info" | "warn" | "error";
+  title: string;
+  children?: ReactNode;
+}
+
+/** Something a person should know, with what to do about it. */
+export function Notice({ kind = "info", title, children }: Props) {
+  return (
+    <section className={`notice notice-${kind}`} role={kind === "error" ? "alert" : "status"}>
+      <p className="notice-title">{title}</p>
+      {children}
+    </section>
+  );
+}
+
+/** A failed request: what the API said, and what can be done. */
+export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+  const known = asApiError(error);
+  const signIn = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  return (
+    <Notice kind="error" title={known.message}>
+      {known.advice && <p>{known.advice}</p>}
+      {known.status === 401 && (
+        <p>
+          <a href={signIn}>Sign in again</a>
+        </p>
+      )}
+      {onRetry && known.status !== 401 && (
+        <p>
+          <button type="button" onClick={onRetry}>
+            Try again
+          </button>
+        </p>
+      )}
+    </Notice>
+  );
+}
+
+/** Nothing is here, and why that may be. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="empty" role="status">
+      <p className="empty-title">{title}</p>
+      {children}
+    </div>
+  );
+}
