@@ -1,12 +1,11 @@
-"""The API against its own description: generated requests, valid and not, find no 500 and nothing that is not described."""
+"""The API against its own description: requests generated from it, valid ones and others, find no fault of ours."""
 
 from collections.abc import Iterator
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-from schemathesis.checks import not_a_server_error
-from tests.accounts import House, house
+from tests.accounts import BASE, House, house
 from tests.reading import make_event
 
 from logkeep.api.app import openapi_document
@@ -33,8 +32,15 @@ def it() -> Iterator[House]:
     suppress_health_check=list(HealthCheck),
 )
 def test_no_request_of_the_description_is_a_fault_of_ours(it: House, case: schemathesis.Case) -> None:
-    for who in ("admin token", "owner"):
-        it.client.cookies.clear()
-        case.headers = {**(case.headers or {}), **it.as_(who)}
-        response = case.call(base_url=str(it.client.base_url), session=it.client)
-        case.validate_response(response, checks=[not_a_server_error])
+    it.client.cookies.clear()
+    asked = case.as_transport_kwargs(base_url=BASE)
+    given = {name: value for name, value in asked["headers"].items() if name.lower() != "authorization"}
+    known = {name: asked[name] for name in ("method", "url", "params", "json") if asked.get(name) is not None}
+    body = asked.get("data")
+    response = it.client.request(
+        **known,
+        content=body if isinstance(body, bytes) else None,
+        headers=given | it.as_("owner"),
+        follow_redirects=False,
+    )
+    assert response.status_code < 500, (asked, response.text)
