@@ -148,9 +148,9 @@ class Reading:
             counters=self.counters,
             told=self.told,
             searches=Searches(self.database, self.clock),
-            ledger=lambda app: self.ledger,
-            rejected=lambda app, limit: self.rejected[:limit],
-            udp_loss=lambda app: self.udp_loss,
+            ledger=lambda app: self.ledger if app == "shop" else Ledger(0, 0, {}, 0, 0, 0),
+            rejected=lambda app, limit: self.rejected[:limit] if app == "shop" else [],
+            udp_loss=lambda app: self.udp_loss if app == "shop" else [],
             ready=lambda: self.problems,
             degraded=lambda: self.degraded,
         )

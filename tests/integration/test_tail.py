@@ -14,6 +14,7 @@ from tests.sse import Reader
 
 from logkeep.clock import NS_PER_DAY
 from logkeep.event import Event
+from logkeep.metastore.audit import CONSOLE
 from logkeep.settings import Settings, TailSettings
 
 OTHER = {"Authorization": f"Bearer {OTHER_TOKEN}"}
@@ -246,6 +247,24 @@ def test_a_tail_ends_when_its_token_is_revoked(make: Callable[..., Tailing]) -> 
     it.reading.clock.advance(0.2)
     message = reader.next()
     assert message is not None and message.event == "error" and b'"code":"unauthorized"' in message.data
+    assert reader.next() is None and reader.ended
+
+
+def test_a_tail_ends_when_its_reader_has_another_role(make: Callable[..., Tailing]) -> None:
+    it = make()
+    directory = it.reading.directory
+    anna = directory.people.create(CONSOLE, email="anna@example.org")
+    directory.teams.add(CONSOLE, "main", anna.id, "member")
+    cookie = it.reading.app.state.context.sign_ins.open(name=anna.email, person=anna.id)
+    reader = it.open(headers={"Cookie": f"logkeep={cookie}"}).begin()
+    ids = it.arrive(1)
+    assert reader.until(ids[0]) == (ids, [])
+    directory.teams.change_member(
+        CONSOLE, "main", anna.id, role=None, app_roles={"shop": "none"}, revision=None, is_owner=True
+    )
+    it.arrive(1)  # what comes after is not shown any more, although it waits for the reader already
+    message = reader.next()
+    assert message is not None and message.event == "error" and b'"code":"forbidden"' in message.data
     assert reader.next() is None and reader.ended
 
 

@@ -41,6 +41,7 @@ def handlers() -> ExceptionHandlersMap:
         SignInNeeded: _lead_to_sign_in,
         LogkeepError: _answer_known,
         HTTPException: _answer_framework,
+        RecursionError: _answer_too_deep,
         Exception: _answer_bug,
     }
 
@@ -68,6 +69,11 @@ def _answer_known(request: Request[Any, Any, Any], error: LogkeepError) -> Respo
     if status == 500:
         _log.error("reading found damaged data", route=request.scope.get("path_template"), error=error.message)
     return _answer(request, status, detail, headers)
+
+
+def _answer_too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any]:
+    """Of a body, which the decoder goes into as deep as it is; all else here is bounded."""
+    return _answer(request, 400, ErrorDetail("invalid_json", "objects or arrays are nested too deep; send less"), {})
 
 
 def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:

@@ -51,13 +51,16 @@ class Outbox:
                 made = self._waiting.get(timeout=0.2)
             except queue.Empty:
                 continue
-            try:
-                message = made()
-            except LogkeepError as error:
-                self._failed("a mail that could not be written", error.message)
-            else:
-                if message is not None:
-                    self._send(message)
+            self._carry(made)
+
+    def _carry(self, made: Made) -> None:
+        try:
+            message = made()
+        except LogkeepError as error:
+            self._failed("a mail that could not be written", error.message)
+        else:
+            if message is not None:
+                self._send(message)
 
     def _send(self, message: Message) -> None:
         pause_s = PAUSE_S

@@ -60,7 +60,7 @@ class Attempts:
 def _rules(address: str, account: str) -> Sequence[_Rule]:
     """That of the account alone is generous: nobody is to be locked out of it by others who fail on purpose."""
     network = _network(address)
-    rules = [_Rule(f"address {network}", 20)]
+    rules = [_Rule(f"address {network}", 10)]
     if account:
         hashed = sha256_of(account.strip().lower())[:32]
         rules += [_Rule(f"both {hashed} {network}", 5), _Rule(f"account {hashed}", 50)]
