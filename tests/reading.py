@@ -24,6 +24,7 @@ from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Credential
 from logkeep.metastore.sign_ins import SignIns
+from logkeep.metastore.statistics import read as read_statistics
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Store
@@ -105,6 +106,9 @@ class Reading:
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,
+            statistics=lambda app, grain, first, after: self.database.read(
+                lambda transaction: read_statistics(transaction, app, grain, first, after)
+            ),
             ready=lambda: self.problems,
             degraded=lambda: self.degraded,
         )

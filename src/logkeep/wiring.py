@@ -444,6 +444,8 @@ def _backend(
     from logkeep.api.backend import Backend
     from logkeep.metastore.samples import Samples
     from logkeep.metastore.sign_ins import SignIns
+    from logkeep.metastore.statistics import Grain, StatisticsRow
+    from logkeep.metastore.statistics import read as read_statistics
 
     samples = Samples(database, SystemClock())
 
@@ -453,6 +455,9 @@ def _backend(
         if accounts.app_names() == [app]:
             lines += samples.rejected("").newest(limit - len(lines))
         return [msgspec.json.decode(line) for line in lines]
+
+    def statistics(app: str, grain: Grain, from_day: int, to_day: int) -> list[StatisticsRow]:
+        return database.read(lambda transaction: read_statistics(transaction, app, grain, from_day, to_day))
 
     return Backend(
         store=store,
@@ -464,6 +469,7 @@ def _backend(
         rejected=rejected,
         udp_loss=udp_loss,
         ready=partial(_unreadable, store),
+        statistics=statistics,
         degraded=lambda: [*filter(None, [accounts.problem()]), *_behind(queue_watch)],
     )
 

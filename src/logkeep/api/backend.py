@@ -17,6 +17,7 @@ from logkeep.clock import Clock
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Metastore, SignInRows
+from logkeep.metastore.statistics import Grain, StatisticsRow
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -54,9 +55,9 @@ class Ledger(msgspec.Struct, frozen=True):
 class Backend:
     """All callables may block and are called from threads.
 
-    ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. ready(): what is wrong
-    now, in words for the operator; [] when all is well.
-    degraded(): what is wrong and hinders no read. feed: what is stored from now on.
+    ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. statistics(app, grain,
+    from_day, to_day): as `metastore.statistics.read`. ready(): what is wrong now, in words for the operator; [] when
+    all is well. degraded(): what is wrong and hinders no read. feed: what is stored from now on.
     """
 
     store: Store
@@ -68,6 +69,7 @@ class Backend:
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]
     ready: Callable[[], list[str]]
+    statistics: Callable[[str, Grain, int, int], list[StatisticsRow]]
     degraded: Callable[[], list[str]] = list
 
 

@@ -49,6 +49,7 @@ ROUTES = (
     Route("GET", "/api/v1/users", "read", parameters=LIST_PARAMETERS),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
+    Route("GET", "/api/v1/statistics", "read", parameters=("from", "to", "by", "interval", "app")),
     Route("DELETE", "/api/v1/events", "admin", parameters=("query", "from", "to", "all", "app")),
     Route("GET", "/api/v1/erasures", "admin", parameters=("app",)),
     Route("GET", "/api/v1/erasures/{job}", "admin", parameters=("app",)),

@@ -23,6 +23,8 @@ CREATE TABLE changes (
 INSERT INTO "changes" VALUES('accounts',1);
 INSERT INTO "changes" VALUES('erasures',1);
 INSERT INTO "changes" VALUES('masking',1);
+INSERT INTO "changes" VALUES('sessions',1);
+INSERT INTO "changes" VALUES('statistics',1);
 CREATE TABLE credentials (
 	sha256 VARCHAR(64) NOT NULL,
 	app VARCHAR(255) NOT NULL,
@@ -92,6 +94,7 @@ CREATE TABLE sign_ins (
 CREATE TABLE statistics (
 	cell VARCHAR(32) NOT NULL,
 	app VARCHAR(255) NOT NULL,
+	grain INTEGER NOT NULL,
 	day INTEGER NOT NULL,
 	component BLOB NOT NULL,
 	event_key BLOB NOT NULL,
@@ -122,4 +125,4 @@ CREATE INDEX sessions_by_time ON sessions (last_ns);
 CREATE INDEX session_map_by_sid ON session_map (sid);
 CREATE INDEX session_map_by_time ON session_map (last_ns);
 CREATE INDEX waiting_by_time ON waiting (until_ns);
-CREATE INDEX statistics_by_day ON statistics (app, day);
+CREATE INDEX statistics_by_day ON statistics (app, grain, day);

@@ -11,7 +11,7 @@ from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.notices import KINDS
 from logkeep.metastore import session_map
 from logkeep.metastore.applied import Applier, Told
-from logkeep.metastore.database import Transaction
+from logkeep.metastore.database import Transaction, bump
 from logkeep.metastore.session_map import Seen, Span, who_of
 from logkeep.processor.normalise import time_from
 
@@ -19,6 +19,7 @@ PAST_NS, FUTURE_NS = 30 * NS_PER_DAY, 600 * NS_PER_S  # of a session's time, mea
 
 
 def apply_sessions(transaction: Transaction, notices: Sequence[Told]) -> None:
+    bump(transaction, session_map.TOPIC)  # another processor may be told of the same session
     session_map.widen(transaction, [seen for one in notices for seen in seen_in(one)])
     for one in notices:
         notice = one.notice
