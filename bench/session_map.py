@@ -49,7 +49,11 @@ def main() -> int:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # as in the keeper
     with tempfile.TemporaryDirectory() as folder:
-        rounds = Bench(Path(folder), arguments.events).rounds(arguments.rounds)
+        bench = Bench(Path(folder), arguments.events)
+        try:
+            rounds = bench.rounds(arguments.rounds)
+        finally:
+            bench.store.close()
     ways = list(rounds[0]["cpu_s_a_million"])
     costs = [found["cpu_s_a_million"] for found in rounds]
     ratios = {way: [cost[way] / cost["without the map"] for cost in costs] for way in ways}
@@ -71,7 +75,7 @@ def main() -> int:
 class Bench:
     def __init__(self, folder: Path, events: int) -> None:
         self._clock, self._events, self._frames = SystemClock(), events, 0
-        self._store = EmbeddedStore(folder / "store", memory_bytes_max=1 << 30, mark_cache_bytes=64 << 20,
+        self.store = EmbeddedStore(folder / "store", memory_bytes_max=1 << 30, mark_cache_bytes=64 << 20,
                                     merge_threads=2, readers=1, clock=self._clock)  # fmt: skip
         database = SqliteDatabase(folder / "metastore.db", timeout_s=5)
         database.upgrade()
@@ -124,7 +128,7 @@ class Bench:
             lacking += sum(not prepared.events[index].session for index in prepared.sessionless)
             if with_map:
                 self._map.keep(prepared.seen)
-            self._store.write(Batch(prepared.token, placed(prepared)))
+            self.store.write(Batch(prepared.token, placed(prepared)))
         return (time.process_time() - began) / self._events * 1e6, lacking
 
 

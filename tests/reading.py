@@ -40,6 +40,7 @@ from logkeep.metastore.people import insert_person
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.remote import Remote
 from logkeep.metastore.searches import Searches
+from logkeep.metastore.statistics import read as read_statistics
 from logkeep.metastore.teams import insert_member, insert_team
 from logkeep.metastore.tokens import Token, insert_token
 from logkeep.metastore.told import Told
@@ -151,6 +152,9 @@ class Reading:
             ledger=lambda app: self.ledger if app == "shop" else Ledger(0, 0, {}, 0, 0, 0),
             rejected=lambda app, limit: self.rejected[:limit] if app == "shop" else [],
             udp_loss=lambda app: self.udp_loss if app == "shop" else [],
+            statistics=lambda app, grain, first, after: self.database.read(
+                lambda transaction: read_statistics(transaction, app, grain, first, after)
+            ),
             ready=lambda: self.problems,
             degraded=lambda: self.degraded,
         )

@@ -496,6 +496,8 @@ def _backend(
     from logkeep.metastore.directory import make_directory
     from logkeep.metastore.samples import Samples
     from logkeep.metastore.searches import Searches
+    from logkeep.metastore.statistics import Grain, StatisticsRow
+    from logkeep.metastore.statistics import read as read_statistics
 
     samples = Samples(database, SystemClock())
 
@@ -505,6 +507,9 @@ def _backend(
         if accounts.app_names() == [app]:
             lines += samples.rejected("").newest(limit - len(lines))
         return [msgspec.json.decode(line) for line in lines]
+
+    def statistics(app: str, grain: Grain, from_day: int, to_day: int) -> list[StatisticsRow]:
+        return database.read(lambda transaction: read_statistics(transaction, app, grain, from_day, to_day))
 
     return Backend(
         store=store,
@@ -523,6 +528,7 @@ def _backend(
         rejected=rejected,
         udp_loss=udp_loss,
         ready=partial(_unreadable, store),
+        statistics=statistics,
         degraded=lambda: [*filter(None, [accounts.problem()]), *_behind(queue_watch)],
     )
 

@@ -28,6 +28,10 @@ from logkeep.api import search as search_module
 from logkeep.api.app import openapi_document
 from logkeep.api.auth import is_local_path
 from logkeep.api.routes import ROUTES, Route
+from logkeep.clock import NS_PER_DAY
+from logkeep.metastore.distinct import hash_of, joined
+from logkeep.metastore.statistics import Counts, Place
+from logkeep.metastore.statistics import add as add_statistics
 from logkeep.patterns.template import KeptPattern
 from logkeep.settings import Api, Settings
 
@@ -772,3 +776,35 @@ def test_answers_are_as_the_document_says(reading: Reading, client: TestClient[A
     for name, answer in answers.items():
         assert set(schemas[name].get("required", ())) <= set(answer) <= set(schemas[name]["properties"]), name
     assert set(answers["SearchAnswer"]["events"][0]) <= set(schemas["EventAnswer"]["properties"])
+
+
+# --- statistics ---
+
+
+def test_statistics_come_by_day_component_and_key(reading: Reading, client: TestClient[Any]) -> None:
+    day = NOW_NS // NS_PER_DAY
+    sketch = joined((), [hash_of("anna")])
+    cells = {
+        Place("shop", day, "web", "page"): Counts(3, 30, 1, 0, sketch, sketch, b""),
+        Place("shop", day, "web", "cart"): Counts(1, 5, 0, 0, sketch, b"", b""),
+        Place("shop", day - 1, "web", "page"): Counts(2, 20, 0, 0, sketch, b"", b""),
+        Place("shop", day): Counts(rejects=7),
+        Place("other", day): Counts(99),
+    }
+    reading.database.write(lambda transaction: add_statistics(transaction, cells))
+
+    def rows(**parameters: Any) -> list[tuple[Any, ...]]:
+        answer = get(client, "/api/v1/statistics", **parameters).json()
+        assert answer["next"] is None
+        return [tuple(row.values())[1:] for row in answer["statistics"]]
+
+    assert rows() == [("", "", 4, 35, 1, 7, 1, 1, 0), ("", "", 2, 20, 0, 0, 1, 0, 0)]
+    assert rows(interval="all", by="key") == [
+        ("", "page", 5, 50, 1, 0, 1, 1, 0), ("", "cart", 1, 5, 0, 0, 1, 0, 0), ("", "", 0, 0, 0, 7, 0, 0, 0),
+    ]  # fmt: skip
+    assert rows(**{"from": "now", "by": "key, component"})[:2] == [
+        ("web", "page", 3, 30, 1, 0, 1, 1, 0), ("web", "cart", 1, 5, 0, 0, 1, 0, 0),
+    ]  # fmt: skip
+    assert rows(by="component", to="-1d") == [("web", "", 2, 20, 0, 0, 1, 0, 0)]
+    for parameters in ({"by": "user"}, {"from": "-500d"}, {"from": "now", "to": "-2d"}, {"interval": "hour"}):
+        assert get(client, "/api/v1/statistics", **parameters).status_code == 400

@@ -28,6 +28,7 @@ from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.port import Metastore
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.searches import Searches
+from logkeep.metastore.statistics import Grain, StatisticsRow
 from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -66,8 +67,9 @@ class Ledger(msgspec.Struct, frozen=True):
 class Backend:
     """All callables may block and are called from threads.
 
-    ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. ready(): what is wrong
-    now, in words for the operator; [] when all is well.
+    ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. statistics(app, grain,
+    from_day, to_day): as `metastore.statistics.read`. ready(): what is wrong now, in words for the operator; [] when
+    all is well.
     degraded(): what is wrong and hinders no read. feed: what is stored from now on. told: of devices and issues.
     """
 
@@ -87,6 +89,7 @@ class Backend:
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]
     ready: Callable[[], list[str]]
+    statistics: Callable[[str, Grain, int, int], list[StatisticsRow]]
     degraded: Callable[[], list[str]] = list
 
 

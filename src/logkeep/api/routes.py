@@ -110,6 +110,7 @@ ROUTES = (
     Route("PATCH", "/api/v1/searches/{search}", "edit", parameters=("app",)),
     Route("DELETE", "/api/v1/searches/{search}", "edit", parameters=("app",)),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
+    Route("GET", "/api/v1/statistics", "read", parameters=("from", "to", "by", "interval", "app")),
     Route("DELETE", "/api/v1/events", "erase", parameters=("query", "from", "to", "all", "app")),
     Route("GET", "/api/v1/erasures", "erase", parameters=("app",)),
     Route("GET", "/api/v1/erasures/{job}", "erase", parameters=("app",)),

@@ -69,6 +69,19 @@ class Applied:
         )
         return {str(part).removeprefix(prefix): int(until) for part, until in rows}
 
+    def begin_at(self, places: Mapping[Partition, Offset]) -> None:
+        """What comes from here on counts, of partitions that have no place yet."""
+
+        def change(transaction: Transaction) -> None:
+            for name, offset in sorted(places.items()):
+                part = self._part(name)
+                if not transaction.rows("SELECT 1 FROM applied WHERE part = :part", part=part):
+                    transaction.change(
+                        "INSERT INTO applied (part, until) VALUES (:part, :offset)", part=part, offset=offset
+                    )
+
+        self._database.write(change)
+
     def rewind(self, places: Mapping[Partition, Offset]) -> None:
         """For a queue that was emptied or replaced and counts from 0 again: what comes next is new."""
 

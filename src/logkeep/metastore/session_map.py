@@ -15,6 +15,7 @@ from logkeep.event import Scalar
 from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction, Value
 
+TOPIC = "sessions"
 SPANS_MAX = 32  # of one user or device: more sessions than that go on at no time
 
 WhoKind = Literal["user", "device"]

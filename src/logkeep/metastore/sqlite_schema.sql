@@ -69,6 +69,8 @@ INSERT INTO "changes" VALUES('audit',1);
 INSERT INTO "changes" VALUES('limits',1);
 INSERT INTO "changes" VALUES('blocks',1);
 INSERT INTO "changes" VALUES('masking',1);
+INSERT INTO "changes" VALUES('sessions',1);
+INSERT INTO "changes" VALUES('statistics',1);
 INSERT INTO "changes" VALUES('devices',1);
 INSERT INTO "changes" VALUES('remote',1);
 CREATE TABLE devices (
@@ -265,6 +267,7 @@ CREATE TABLE sign_ins (
 CREATE TABLE statistics (
 	cell VARCHAR(32) NOT NULL, 
 	app VARCHAR(255) NOT NULL, 
+	grain INTEGER NOT NULL, 
 	day INTEGER NOT NULL, 
 	component BLOB NOT NULL, 
 	event_key BLOB NOT NULL, 
@@ -351,7 +354,7 @@ CREATE INDEX sessions_by_time ON sessions (last_ns);
 CREATE INDEX session_map_by_sid ON session_map (sid);
 CREATE INDEX session_map_by_time ON session_map (last_ns);
 CREATE INDEX waiting_by_time ON waiting (until_ns);
-CREATE INDEX statistics_by_day ON statistics (app, day);
+CREATE INDEX statistics_by_day ON statistics (app, grain, day);
 CREATE INDEX devices_by_time ON devices (app, last_ns, id);
 CREATE INDEX devices_by_user ON devices (user_id);
 CREATE INDEX remote_rules_by_app ON remote_rules (app, until_ns);

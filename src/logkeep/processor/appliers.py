@@ -19,6 +19,7 @@ PAST_NS, FUTURE_NS = 30 * NS_PER_DAY, 600 * NS_PER_S  # of a sender's time, meas
 
 
 def apply_sessions(transaction: Transaction, notices: Sequence[Told]) -> None:
+    bump(transaction, session_map.TOPIC)  # another processor may be told of the same session
     session_map.widen(transaction, [seen for one in notices for seen in seen_in(one)])
     for one in notices:
         notice = one.notice

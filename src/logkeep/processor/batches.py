@@ -23,12 +23,13 @@ from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event
 from logkeep.feed.port import Publisher
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
-from logkeep.processor.ledger import BatchIntent, State
+from logkeep.processor.ledger import BatchIntent, LeftOut, State
 from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.notices import Notices
 from logkeep.processor.patience import Patience
 from logkeep.processor.prepare import Prepared, token_of
 from logkeep.processor.sessions import SessionMap
+from logkeep.processor.statistics import Statistics
 from logkeep.processor.waiting import WaitingRoom
 from logkeep.queue.port import LEADER, NotOwner, Offset, Partition, Queue, Record
 from logkeep.store.port import Batch, Store
@@ -78,7 +79,9 @@ class Batches:
         notices: Notices,
         session_map: SessionMap,
         waiting_room: WaitingRoom,
+        statistics: Statistics,
     ) -> None:
+        self._statistics = statistics
         self._session_map, self._waiting_room = session_map, waiting_room
         self._notices = notices
         self._queue, self._store, self._marks, self._samples = queue, store, marks, samples
@@ -89,6 +92,7 @@ class Batches:
     def process(self, prepared: Prepared) -> None:
         """Stored, accounted for, told. Raises NotOwner, BackendUnavailable (of the queue): begin again at the marks."""
         started_ns = self._clock.monotonic_ns()
+        self._statistics.expect(prepared.ranges)
         intents = self._patience.retried(lambda: self._intents(prepared))
         self._marks.commit({name: self._intending(name, intent) for name, intent in intents.items()}, {})
         self._carry_out(prepared, _plan(prepared.token, prepared, intents), started_ns)
@@ -265,10 +269,15 @@ class Batches:
         self._keep_samples(prepared, poisoned)
         refused = {id(event) for event, _ in poisoned}
         states: dict[Partition, State] = {}
-        for name in prepared.ranges:
+        stored_of: dict[Partition, Sequence[int]] = {}
+        for name, (start, end) in prepared.ranges.items():
             state = states[name] = self._marks.state(name).settled()
             own = prepared.events_of(name)
             stored = self._stored_of(prepared, name, plan, refused) if plan.left_out or refused else own
+            stored_of[name] = stored
+            state.leave_out(
+                _left_out(prepared, plan, (start, end), own, stored), counted=self._marks.counted.get(name, -1)
+            )
             for app, count in Counter(prepared.events[index].app for index in stored).items():
                 state.app(app).stored += count
             state.arrival = max(state.arrival, plan.arrivals[name] + len(own) - sum(i in own for i in plan.gone) - 1)
@@ -287,6 +296,7 @@ class Batches:
         if plan.upgraded:
             states[LEADER] = self._marks.state(LEADER).settled()
         self._marks.commit(states, {name: end for name, (_, end) in prepared.ranges.items()})
+        self._statistics.observe(prepared, stored_of)
 
     @staticmethod
     def _stored_of(prepared: Prepared, partition: Partition, plan: _Plan, refused: set[int]) -> list[int]:
@@ -318,9 +328,15 @@ class Batches:
 
     # ── events that leave the waiting room ────────────────────────────────────────────────────────────────────────
 
-    def release(self, token: str, events: list[Event], expired: list[Event]) -> list[Event]:
-        """Those of `events` that the store refuses, all others being stored; samples of both are kept."""
+    def release(self, token: str, events: list[Event], expired: list[Event], arrival: int) -> list[Event]:
+        """Those of `events` that the store refuses, all others being stored and counted; samples of both are kept.
+
+        arrival: the last place in the order of arrival that they take.
+        """
         poisoned = self._write_all(token, events)
+        refused = {id(event) for event, _ in poisoned}
+        stored = [event for event in events if id(event) not in refused]
+        self._patience.retried(lambda: self._statistics.released(stored, expired, arrival), what="the metastore")
         now = self._now()
         by_app: dict[str, list[Rejected]] = {}
         for event in expired[:SAMPLES_A_BATCH_MAX]:
@@ -391,6 +407,17 @@ def _plan(token: str, prepared: Prepared, intents: dict[Partition, BatchIntent])
         prepared.events[index].session = ""  # looked at again its session may be known by now: the room gives it
     lacking = {i for i in prepared.sessionless if not prepared.events[i].session} - waiting - gone
     return _Plan(token, gone, arrivals, repeated, waiting, lacking)
+
+
+def _left_out(
+    prepared: Prepared, plan: _Plan, records: tuple[Offset, Offset], own: range, stored: Sequence[int]
+) -> LeftOut | None:
+    if len(stored) == len(own):
+        return None
+    there = set(stored)
+    indexes = [index for index in own if index not in there]
+    rejected = Counter(prepared.events[index].app for index in indexes if index not in plan.waiting)
+    return LeftOut(*records, [index - own.start for index in indexes], dict(rejected))
 
 
 def _lacking(event: Event, now: str) -> Rejected:

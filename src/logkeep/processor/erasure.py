@@ -17,11 +17,12 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from logkeep.clock import Clock
+from logkeep.clock import NS_PER_DAY, Clock
 from logkeep.errors import BackendUnavailable, LogkeepError
 from logkeep.event import Event
+from logkeep.metastore import statistics
 from logkeep.metastore import waiting as rows_of
-from logkeep.metastore.database import Database
+from logkeep.metastore.database import Database, Transaction
 from logkeep.metastore.erasures import Erased, Erasure, Erasures
 from logkeep.metastore.samples import Samples
 from logkeep.metastore.session_map import forget_named
@@ -116,13 +117,15 @@ class Eraser:
         erased = Erased(intent.events, patterns=len(forgotten), waiting=len(intent.waiting))
         erased = erased.joined(job.erased or Erased())
         rejected, letters = self._remove_samples(job, dry=True)
-        rows = self._forget_sessions(job, dry=True)
-        erased = erased.joined(Erased(rejected_samples=rejected, dead_letters=letters, session_map=rows))
+        rows, cells = self._forget_named(job, dry=True)
+        erased = erased.joined(
+            Erased(rejected_samples=rejected, dead_letters=letters, session_map=rows, statistics=cells)
+        )
         for one in self._covered:
             erased = erased.joined(Erased(**one.remove(job, dry=True)))
         self._jobs.change(job.job, erased=erased)  # before they go: a second try could not count them
         self._remove_samples(job, dry=False)
-        self._forget_sessions(job, dry=False)
+        self._forget_named(job, dry=False)
         for one in self._covered:
             one.remove(job, dry=False)
         self._database.write(lambda transaction: rows_of.remove(transaction, intent.waiting))
@@ -132,12 +135,19 @@ class Eraser:
         log.info("an erasure is done but for files", job=job.job, **msgspec.structs.asdict(erased))
         return forgotten
 
-    def _forget_sessions(self, job: Erasure, *, dry: bool) -> int:
+    def _forget_named(self, job: Erasure, *, dry: bool) -> tuple[int, int]:
+        """Rows of the session map, and cells of the statistics."""
         names = named_in(parse(job.query))
         if not names:
-            return 0
-        bounds = (job.from_ns, min(job.to_ns, (1 << 63) - 1))
-        return self._database.write(lambda transaction: forget_named(transaction, job.app, names, *bounds, dry=dry))
+            return 0, 0
+        from_ns, to_ns = job.from_ns, min(job.to_ns, (1 << 63) - 1)
+
+        def change(transaction: Transaction) -> tuple[int, int]:
+            days = (from_ns // NS_PER_DAY, to_ns // NS_PER_DAY + 1)
+            cells = statistics.forget_named(transaction, job.app, names, *days, dry=dry)
+            return forget_named(transaction, job.app, names, from_ns, to_ns, dry=dry), cells
+
+        return self._database.write(change)
 
     def _remove_samples(self, job: Erasure, *, dry: bool) -> tuple[int, int]:
         """How many rejected samples and dead letters are about what was erased; gone unless `dry`."""

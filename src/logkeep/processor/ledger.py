@@ -129,9 +129,24 @@ class ReleaseIntent(msgspec.Struct, frozen=True):
         return [*self.stored, *self.duplicates, *self.expired]
 
 
+class LeftOut(msgspec.Struct, frozen=True, array_like=True):
+    """A batch's records, start <= offset < end, of whose events these, by index, were not stored.
+
+    rejected: how many of them were, by app; the others wait.
+    """
+
+    start: int
+    end: int
+    indexes: list[int]
+    rejected: dict[str, int] = {}
+
+
+LEFT_OUT_MAX = 20_000  # indexes kept in a mark, which has room for a few hundred thousand
+
+
 class State(msgspec.Struct):
     """What is kept in one mark. arrival: the last place in the order of arrival that was taken. drop, erase,
-    release: the leader's alone.
+    release: the leader's alone. left_out: of batches that statistics do not have yet.
     """
 
     apps: dict[str, AppLedger] = {}
@@ -140,6 +155,7 @@ class State(msgspec.Struct):
     arrival: int = 0
     erase: EraseIntent | None = None
     release: ReleaseIntent | None = None
+    left_out: list[LeftOut] = []
 
     def app(self, name: str) -> AppLedger:
         return self.apps.setdefault(name, AppLedger())
@@ -147,7 +163,17 @@ class State(msgspec.Struct):
     def settled(self) -> "State":
         """A copy to change, without intents; rows that are to go are still to go."""
         release = self.release if self.release is not None and self.release.done else None
-        return State({name: app.copy() for name, app in self.apps.items()}, arrival=self.arrival, release=release)
+        apps = {name: app.copy() for name, app in self.apps.items()}
+        return State(apps, arrival=self.arrival, release=release, left_out=self.left_out)
+
+    def leave_out(self, batch: LeftOut | None, *, counted: Offset) -> None:
+        """counted: up to where statistics are written. Of more than fit the oldest are forgotten, and counted."""
+        kept = [out for out in self.left_out if out.end > counted]
+        if batch is not None:
+            kept.append(batch)
+        while sum(len(out.indexes) for out in kept) > LEFT_OUT_MAX:
+            kept.pop(0)
+        self.left_out = kept
 
 
 _encoder = msgspec.msgpack.Encoder()

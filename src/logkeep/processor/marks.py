@@ -19,6 +19,7 @@ class Marks:
         self._states: dict[Partition, State] = {}
         self._offsets: dict[Partition, Offset] = {}
         self._begun_ns = clock.now_ns()
+        self.counted: dict[Partition, Offset] = {}  # up to where statistics are written
         self.owner = Ownership(-1, frozenset(), False)
 
     def load(self) -> None:

@@ -26,7 +26,8 @@ REREAD_S = 2.0
 EXTEND_NS = 60 * NS_PER_S  # a session that goes on is told again so often; well below idle_s
 KNOWN_MAX = 100_000  # users and devices, and sessions, in memory: some 50 MB
 PENDING_MAX = 50_000  # rows not yet written
-PAUSE_S = 5.0  # after the database did not answer
+PAUSE_S = 30.0  # after the database did not answer: batches must not wait for it again and again
+TRIM_EVERY_S = 60.0
 
 log = get_logger("sessions")
 
@@ -60,6 +61,7 @@ class SessionMap:
         self._room, self._room_ns = float(settings.rows_a_second_max), clock.monotonic_ns()
         self._paused_until_ns = 0
         self._forgets = False
+        self._trim_ns = 0
         self._keep_ns = int(settings.keep_s * NS_PER_S)
 
     def begin(self, *, alone: bool) -> None:
@@ -95,8 +97,9 @@ class SessionMap:
         """Sessions of users and devices that the map does not know, or not as going on so late."""
         told = self._told
         latest = max((event.time_ns for event in events), default=0)
+        triples = list(map(_triple, events))
         fresh = set()
-        for triple in set(map(_triple, events)):
+        for triple in set(triples):
             known = told.get(triple)
             if known is None or latest > known.last_ns + EXTEND_NS:
                 fresh.add(triple)
@@ -106,7 +109,7 @@ class SessionMap:
         if len(told) + len(fresh) > KNOWN_MAX:
             told.clear()
         news: list[Seen] = []
-        for (app, session, user, device), span in _spans_in(events, fresh).items():
+        for (app, session, user, device), span in _spans_in(triples, events, fresh).items():
             triple = (app, session, user, device)
             known = told.get(triple)
             if known is not None and known.from_ns <= span.from_ns and span.last_ns <= known.last_ns + EXTEND_NS:
@@ -182,10 +185,14 @@ class SessionMap:
             self._write(list(self._pending)[:count])
 
     def trim(self, oldest_ns: int) -> None:
-        """What is older than the map is kept, and what was told of sessions before `oldest_ns`, is gone.
+        """Now and then: what is older than the map is kept, and what was told of sessions before `oldest_ns`, is gone.
 
         Raises BackendUnavailable.
         """
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < self._trim_ns:
+            return
+        self._trim_ns = now_ns + int(TRIM_EVERY_S * NS_PER_S)
         map_ns = self._clock.now_ns() - self._keep_ns
         self._database.write(lambda transaction: forget_before(transaction, map_ns, oldest_ns))
 
@@ -207,10 +214,12 @@ def _whos(event: Event) -> tuple[str, str]:
     return device, _who(event.app, "user", event.user) if event.user else ""
 
 
-def _spans_in(events: Sequence[Event], wanted: set[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], Span]:
+def _spans_in(
+    triples: Sequence[tuple[str, str, str, str]], events: Sequence[Event], wanted: set[tuple[str, str, str, str]]
+) -> dict[tuple[str, str, str, str], Span]:
     first: dict[tuple[str, str, str, str], int] = {}
     last: dict[tuple[str, str, str, str], int] = {}
-    for triple, event in zip(map(_triple, events), events, strict=True):
+    for triple, event in zip(triples, events, strict=True):
         if triple in wanted:
             time_ns = event.time_ns
             if triple not in first:

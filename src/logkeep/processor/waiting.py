@@ -41,7 +41,7 @@ LOOK_SHARE = 20  # a look that takes long is followed by a pause so many times a
 log = get_logger("sessions")
 
 T = TypeVar("T")
-Write = Callable[[str, list[Event], list[Event]], Sequence[Event]]
+Write = Callable[[str, list[Event], list[Event], int], Sequence[Event]]
 Decided = tuple[dict[int, str], list[int]]  # rows with their session, rows whose time is over
 
 
@@ -163,7 +163,8 @@ class WaitingRoom:
             event = events[number]
             event.session, event.arrival = session, arrival
             leaving.append(event)
-        refused = write(intent.token, leaving, [events[number] for number in intent.expired])
+        expired = [events[number] for number in intent.expired]
+        refused = write(intent.token, leaving, expired, intent.arrival + len(leaving))
         state = self._accounted(intent, events, refused)
         self._marks.commit({LEADER: state}, {})
         self._telemetry["processor_events_stored"].inc(len(leaving) - len(refused))

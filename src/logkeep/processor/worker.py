@@ -29,6 +29,7 @@ from logkeep.processor.numbers import Numbers
 from logkeep.processor.patience import Patience, Stopped
 from logkeep.processor.prepare import AppOfKey, Prepared, RetentionOf, Rules, prepare
 from logkeep.processor.sessions import SessionMap
+from logkeep.processor.statistics import Statistics
 from logkeep.processor.waiting import WaitingRoom
 from logkeep.queue.port import NotOwner, Offset, Partition, Queue, Record
 from logkeep.settings import Settings
@@ -81,6 +82,7 @@ class Processor:
         self._marks = Marks(queue, clock)
         self._numbers = Numbers(queue, self._marks, clock)
         self._notices = Notices(database, telemetry, wait_s=settings.session_map.wait_s)
+        self._statistics = Statistics(queue, self._marks, database, clock)
         self._session_map = SessionMap(database, settings.session_map, clock, telemetry)
         self._waiting_room = WaitingRoom(
             database=database, store=store, marks=self._marks, settings=settings.session_map, clock=clock,
@@ -89,7 +91,7 @@ class Processor:
         self._batches = Batches(
             queue=queue, store=store, marks=self._marks, samples=samples, clock=clock,
             telemetry=telemetry, feed=feed, patience=self._patience, notices=self._notices,
-            session_map=self._session_map, waiting_room=self._waiting_room,
+            session_map=self._session_map, waiting_room=self._waiting_room, statistics=self._statistics,
         )  # fmt: skip
         self._chores = Chores(
             queue=queue, store=store, marks=self._marks, rules=self._rules, clock=clock, telemetry=telemetry,
@@ -150,6 +152,7 @@ class Processor:
         self._batches.finish(self._prepare_again)
         self._notices.begin(self._marks.owner, self._marks.offsets())
         self._numbers.load(self._prepare)
+        self._statistics.begin()
         self._queue.rewind(GROUP)
         owner = self._marks.owner
         if owner.partitions is not None:
@@ -169,6 +172,7 @@ class Processor:
         if self._failure is not None:
             raise self._failure
         self._numbers.commit()
+        self._statistics.flush(self._prepare)
 
     def _halts(self) -> bool:
         return self._stop.is_set() or self._ended.is_set()
@@ -180,8 +184,10 @@ class Processor:
                 self._process(self._prepared.get(timeout=HANDOVER_WAIT_S))
             if self._clock.monotonic_ns() >= next_maintenance_ns:
                 self._chores.maintain()
+                self._statistics.trim()
                 self._show_missing()
                 next_maintenance_ns = self._clock.monotonic_ns() + int(MAINTENANCE_EVERY_S * NS_PER_S)
+            self._statistics.flush_if_due(self._prepare)
             self._waiting_room.release_if_due(self._batches.release)
             if self._clock.monotonic_ns() >= next_files_ns:
                 if self._chores.has_erased_files():
@@ -191,6 +197,7 @@ class Processor:
 
     def _process(self, item: Prepared | Erasure) -> None:
         if isinstance(item, Erasure):
+            self._statistics.flush(self._prepare)  # what is counted and not written would come back
             self._chores.begin_erasure(item)
             self._erased.set()
             return

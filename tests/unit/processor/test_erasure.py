@@ -63,7 +63,7 @@ def test_what_is_queued_when_it_is_confirmed_is_erased_too(bench: Bench) -> None
     assert run_until_done(bench) == AppLedger(received=4, stored=2, erased=2)
     assert [found["key"] for found in bench.events()] == ["k1", "k3"]
     job = done(bench, name)
-    assert (job.state, job.erased) == ("done", Erased(events=2, session_map=1))
+    assert (job.state, job.erased) == ("done", Erased(events=2, session_map=1, statistics=4))
     assert bench.queue._log.records == {"http-0": []}
     assert 0 < job.confirmed_ns <= job.erased_ns <= min(job.store_ns, job.queue_ns) <= job.done_ns
 
@@ -198,7 +198,7 @@ def test_killed_at_any_step_it_is_finished_by_the_next_run(tmp_path: Path) -> No
         assert (step, job.state, job.erased) == (
             step,
             "done",
-            Erased(events=2, session_map=1, rejected_samples=samples, patterns=patterns),
+            Erased(events=2, session_map=1, statistics=4, rejected_samples=samples, patterns=patterns),
         )
         assert bench.samples.rejected(APP).newest(10) == []
         if died < step:

@@ -74,6 +74,7 @@ def upgrade() -> None:
         "statistics",
         column("cell", name(32), key=True),
         column("app", name(255)),
+        column("grain", sa.Integer()),
         column("day", sa.Integer()),
         column("component", data()),
         column("event_key", data()),
@@ -86,6 +87,6 @@ def upgrade() -> None:
         column("devices", data()),
         **OPTIONS,
     )
-    op.create_index("statistics_by_day", "statistics", ["app", "day"])
+    op.create_index("statistics_by_day", "statistics", ["app", "grain", "day"])
     op.create_table("masking", column("app", name(255), key=True), column("body", data()), **OPTIONS)
-    op.execute("INSERT INTO changes (topic, number) VALUES ('masking', 1)")
+    op.execute("INSERT INTO changes (topic, number) VALUES ('masking', 1), ('sessions', 1), ('statistics', 1)")

@@ -1,0 +1,212 @@
+"""Statistics: counted a batch at a time, in native code; written every few seconds, once for each batch.
+
+What is counted and not yet written is lost with the process, and counted again by whoever owns the partition next: the
+place up to which each partition is counted moves in the transaction that adds, and from there to its mark the queue is
+read again. What of a batch was not stored (duplicates, events that wait) stands in the mark until then. Events that
+leave the waiting room are counted with their release.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
+
+from logkeep.clock import NS_PER_DAY, NS_PER_S, Clock
+from logkeep.decode.frame import read_frame_header
+from logkeep.errors import BackendUnavailable
+from logkeep.event import Event
+from logkeep.metastore import statistics as rows_of
+from logkeep.metastore.applied import Applied
+from logkeep.metastore.database import Database, Transaction
+from logkeep.metastore.distinct import hash_of, joined
+from logkeep.metastore.statistics import Counts, Place
+from logkeep.processor.marks import Marks
+from logkeep.processor.prepare import Prepared
+from logkeep.queue.port import Mark, NotOwner, Offset, Partition, Queue, Record
+from logkeep.telemetry import get_logger
+
+FLUSH_EVERY_S = 5.0
+PAUSE_S = 30.0  # after the metastore did not answer: batches must not wait for it
+CELLS_MAX = 20_000  # counted and not written: then it is time
+REPLAY_RECORDS = 1_000
+KEEP_DAYS = 400
+STATISTICS_GROUP = "statistics"  # its marks keep the queue from trimming what is not counted yet
+RELEASES = "waiting"  # whose place is the order of arrival
+
+Prepare = Callable[[list[Record]], Prepared]
+Cells = dict[Place, Counts]
+
+log = get_logger("statistics")
+
+_place = attrgetter("app", "component", "key")
+_value, _user, _session, _device = map(attrgetter, ("value", "user", "session", "device"))
+_level, _time = attrgetter("level"), attrgetter("time_ns")
+
+
+def count(events: Sequence[Event], cells: Cells) -> None:
+    """`events` are added to `cells`."""
+    if not events:
+        return
+    groups: dict[tuple[object, ...], list[Event]] = defaultdict(list)
+    days = {time_ns // NS_PER_DAY for time_ns in map(_time, events)}
+    if len(days) == 1:
+        (day,) = days
+        for place, event in zip(map(_place, events), events, strict=True):
+            groups[place].append(event)
+        named = {Place(app, day, component, key): group for (app, component, key), group in groups.items()}  # type: ignore[arg-type]
+    else:
+        for event in events:
+            groups[event.app, event.time_ns // NS_PER_DAY, event.component, event.key].append(event)
+        named = {Place(*place): group for place, group in groups.items()}  # type: ignore[arg-type]
+    for at, group in named.items():
+        cells.setdefault(at, Counts()).add(_counted(group))
+
+
+def _counted(group: list[Event]) -> Counts:
+    levels = list(map(_level, group))
+    return Counts(
+        len(group),
+        sum(map(len, map(str.encode, map(_value, group)))),
+        levels.count("error") + levels.count("fatal"),
+        0,
+        *(joined((), map(hash_of, set(map(field, group)) - {""})) for field in (_user, _session, _device)),
+    )
+
+
+def count_rejected(prepared: Prepared, partition: Partition, cells: Cells) -> None:
+    day = next((frame.header.received_ns for frame in prepared.frames_of(partition)), 0) // NS_PER_DAY
+    for (name, app), tally in prepared.tallies.items():
+        rejected = sum(tally.rejected.values())
+        if name == partition and app and rejected:
+            cells.setdefault(Place(app, day), Counts()).rejects += rejected
+
+
+class Statistics:
+    """For the thread that writes the store."""
+
+    def __init__(self, queue: Queue, marks: Marks, database: Database, clock: Clock) -> None:
+        self._queue, self._marks, self._database, self._clock = queue, marks, database, clock
+        self._applied, self._released = Applied(database, "statistics"), Applied(database, "statistics-released")
+        self._cells: dict[Partition, Cells] = {}
+        self._ends: dict[Partition, Offset] = {}
+        self._begun: dict[Partition, Offset] | None = {}  # where the marks were, until what is behind is counted
+        self._flush_ns = 0
+        self._trimmed_day = 0
+        self._placed: set[Partition] = set()
+
+    def begin(self) -> None:
+        """Other partitions may be owned now; what is not counted of them is, before anything else is written."""
+        self._cells, self._ends, self._begun = {}, {}, self._marks.offsets()
+        self._flush_ns = 0
+
+    def expect(self, ranges: Mapping[Partition, tuple[Offset, Offset]]) -> None:
+        """Call before a batch is begun: from its start on everything is counted, also of a partition that is new, and
+        the queue keeps it until then. Raises NotOwner, BackendUnavailable (of the queue)."""
+        fresh = {name: start for name, (start, _) in ranges.items() if name not in self._placed}
+        if not fresh:
+            return
+        try:
+            self._placed |= fresh.keys()  # tried once: a batch does not wait for this
+            self._applied.begin_at(fresh)
+        except BackendUnavailable as error:
+            log.warning("statistics of new partitions may begin late", error=error.message)
+        marks = {name: Mark(start) for name, start in fresh.items()}
+        self._queue.commit(STATISTICS_GROUP, marks, owner=self._marks.owner)
+
+    def observe(self, prepared: Prepared, stored: Mapping[Partition, Iterable[int]]) -> None:
+        """Call once the batch is committed. stored: indexes of its events that the store has."""
+        for name, (_, end) in prepared.ranges.items():
+            cells = self._cells.setdefault(name, {})
+            count([prepared.events[index] for index in stored[name]], cells)
+            count_rejected(prepared, name, cells)
+            self._ends[name] = end
+
+    def released(self, events: Sequence[Event], expired: Sequence[Event], arrival: int) -> None:
+        """Events that leave the waiting room are counted, once. Raises BackendUnavailable."""
+        cells: Cells = {}
+        count(events, cells)
+        for event in expired:
+            cells.setdefault(Place(event.app, event.received_ns // NS_PER_DAY), Counts()).rejects += 1
+        self._released.once({RELEASES: arrival}, lambda transaction, fresh: rows_of.add(transaction, cells))
+
+    def flush_if_due(self, prepare: Prepare) -> None:
+        due_ns = self._flush_ns + int(FLUSH_EVERY_S * NS_PER_S)
+        if self._clock.monotonic_ns() >= due_ns or sum(map(len, self._cells.values())) > CELLS_MAX:
+            self.flush(prepare)
+
+    def flush(self, prepare: Prepare) -> None:
+        """What is counted is written, if metastore and queue answer. Raises NotOwner."""
+        self._flush_ns = self._clock.monotonic_ns()
+        try:
+            if self._begun is not None:
+                self._catch_up(prepare, self._begun)
+                self._begun = None
+            if self._ends:
+                self._write()
+        except NotOwner:
+            raise
+        except BackendUnavailable as error:
+            self._flush_ns += int(PAUSE_S * NS_PER_S)
+            log.warning("statistics are not written yet", error=error.message)
+
+    def _catch_up(self, prepare: Prepare, begun: dict[Partition, Offset]) -> None:
+        places = self._applied.places()
+        owned = {name for name in places if self._marks.owner.has(name)}
+        for name in sorted(owned | begun.keys()):
+            end = begun.get(name, 0)
+            start = places.get(name, end)  # what was processed before there were statistics is not counted
+            if start > end:
+                log.warning("the queue is another one than before: statistics count anew", partition=name)
+                self._applied.rewind({name: end})
+            elif start < end:
+                cells = self._counted_again(prepare, name, start, end)
+                self._applied.once({name: end}, lambda transaction, fresh, cells=cells: rows_of.add(transaction, cells))  # type: ignore[misc]
+            self._marks.counted[name] = end
+
+    def _counted_again(self, prepare: Prepare, name: Partition, start: Offset, end: Offset) -> Cells:
+        cells: Cells = {}
+        at = start
+        for out in [out for out in self._marks.state(name).left_out if start <= out.start < end]:
+            self._count_records(prepare, self._queue.replay(name, at, out.start), frozenset(), cells)
+            self._count_records(prepare, self._queue.replay(name, out.start, out.end), frozenset(out.indexes), cells)
+            for app, rejected in out.rejected.items():
+                at_record = next(iter(self._queue.replay(name, out.start, out.end)), None)
+                day = read_frame_header(at_record.payload).received_ns // NS_PER_DAY if at_record is not None else 0
+                cells.setdefault(Place(app, day), Counts()).rejects += rejected
+            at = out.end
+        self._count_records(prepare, self._queue.replay(name, at, end), frozenset(), cells)
+        return cells
+
+    @staticmethod
+    def _count_records(prepare: Prepare, records: Iterator[Record], left_out: frozenset[int], cells: Cells) -> None:
+        """left_out: indexes of events that were not stored, among those of all `records`."""
+        while piece := list(islice(records, REPLAY_RECORDS if not left_out else None)):
+            prepared = prepare(piece)
+            if prepared.frames:
+                name = prepared.frames[0].partition
+                count([event for index, event in enumerate(prepared.events) if index not in left_out], cells)
+                count_rejected(prepared, name, cells)
+
+    def _write(self) -> None:
+        def add(transaction: Transaction, fresh: set[Partition]) -> None:
+            whole: Cells = {}
+            for name in fresh:
+                for place, counts in self._cells[name].items():
+                    whole.setdefault(place, Counts()).add(counts)
+            rows_of.add(transaction, whole)
+
+        self._applied.once(dict(self._ends), add)
+        self._marks.counted.update(self._ends)
+        self._queue.commit(STATISTICS_GROUP, {n: Mark(end) for n, end in self._ends.items()}, owner=self._marks.owner)
+        self._cells, self._ends = {}, {}
+
+    def trim(self) -> None:
+        """Days that are too old are gone; if that fails, later. The leader's."""
+        oldest = self._clock.now_ns() // NS_PER_DAY - KEEP_DAYS
+        if not self._marks.owner.leads or oldest <= self._trimmed_day:
+            return
+        try:
+            self._database.write(lambda transaction: rows_of.drop_before(transaction, oldest))
+            self._trimmed_day = oldest
+        except BackendUnavailable as error:
+            log.warning("old statistics are not removed yet", error=error.message)
