@@ -45,7 +45,15 @@ export const EventCells = memo(function EventCells({ event, columns, marks, wrap
 });
 
 function Cell({ event, field, zone }: { event: LogEvent; field: string; zone: Zone }) {
-  if (field === "time") return <span title={dateTime(event.time, zone)}>{rowTime(event.time, zone)}</span>;
+  if (field === "time") {
+    const text = rowTime(event.time, zone);
+    return (
+      <span title={dateTime(event.time, zone)}>
+        <span className="day">{text.slice(0, 6)}</span>
+        {text.slice(6)}
+      </span>
+    );
+  }
   if (field === "level") return <Level level={event.level} />;
   const value = fieldOf(event, field);
   if (value === undefined || value === "") return null;

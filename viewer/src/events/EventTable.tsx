@@ -123,7 +123,7 @@ export function EventTable(props: TableProps) {
     <div
       ref={scroller}
       className={`rows${wrap ? " wrapped" : ""}`}
-      role="grid"
+      role="treegrid"
       aria-label={label}
       aria-rowcount={events.length}
       aria-activedescendant={here ? `row-${selected}` : undefined}
@@ -158,13 +158,17 @@ export function EventTable(props: TableProps) {
                 <EventCells event={event} columns={laid} marks={marks} wrap={wrap} zone={zone} />
               </div>
               {isOpen && (
-                <OpenEvent
-                  event={event}
-                  marks={marks}
-                  {...(props.onTerm ? { onTerm: props.onTerm } : {})}
-                  {...(props.onContext ? { onContext: props.onContext } : {})}
-                  {...(props.onColumns ? { onColumn: (field: string) => toggleColumn(props, field) } : {})}
-                />
+                <div role="row">
+                  <div role="gridcell">
+                    <OpenEvent
+                      event={event}
+                      marks={marks}
+                      {...(props.onTerm ? { onTerm: props.onTerm } : {})}
+                      {...(props.onContext ? { onContext: props.onContext } : {})}
+                      {...(props.onColumns ? { onColumn: (field: string) => toggleColumn(props, field) } : {})}
+                    />
+                  </div>
+                </div>
               )}
             </div>
           );

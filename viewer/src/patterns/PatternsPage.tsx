@@ -103,10 +103,14 @@ function PatternTable({ patterns, range, query }: TableProps) {
             <th scope="col" className="number">
               before
             </th>
-            <th scope="col">trend</th>
+            <th scope="col" className="wide-only">
+              trend
+            </th>
             <th scope="col">message</th>
             <th scope="col">last</th>
-            <th scope="col">first</th>
+            <th scope="col" className="wide-only">
+              first
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -120,7 +124,7 @@ function PatternTable({ patterns, range, query }: TableProps) {
               <td className="number">
                 <Before pattern={pattern} />
               </td>
-              <td>
+              <td className="wide-only">
                 <Spark counts={pattern.trend} />
               </td>
               <td className="template">
@@ -131,7 +135,7 @@ function PatternTable({ patterns, range, query }: TableProps) {
               <td className="when" title={dateTime(pattern.last_seen, zone)}>
                 <Link href={eventHref(pattern.example.id)}>{ago(pattern.last_seen, now)}</Link>
               </td>
-              <td className="when" title={dateTime(pattern.first_seen, zone)}>
+              <td className="when wide-only" title={dateTime(pattern.first_seen, zone)}>
                 {ago(pattern.first_seen, now)}
               </td>
             </tr>

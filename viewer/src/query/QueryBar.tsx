@@ -1,4 +1,4 @@
-import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useId, useState } from "react";
 import { useShortcuts } from "../app/keys";
 import { Icon } from "../ui/Icon";
 
@@ -16,19 +16,21 @@ interface Props {
 /** Where a query is typed. Enter asks; a plain field stands in until the editor is there. */
 export function QueryBar({ query, onSubmit, error = null, button = "Search", children, hint = HINT }: Props) {
   const [text, setText] = useState(query);
+  const id = useId();
   useEffect(() => setText(query), [query]);
   useShortcuts("Query", [{ keys: "/", does: "type a query", run: focusEditor }]);
   const submit = () => onSubmit(text.trim());
   return (
-    <form
-      className="query-bar"
-      role="search"
-      onSubmit={(event) => {
-        event.preventDefault();
-        submit();
-      }}
-    >
-      <div className={error ? "query-box invalid" : "query-box"}>
+    <div className="query-bar" role="search">
+      {/* The buttons beside the query have forms of their own, which must not lie in this one. */}
+      <form
+        id={id}
+        className={error ? "query-box invalid" : "query-box"}
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+      >
         <Icon name="search" />
         <Suspense fallback={<Plain text={text} onChange={setText} hint={hint} />}>
           <QueryEditor
@@ -54,9 +56,9 @@ export function QueryBar({ query, onSubmit, error = null, button = "Search", chi
             <Icon name="close" />
           </button>
         )}
-      </div>
+      </form>
       {children}
-      <button type="submit" className="primary">
+      <button type="submit" form={id} className="primary">
         {button}
       </button>
       {error && (
@@ -65,7 +67,7 @@ export function QueryBar({ query, onSubmit, error = null, button = "Search", chi
           {error.message}
         </p>
       )}
-    </form>
+    </div>
   );
 }
 

@@ -127,7 +127,8 @@ function option(item: CompleteAnswer["items"][number]): Completion {
 function takeCompletion(view: EditorView): boolean {
   if (completionStatus(view.state) !== "active") return false;
   if (!selectedCompletion(view.state)) moveCompletionSelection(true)(view);
-  return acceptCompletion(view);
+  acceptCompletion(view);
+  return true; // with offers in sight, Tab never leaves the bar
 }
 
 const oneLine = EditorState.transactionFilter.of((transaction) =>
@@ -177,7 +178,13 @@ function extensions(submit: () => void, changed: (text: string) => void, attribu
     oneLine,
     colours,
     errorLine,
-    autocompletion({ override: [complete], icons: false, selectOnOpen: false, maxRenderedOptions: 30 }),
+    autocompletion({
+      override: [complete],
+      icons: false,
+      selectOnOpen: false,
+      interactionDelay: 0,
+      maxRenderedOptions: 30,
+    }),
     EditorView.updateListener.of((update) => {
       if (update.docChanged) changed(update.state.doc.toString());
     }),
@@ -236,6 +243,7 @@ function contentAttributes(label: string, invalid: boolean): Extension {
   return EditorView.contentAttributes.of({
     "aria-label": label,
     "aria-invalid": String(invalid),
+    tabindex: "0",
     spellcheck: "false",
     autocapitalize: "off",
     enterkeyhint: "search",

@@ -47,6 +47,7 @@ export function SearchPage() {
   return (
     <div className={`search-page${facets ? "" : " no-facets"}${state.context ? " with-context" : ""}`}>
       <div className="search-top">
+        <h1 className="off-screen">Search</h1>
         <QueryBar query={query} onSubmit={submit} error={refused ? error : null}>
           <TimePicker range={state} onChange={change} />
           <SavedSearches state={state} change={change} />

@@ -32,6 +32,7 @@ export default function TailPage() {
   return (
     <div className={`search-page no-facets${state.context ? " with-context" : ""}`}>
       <div className="search-top">
+        <h1 className="off-screen">Live tail</h1>
         <QueryBar
           query={query}
           onSubmit={(text) => change({ query: text })}
