@@ -161,7 +161,7 @@ def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
 
 
 def _run_receiver(index: int, settings: Settings) -> None:
-    from logkeep.metastore.told import open_remote
+    from logkeep.metastore.known_rules import open_known_rules
     from logkeep.receiver.process import run_http_receiver
 
     telemetry = Telemetry()
@@ -173,11 +173,11 @@ def _run_receiver(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, partition) as accounts,
         limiting(settings, database, telemetry) as limiter,
-        closing(open_remote(settings.metastore, database)) as remote,
+        closing(open_known_rules(settings.metastore, database, SystemClock())) as rules,
     ):
         run_http_receiver(
             settings, queue=queue, partition=partition, metastore=accounts, telemetry=telemetry, limiter=limiter,
-            configurations=remote.configurations,
+            configurations=rules.configurations,
         )  # fmt: skip
 
 

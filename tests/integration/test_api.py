@@ -41,9 +41,15 @@ ENDLESS = "/api/v1/tail"  # its answer has no end; tests/integration/test_tail.p
 ENDING = [r for r in ROUTES if r.path != ENDLESS and r.scope == "read" and r.of == "app" and "{app}" not in r.path]
 PLACES = {
     "{event_id}": "id-0001", "{session}": "s-1", "{device}": "d-1", "{user}": "u-1", "{name}": "logkeep.css",
-    "{rule}": "rul_0", "{issue}": "iss_0", "{block}": "blk_0",
+    "{rule}": "rul_0", "{issue}": "iss_0", "{block}": "blk_0", "{occurrence}": "0",
 }  # fmt: skip
-ABSENT = ("/api/v1/devices/{device}", "{rule}", "{issue}", "{job}")  # nothing of these is there to be found
+ABSENT = (
+    "/api/v1/devices/{device}",
+    "{rule}",
+    "{issue}",
+    "{occurrence}",
+    "{job}",
+)  # nothing of these is there to be found
 
 
 @pytest.fixture
