@@ -11,7 +11,6 @@ from litestar import Request, Response, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from logkeep.api.auth import refuse_foreign_posts
 from logkeep.api.backend import Context
 from logkeep.api.devices import configuration_of, registered
 from logkeep.api.forms import FORM_BYTES_MAX, form_of
@@ -129,7 +128,6 @@ async def make_rule_page(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
 ) -> Response[Any]:
     """The form on the page of a device: a rule for it, and back to the page."""
-    refuse_foreign_posts(request)
     form = form_of(await request.body())
     device, choice, lasts = unquote(form.get("device", "")), form.get("what", ""), form.get("for", "")
     if choice not in CHOICES or lasts not in {str(seconds) for seconds, _ in TIMES} or not device:
@@ -145,7 +143,6 @@ async def end_rule_page(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, rule: FromPath[str]
 ) -> Response[Any]:
     """The rule holds no more; back to the device whose page it was ended on."""
-    refuse_foreign_posts(request)
     form = form_of(await request.body())
     await context.checks.run(lambda: context.backend.told.remote.remove(credential.app, rule))
     device = unquote(form.get("device", ""))

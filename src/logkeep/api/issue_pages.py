@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from logkeep.api.answers import html_answer
-from logkeep.api.auth import name_in_path, refuse_foreign_posts
+from logkeep.api.auth import name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.errors import describe
 from logkeep.api.forms import FORM_BYTES_MAX, form_of
@@ -102,7 +102,6 @@ async def judge_page(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, issue: FromPath[str]
 ) -> Response[Any]:
     """A person has judged it; who comes second sees the issue as it is now, and that."""
-    refuse_foreign_posts(request)
     form = form_of(await request.body())
     revision, status = form.get("revision", ""), form.get("status", "")
     if not (revision.isascii() and revision.isdecimal() and len(revision) < 19) or status not in STATUSES:
