@@ -164,7 +164,9 @@ def test_instances_share_sign_ins_and_keys_and_outlive_the_metastore(
 
 def test_a_receiver_starts_with_the_keys_known_before_while_the_metastore_is_away(tmp_path: Path) -> None:
     sha256 = hashlib.sha256(b"lkw_known").hexdigest()
-    known = {"change": 1, "apps": ["shop"], "keys": {sha256: {"app": "shop", "scope": "write", "name": "token"}}}
+    keys = {sha256: {"app": "shop", "scope": "write", "name": "a key"}}
+    apps = [{"name": "shop", "team": "main"}]
+    known = {"change": 1, "apps": apps, "keys": keys, "tokens": {}, "people": {}}
     a_minute_ago_ns = time.time_ns() - 60 * NS_PER_S
     (tmp_path / "known-keys-http-0.json").write_text(json.dumps({"true_ns": a_minute_ago_ns, "known": known}))
     port, away = free_port(), "mariadb://lk:secret@127.0.0.1:1/lk"

@@ -20,6 +20,7 @@ from logkeep.telemetry import Telemetry, get_logger
 WAITING_MAX = 10_000
 BATCH_MAX = 500
 FLUSH_S = 1.0
+STOP_S = 2.0  # of the ten that a stop may take in all
 PRUNE_S = 3600
 TOKENS_MAX = 10_000  # whose use of today is remembered
 _NAMES = ("session", "device", "user", "event_id")
@@ -79,10 +80,15 @@ class Auditing:
         self._thread.start()
 
     def close(self) -> None:
+        """Within STOP_S where the metastore is away: then what waits is lost, and the service's own log says so."""
         self._ended.set()
         if self._thread is not None:
-            self._thread.join()
-        self.flush()
+            self._thread.join(STOP_S)
+        if not self._failing and (self._thread is None or not self._thread.is_alive()):
+            self.flush()
+        if left := len(self._waiting) + self._dropped:
+            self._telemetry["audit_dropped"].inc(len(self._waiting))
+            _log.error("reads are missing in the audit log: the metastore was away at the end", count=left)
 
     def _run(self) -> None:
         while not self._ended.wait(FLUSH_S):

@@ -70,8 +70,19 @@ def test_while_the_metastore_is_away_what_was_read_waits(it: There) -> None:
     it.auditing.flush()
     assert it.rows() == []
     it.away = False
+    it.auditing.flush()
+    it.read(3)
     it.auditing.close()  # as at the end of the process: what waits is written
-    assert details(it.rows()) == [b'{"query":"n:1"}', b'{"query":"n:2"}']
+    assert details(it.rows()) == [b'{"query":"n:1"}', b'{"query":"n:2"}', b'{"query":"n:3"}']
+
+
+def test_at_the_end_what_cannot_be_written_is_counted_as_missing(it: There) -> None:
+    it.away = True
+    it.read(1)
+    it.auditing.flush()
+    it.read(2)
+    it.auditing.close()
+    assert it.rows() == [] and "logkeep_audit_dropped_total 2.0" in it.auditing._telemetry.exposition().decode()
 
 
 def test_what_finds_no_place_is_counted_and_told_in_the_log(it: There, monkeypatch: pytest.MonkeyPatch) -> None:
