@@ -69,15 +69,14 @@ class LocalCounters:
     def _find(self, digest: bytes, now_ns: int) -> tuple[int, int, int]:
         """Where the key's slot is or may be made, its total, and when it expires: 0 and 0 for a new one."""
         start = int.from_bytes(digest[:4], "little") % _GROUPS * WAYS * _SLOT.size
-        oldest_at, oldest_ns = start, TOTAL_MAX
-        for at in range(start, start + WAYS * _SLOT.size, _SLOT.size):
-            found, expires_ns, total = _SLOT.unpack_from(self._slots, at)
-            alive_ns = expires_ns if expires_ns > now_ns else 0
-            if found == digest and alive_ns:
-                return at, total, expires_ns
-            if alive_ns < oldest_ns:
-                oldest_at, oldest_ns = at, alive_ns
-        return oldest_at, 0, 0
+        ways = self._slots[start : start + WAYS * _SLOT.size]
+        place = ways.find(digest)
+        if place >= 0 and place % _SLOT.size == 0:
+            _, expires_ns, total = _SLOT.unpack_from(ways, place)
+            if expires_ns > now_ns:
+                return start + place, total, expires_ns
+        ends = [ends_ns if ends_ns > now_ns else 0 for _, ends_ns, _ in _SLOT.iter_unpack(ways)]
+        return start + ends.index(min(ends)) * _SLOT.size, 0, 0
 
     def put(self, values: Mapping[str, bytes], ttl_s: float) -> None:
         until_ns = self._clock.monotonic_ns() + int(ttl_s * NS_PER_S)
