@@ -13,6 +13,7 @@ from typing import Any
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
+from logkeep.decode.marks import Mark
 from logkeep.decode.native import Rejected
 from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError
@@ -36,7 +37,7 @@ class Exchange:
     answer: the bytes to send once it is this exchange's turn, None while it is not decided. close: the connection ends
     with it; keep_alive: it is told that it does not. held: bytes of the process's memory it accounts for. wire_bytes:
     its body as it was sent. Of a request with events: app, body (exactly the accepted ones), form, encoding of `body`,
-    count, what was rejected, and batch_id when the sender made it repeatable.
+    count, what was rejected, batch_id when the sender made it repeatable, and marks where they were read already.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Exchange:
         "form",
         "held",
         "keep_alive",
+        "marks",
         "rejected",
         "samples",
         "wire_bytes",
@@ -66,6 +68,7 @@ class Exchange:
         self.rejected: Sequence[Rejected] = ()
         self.samples: tuple[RejectedSample, ...] = ()
         self.batch_id = ""
+        self.marks: Sequence[Mark] | None = None
         self.held = 0
         self.wire_bytes = 0
         self.answer: bytes | None = None
