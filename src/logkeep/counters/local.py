@@ -33,15 +33,18 @@ _GROUPS = SLOTS // WAYS
 class LocalCounters:
     """The Counters port. The file is made when it is not there; what is in it is shared with all who opened it."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Raises BackendUnavailable (the disk has no room, or no right to write there)."""
+    def __init__(self, path: Path | None, clock: Clock) -> None:
+        """path: None: of this process alone. Raises BackendUnavailable (the disk has no room, or no right to write)."""
         self._clock = clock
         self._lock = threading.Lock()
         self._values: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self._values_bytes = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if path is None:
+                self._file = os.memfd_create("logkeep-counters")
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.posix_fallocate(self._file, 0, SLOTS * _SLOT.size)  # a full disk is told here, not by a signal later
             self._slots = mmap.mmap(self._file, SLOTS * _SLOT.size)
         except OSError as error:
