@@ -9,6 +9,7 @@ import msgspec
 from logkeep.clock import SystemClock
 from logkeep.counters.local import LocalCounters
 from logkeep.counters.port import Counters
+from logkeep.errors import BackendUnavailable
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.database import Database
@@ -21,18 +22,24 @@ from logkeep.receiver.limiter import Limiter, Sender
 from logkeep.receiver.refused import Refusals
 from logkeep.receiver.udp_limits import SenderOfKey
 from logkeep.settings import Settings
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 COUNTERS_FILE = "counters"
 
+log = get_logger("limits")
+
 
 def open_counters(settings: Settings) -> Counters:
-    """Raises BackendUnavailable (the local ones)."""
+    """A process that cannot use the file counts alone: limits are not worth a receiver that does not start."""
     if settings.counters.kind == "redis":
         from logkeep.counters.redis_counters import RedisCounters
 
         return RedisCounters(settings.counters, settings.redis)
-    return LocalCounters(settings.folder / COUNTERS_FILE, SystemClock())
+    try:
+        return LocalCounters(settings.folder / COUNTERS_FILE, SystemClock())
+    except BackendUnavailable as error:
+        log.warning("limits are counted by this process alone", error=error.message)
+        return LocalCounters(None, SystemClock())
 
 
 def open_limits(settings: Settings, database: Database) -> AppLimits:

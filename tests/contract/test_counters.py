@@ -18,7 +18,8 @@ from logkeep.counters.local import SLOTS, LocalCounters
 from logkeep.counters.port import Addition, Counters
 from logkeep.counters.redis_counters import RedisCounters
 from logkeep.errors import BackendUnavailable
-from logkeep.settings import CounterSettings, RedisSettings
+from logkeep.settings import CounterSettings, RedisSettings, Settings
+from logkeep.wiring_limits import open_counters
 
 Open = Callable[[], Counters]
 
@@ -146,6 +147,12 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BackendUnavailable):
         LocalCounters(tmp_path / "file" / "counters", SystemClock())
+    settings = Settings(data=str(tmp_path / "file"))
+    with (
+        closing(open_counters(settings)) as alone,
+        closing(open_counters(settings)) as other,
+    ):  # they start all the same
+        assert (added(alone, a=2), added(other, a=1), added(alone, a=1)) == ([2], [1], [3])
 
 
 # ── Redis ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ OTHERS: Final = "\0others"
 ERROR, WARN, INFO, DEBUG = range(4)  # classes of levels, in the order in which they are let in
 CLASSES: Final = {"fatal": ERROR, "error": ERROR, "warn": WARN, "info": INFO, "": INFO, "debug": DEBUG, "trace": DEBUG}
 _FULL: Final = 0.999
+_OWNED_S: Final = 0.05
 _NEWCOMER_S: Final = 1.0  # of its share a newcomer has at once, also where all is spent
 
 
@@ -25,7 +26,7 @@ class Bucket:
     spent: taken here since the last exchange with others. total: what all had taken at that time, None: never asked.
     """
 
-    __slots__ = ("_at_s", "capacity", "rate", "spent", "tokens", "total", "used_s")
+    __slots__ = ("_at_s", "_full_s", "capacity", "rate", "spent", "tokens", "total", "used_s")
 
     def __init__(self, rate: float, capacity: float, now_s: float) -> None:
         self.rate, self.capacity = rate, capacity
@@ -33,6 +34,7 @@ class Bucket:
         self.spent = 0.0
         self.total: float | None = None
         self.used_s = self._at_s = now_s
+        self._full_s = -1.0
 
     def refill(self, now_s: float) -> float:
         """The tokens there are now. A clock that goes back gives none, and takes none."""
@@ -44,6 +46,12 @@ class Bucket:
     def covers(self, amount: float) -> bool:
         """More than fits in at once is let in by a full bucket, as a debt: else it would never be."""
         return self.tokens >= amount or (amount > self.capacity and self.tokens >= self.capacity * _FULL)
+
+    def was_full(self, now_s: float) -> bool:
+        """Whether it was full when it was first asked at this moment, whatever was taken since."""
+        if self.tokens >= self.capacity * _FULL:
+            self._full_s = now_s
+        return self._full_s == now_s
 
     def take(self, amount: float, now_s: float) -> None:
         self.tokens -= amount
@@ -86,7 +94,8 @@ class Pool:
         self.main = Bucket(rate, capacity, now_s)
         self.reserve = Bucket(rate * reserve, capacity * reserve, now_s)
         self.shares: dict[str, Bucket] = {}
-        self._step, self._active_s, self._boost = step, active_s, 1.0
+        self.step, self._active_s, self._boost = step, active_s, 1.0
+        self._owned, self._owned_s = 0.0, -_OWNED_S
 
     @property
     def total(self) -> float | None:
@@ -104,6 +113,7 @@ class Pool:
         left = max(0.0, self.main.tokens) / before if before else 1.0
         for share in self.shares.values():
             share.tokens = min(share.tokens, share.tokens * left)
+        self._owned_s = -_OWNED_S
 
     def comfortable(self, amount: float, now_s: float) -> bool:
         """Half of it is left after this: there is no need to look at who it is."""
@@ -128,13 +138,14 @@ class Pool:
         made = self.shares[name] = Bucket(0.0, 0.0, now_s)
         self._resize(now_s)
         made.tokens = 0.0
-        there, owned = max(0.0, self.main.refill(now_s)), self._owned()
+        there, owned = max(0.0, self.main.refill(now_s)), self._counted(now_s)
         part = there / len(self.shares)
         if owned > there - part:  # the others give of what they have saved
             kept = (there - part) / owned
             for share in self.shares.values():
                 share.tokens = min(share.tokens, share.tokens * kept)
         made.tokens = min(made.capacity, max(part, made.rate * _NEWCOMER_S))
+        self._counted(now_s)
         return made
 
     def forget_idle(self, now_s: float) -> None:
@@ -150,38 +161,91 @@ class Pool:
             share.refill(now_s)
             share.rate, share.capacity = self.main.rate / count, self.capacity / count
             share.tokens = min(share.tokens, share.capacity)
+        self._owned_s = -_OWNED_S
 
-    def _owned(self) -> float:
-        return sum(share.tokens for share in self.shares.values() if share.tokens > 0)
+    def owned(self, now_s: float) -> float:
+        """Tokens in shares: as they were a moment ago, and as much more as may have come back to them since.
 
-    def allowed(self, share: Bucket, level: int, count: int, cost: float, now_s: float, *, divisible: bool) -> int:
-        """How many of `count` events at `cost` tokens each may pass. `share`: as `share` gave it, just now.
-
-        divisible: they are let in one by one; else more than fits in at once passes when the share is full, as a debt.
+        Adding them up takes 0.2 us a share, so it is done now and then: never less than there are, and what is over
+        is free that much later.
         """
-        if not divisible and share.tokens >= share.capacity * _FULL and count * cost > share.capacity:
+        if not 0 <= now_s - self._owned_s < _OWNED_S:
+            return self._counted(now_s)
+        return self._owned + (now_s - self._owned_s) * self.main.rate
+
+    def _counted(self, now_s: float) -> float:
+        self._owned_s = now_s
+        self._owned = sum(max(0.0, share.refill(now_s)) for share in self.shares.values())
+        return self._owned
+
+    def gate(self, why: str, name: str, level: int, now_s: float, *, cost: float, whole: int) -> "PoolGate":
+        """Before events of whoever has the share `name`; see PoolGate."""
+        return PoolGate(self, why, self.share(name, now_s), level, now_s, cost, whole)
+
+
+class PoolGate:
+    """A pool before some events of one sender and class of levels, at one moment: `allowed`, then `take` or nothing.
+
+    why: which limit it is. cost: tokens an event. whole: so many events come from this sender at this moment, of all
+    levels; if they are more than fit in at once, they pass when its share is full, as a debt. 0: events are let in one
+    by one.
+    """
+
+    __slots__ = ("_cost", "_free", "_level", "_now_s", "_own", "_pool", "_reserve", "_share", "_whole", "why")
+
+    def __init__(self, pool: Pool, why: str, share: Bucket, level: int, now_s: float, cost: float, whole: int) -> None:
+        self._pool, self.why, self._share, self._level = pool, why, share, level
+        self._cost, self._now_s = cost, now_s
+        self._whole = whole * cost > share.capacity and share.was_full(now_s)
+        self._own = max(0.0, share.tokens)
+        self._free = max(0.0, pool.main.refill(now_s) - pool.owned(now_s) + (INFO - level) * pool.step)
+        self._reserve = max(0.0, pool.reserve.refill(now_s)) if level == ERROR else 0.0
+
+    def allowed(self, count: int) -> int:
+        """How many of `count` may pass."""
+        if self._whole:
             return count
-        self.main.refill(now_s)
-        for other in self.shares.values():
-            other.refill(now_s)
-        reserve = max(0.0, self.reserve.refill(now_s)) if level == ERROR else 0.0
-        return min(count, int((max(0.0, share.tokens) + self._free(level) + reserve + 1e-6) / cost))
+        return min(count, int((self._own + self._free + self._reserve + 1e-6) / self._cost))
 
-    def _free(self, level: int) -> float:
-        """What is in nobody's share, with the debt that this class of levels may make."""
-        return max(0.0, self.main.tokens - self._owned() + (INFO - level) * self._step)
+    def take(self, count: int, taken: "Taken") -> None:
+        """Of its share, of what is free, of the reserve; noted in `taken`, to be given back."""
+        pool, amount = self._pool, count * self._cost
+        own = min(amount, self._own)
+        reserved = min(max(0.0, amount - own - self._free), self._reserve)
+        if amount > own + self._free + reserved + 1e-3:  # a debt, of a share that is full
+            own, reserved = amount, 0.0
+        self._share.take(own, self._now_s)
+        pool.main.take(amount - reserved, self._now_s)
+        taken += ((self._share, own), (pool.main, amount - reserved))
+        if reserved:
+            pool.reserve.take(reserved, self._now_s)
+            taken.append((pool.reserve, reserved))
 
-    def take(self, share: Bucket, level: int, amount: float, now_s: float) -> list[tuple[Bucket, float]]:
-        """Takes them: of its share, of what is free, of the reserve; each bucket with how much, to be given back."""
-        own = min(amount, max(0.0, share.tokens))
-        reserved = 0.0
-        if level == ERROR:
-            reserved = min(max(0.0, amount - own - self._free(level)), max(0.0, self.reserve.tokens))
-        if amount > own + self._free(level) + reserved + 1e-3:  # a debt, of a share that is full
-            own = amount
-            reserved = 0.0
-        taken = [(share, own), (self.main, amount - reserved), (self.reserve, reserved)]
-        share.used_s = now_s
-        for bucket, part in taken:
-            bucket.take(part, now_s)
-        return taken
+    def wait_s(self, count: int) -> float:
+        return min(self._share.wait_s(count * self._cost), self._pool.main.wait_s(count * self._cost))
+
+
+class BucketGate:
+    """The same of a bucket that nobody shares."""
+
+    __slots__ = ("_bucket", "_cost", "_now_s", "_whole", "why")
+
+    def __init__(self, bucket: Bucket, why: str, now_s: float, *, cost: float, whole: int) -> None:
+        self._bucket, self.why, self._now_s, self._cost = bucket, why, now_s, cost
+        self._whole = whole * cost > bucket.capacity and bucket.was_full(now_s)
+
+    def allowed(self, count: int) -> int:
+        if self._whole:
+            return count
+        return max(0, min(count, int((self._bucket.tokens + 1e-6) / self._cost)))
+
+    def take(self, count: int, taken: "Taken") -> None:
+        self._bucket.take(count * self._cost, self._now_s)
+        taken.append((self._bucket, count * self._cost))
+
+    def wait_s(self, count: int) -> float:
+        return self._bucket.wait_s(count * self._cost)
+
+
+Gate = PoolGate | BucketGate
+Taken = list[tuple[Bucket, float]]

@@ -33,15 +33,18 @@ _GROUPS = SLOTS // WAYS
 class LocalCounters:
     """The Counters port. The file is made when it is not there; what is in it is shared with all who opened it."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Raises BackendUnavailable (the disk has no room, or no right to write there)."""
+    def __init__(self, path: Path | None, clock: Clock) -> None:
+        """path: None: of this process alone. Raises BackendUnavailable (the disk has no room, or no right to write)."""
         self._clock = clock
         self._lock = threading.Lock()
         self._values: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self._values_bytes = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if path is None:
+                self._file = os.memfd_create("logkeep-counters")
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.posix_fallocate(self._file, 0, SLOTS * _SLOT.size)  # a full disk is told here, not by a signal later
             self._slots = mmap.mmap(self._file, SLOTS * _SLOT.size)
         except OSError as error:
@@ -69,15 +72,14 @@ class LocalCounters:
     def _find(self, digest: bytes, now_ns: int) -> tuple[int, int, int]:
         """Where the key's slot is or may be made, its total, and when it expires: 0 and 0 for a new one."""
         start = int.from_bytes(digest[:4], "little") % _GROUPS * WAYS * _SLOT.size
-        oldest_at, oldest_ns = start, TOTAL_MAX
-        for at in range(start, start + WAYS * _SLOT.size, _SLOT.size):
-            found, expires_ns, total = _SLOT.unpack_from(self._slots, at)
-            alive_ns = expires_ns if expires_ns > now_ns else 0
-            if found == digest and alive_ns:
-                return at, total, expires_ns
-            if alive_ns < oldest_ns:
-                oldest_at, oldest_ns = at, alive_ns
-        return oldest_at, 0, 0
+        ways = self._slots[start : start + WAYS * _SLOT.size]
+        place = ways.find(digest)
+        if place >= 0 and place % _SLOT.size == 0:
+            _, expires_ns, total = _SLOT.unpack_from(ways, place)
+            if expires_ns > now_ns:
+                return start + place, total, expires_ns
+        ends = [ends_ns if ends_ns > now_ns else 0 for _, ends_ns, _ in _SLOT.iter_unpack(ways)]
+        return start + ends.index(min(ends)) * _SLOT.size, 0, 0
 
     def put(self, values: Mapping[str, bytes], ttl_s: float) -> None:
         until_ns = self._clock.monotonic_ns() + int(ttl_s * NS_PER_S)

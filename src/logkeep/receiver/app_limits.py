@@ -1,13 +1,13 @@
 """What one receiver process knows of the limits of one app: buckets, shares, how long it has been over."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from logkeep.counters import usage
-from logkeep.counters.buckets import CLASSES, OTHERS, SHARES_MAX, Bucket, Pool, Shared
+from logkeep.counters.buckets import CLASSES, OTHERS, SHARES_MAX, Bucket, BucketGate, Gate, Pool, Shared
 from logkeep.counters.port import Addition
 from logkeep.decode.marks import Mark, component_of, level_of
 from logkeep.metastore.limits import InForce
@@ -22,16 +22,6 @@ RETRY_MAX_S = 3600
 
 Why = Literal["day", "second"]
 Group = tuple[int, str]  # class of levels, component
-
-
-class Gate(msgspec.Struct):
-    """One limit that stands before a group of events. cost: tokens an event. take: with what to give back."""
-
-    why: Why
-    cost: float
-    allowed: Callable[[int], int]
-    take: Callable[[int], list[tuple[Bucket, float]]]
-    wait_s: Callable[[int], float]
 
 
 class Share(msgspec.Struct):
@@ -94,33 +84,32 @@ class AppLimit:
             day.pool.main.take(count if day.what == "events" else size, now_s)
         return True
 
-    def gates(self, component: str, level: int, size: float, now_s: float, *, divisible: bool) -> list[Gate]:
-        """Those that stand before events of this component and level. size: bytes an event. divisible: see Pool."""
+    def gates(self, component: str, level: int, count: int, size: float, now_s: float, whole: int) -> list[Gate]:
+        """Those that stand before `count` events of this component and level. size: bytes an event. whole: of this
+        component in all; 0: events are let in one by one."""
         found: list[Gate] = []
         if self.second is not None:
-            found.append(pool_gate(self.second, "second", component, level, 1.0, now_s, divisible))
+            found.append(_gate(self.second, "second", component, level, count, now_s, cost=1.0, whole=whole))
         for day in self.days:
             cost = 1.0 if day.what == "events" else max(1.0, size)
-            found.append(pool_gate(day.pool, "day", component, level, cost, now_s, divisible))
+            found.append(_gate(day.pool, "day", component, level, count, now_s, cost=cost, whole=whole))
         if self.by_component:
-            found += self._component_gates(component, now_s, divisible)
+            found += self._component_gates(component, now_s, whole)
         return found
 
-    def _component_gates(self, component: str, now_s: float, divisible: bool) -> list[Gate]:
+    def _component_gates(self, component: str, now_s: float, whole: int) -> Iterator[Gate]:
         own = self.limits.components.get(component)
         rate = self.limits.component_events_per_second
         if own is not None and own.events_per_second is not None:
             rate = own.events_per_second
-        gates = []
         if rate:
             capacity = max(1.0, rate * self._settings.burst_s)
             bucket = self._component("second", component, rate, capacity, now_s)
-            gates.append(bucket_gate(bucket, "second", now_s, divisible))
+            yield BucketGate(bucket, "second", now_s, cost=1.0, whole=whole)
         if own is not None and own.events_per_day:
             limit = float(own.events_per_day)
             bucket = self._component("day", component, limit / usage.DAY_S, limit, now_s)
-            gates.append(bucket_gate(bucket, "day", now_s, divisible))
-        return gates
+            yield BucketGate(bucket, "day", now_s, cost=1.0, whole=whole)
 
     def _component(self, why: Why, name: str, rate: float, capacity: float, now_s: float) -> Bucket:
         if (why, name) not in self._components and name not in self.limits.components:
@@ -179,8 +168,8 @@ class AppLimit:
             self._over = 0
         if self.second is not None:
             found += [
-                (bucket, Addition(f"second:{self.app}\0{name}", round(bucket.spent), SECONDS_KEY_S))
-                for name, bucket in [("", self.second.main), *self.second.shares.items()]
+                (bucket, Addition(f"second:{self.app}{name}", round(bucket.spent), SECONDS_KEY_S))
+                for name, bucket in named_buckets(self.second)
             ]
         found += [
             (bucket, Addition(f"component:{why}:{self.app}\0{name}", round(bucket.spent), SECONDS_KEY_S))
@@ -211,43 +200,30 @@ class AppLimit:
         self.known_use = True
 
 
-def groups_of(marks: Sequence[Mark]) -> dict[Group, list[Mark]]:
-    """Class of levels and component, those that are let in first first; each with the marks that mean it."""
-    groups: dict[Group, list[Mark]] = {}
-    for mark in set(marks):
-        groups.setdefault((CLASSES[level_of(mark)], component_of(mark)), []).append(mark)
-    return dict(sorted(groups.items(), key=lambda item: item[0]))
+def named_buckets(pool: Pool) -> Iterator[tuple[str, Bucket]]:
+    """Of all that is shared with others by name; the pool's own has none."""
+    yield "", pool.main
+    for name, share in pool.shares.items():
+        yield f"\0{name}", share
 
 
-def counted(marks: Sequence[Mark]) -> Counter[Mark]:
-    return Counter(marks)
+def _gate(pool: Pool, why: Why, name: str, level: int, count: int, now_s: float, *, cost: float, whole: int) -> Gate:
+    """Where there is enough for all, it does not matter who it is."""
+    if pool.comfortable((whole or count) * cost, now_s):
+        return BucketGate(pool.main, why, now_s, cost=cost, whole=whole)
+    return pool.gate(why, name, level, now_s, cost=cost, whole=whole)
 
 
-def pool_gate(pool: Pool, why: Why, name: str, level: int, cost: float, now_s: float, divisible: bool) -> Gate:
-    share = pool.share(name, now_s)
-    return Gate(
-        why,
-        cost,
-        lambda count: pool.allowed(share, level, count, cost, now_s, divisible=divisible),
-        lambda count: pool.take(share, level, count * cost, now_s),
-        lambda count: min(share.wait_s(count * cost), pool.main.wait_s(count * cost)),
-    )
+def group_of(mark: Mark) -> Group:
+    return CLASSES[level_of(mark)], component_of(mark)
 
 
-def bucket_gate(bucket: Bucket, why: Why, now_s: float, divisible: bool) -> Gate:
-    def take(count: int) -> list[tuple[Bucket, float]]:
-        bucket.take(count, now_s)
-        return [(bucket, count)]
-
-    def allowed(count: int) -> int:
-        if not divisible and bucket.covers(count):
-            return count
-        return max(0, min(count, int(bucket.tokens + 1e-6)))
-
-    return Gate(
-        why,
-        1.0,
-        allowed,
-        take,
-        lambda count: bucket.wait_s(count),
-    )
+def grouped(marks: Sequence[Mark]) -> dict[Group, int]:
+    """How many there are of each class of levels and component; those that are let in first first."""
+    if len(marks) == 1:
+        return {group_of(marks[0]): 1}
+    counts: dict[Group, int] = {}
+    for mark, count in Counter(marks).items():
+        group = group_of(mark)
+        counts[group] = counts.get(group, 0) + count
+    return dict(sorted(counts.items()))

@@ -13,6 +13,7 @@ from typing import Any
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
+from logkeep.decode.marks import Mark
 from logkeep.decode.native import Rejected
 from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError
@@ -36,8 +37,9 @@ class Exchange:
     answer: the bytes to send once it is this exchange's turn, None while it is not decided. close: the connection ends
     with it; keep_alive: it is told that it does not. held: bytes of the process's memory it accounts for. wire_bytes:
     its body as it was sent. Of a request with events: app, body (exactly the accepted ones), form, encoding of `body`,
-    count, what was rejected, and batch_id when the sender made it repeatable or is told ids. kind: of notices, "" for
-    events; ids, links: of those, when the answer tells them. config: what the answer tells the sender's device.
+    count, what was rejected, batch_id when the sender made it repeatable or is told ids, and marks where they were read
+    already. kind: of notices, "" for events; ids, links: of those, when the answer tells them. config: what the answer
+    tells the sender's device.
     """
 
     __slots__ = (
@@ -56,6 +58,7 @@ class Exchange:
         "keep_alive",
         "kind",
         "links",
+        "marks",
         "rejected",
         "repeatable",
         "samples",
@@ -77,6 +80,7 @@ class Exchange:
         self.ids: tuple[str, ...] = ()
         self.links: tuple[dict[str, str], ...] = ()
         self.config: bytes | None = None
+        self.marks: Sequence[Mark] | None = None
         self.held = 0
         self.wire_bytes = 0
         self.answer: bytes | None = None

@@ -388,7 +388,7 @@ class Connection(asyncio.Protocol):
             return
         checked = result.checked
         exchange.body, exchange.count, exchange.form = result.body, checked.count, checked.form
-        exchange.encoding = "zstd" if result.compressed else "plain"
+        exchange.encoding, exchange.marks = "zstd" if result.compressed else "plain", result.marks
         exchange.rejected, exchange.samples, exchange.batch_id = checked.rejected, checked.samples, result.batch_id
         exchange.repeatable = bool(result.batch_id)
         if exchange.kind:

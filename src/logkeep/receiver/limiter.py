@@ -9,15 +9,16 @@ nothing of it is taken and the sender is told when to come again (429): nothing 
 for many would hold up those who are within their limits: what is over is left out, counted and told.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.counters import usage
-from logkeep.counters.buckets import Bucket, Pool, Shared
+from logkeep.counters.buckets import Bucket, Gate, Pool, Shared, Taken
 from logkeep.counters.port import Addition
 from logkeep.decode.marks import Mark, component_of, spread
 from logkeep.errors import InputError, QuotaExceeded
@@ -31,13 +32,12 @@ from logkeep.receiver.app_limits import (
     SECOND_STEP,
     SECONDS_KEY_S,
     AppLimit,
-    Gate,
     Group,
     Share,
     Why,
-    counted,
-    groups_of,
-    pool_gate,
+    group_of,
+    grouped,
+    named_buckets,
 )
 from logkeep.receiver.exchange import Exchange
 from logkeep.receiver.refused import Kind, Refusals
@@ -112,7 +112,7 @@ class Limiter:
         self._blocks = blocks or Nothing()
         self._known_blocks, self._blocked = self._blocks.known, self._blocks.apps
         self.short = ShortBlocks(settings, clock)
-        self._refusals_due_s = 0.0
+        self._refusals_due_s = self._last_s = 0.0
         self._limits, self._settings, self._exchange, self._clock = limits, settings, exchange, clock
         self.refusals = refusals
         self._apps: dict[str, AppLimit | None] = {}
@@ -126,6 +126,7 @@ class Limiter:
             burst = rate * settings.burst_s
             self._total = Pool(rate, burst, self._now_s(), step=burst * SECOND_STEP, active_s=SECOND_ACTIVE_S)
         self._refused = telemetry["intake_events_refused"]
+        self._counters: dict[tuple[RefusedWhy, Kind], Any] = {}  # finding a metric by its labels takes 2 us
         self._headers: dict[str, bytes] = {}
 
         self._look()
@@ -159,7 +160,7 @@ class Limiter:
                 return self._rule_the_rest(sender, address, size, given, left_out)
         if found is None and self._total is None:
             return None
-        now_s = self._now_s()
+        now_s = self._moment()
         buckets = self._sender_buckets(found, sender, address, now_s) if found is not None else ()
         for kind, source, bucket in buckets:
             if not bucket.covers(count):
@@ -259,7 +260,7 @@ class Limiter:
         found = self._of(sender.app)
         if found is None and self._total is None:
             return {}
-        now_s = self._now_s()
+        now_s = self._moment()
         left: list[int] = list(range(len(marks)))
         if found is not None:
             left = self._within_senders(found, sender, addresses, left, now_s)
@@ -336,20 +337,23 @@ class Limiter:
 
     def _shares(
         self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float, divisible: bool
-    ) -> tuple[dict[Group, Share], list[tuple[Bucket, float]]]:
+    ) -> tuple[dict[Group, Share], Taken]:
         """Of each group how many may pass, and what was taken for them."""
         shares: dict[Group, Share] = {}
-        taken: list[tuple[Bucket, float]] = []
-        counts = counted(given)
-        for group, members in groups_of(given).items():
+        taken: Taken = []
+        groups = grouped(given)
+        whole: dict[str, int] = {}
+        for (_, component), count in groups.items():
+            whole[component] = whole.get(component, 0) + count
+        for group, count in groups.items():
             level, component = group
-            count = sum(counts[mark] for mark in members)
-            gates = [] if found is None else found.gates(component, level, size, now_s, divisible=divisible)
+            own, everything = (0, 0) if divisible else (whole[component], len(given))
+            gates = [] if found is None else found.gates(component, level, count, size, now_s, own)
             if self._total is not None:
-                gates.append(pool_gate(self._total, "second", app, level, 1.0, now_s, divisible))
+                gates.append(self._total.gate("second", app, level, now_s, cost=1.0, whole=everything))
             shares[group] = _through(gates, count)
             for gate in gates if shares[group].passes else ():
-                taken += gate.take(shares[group].passes)
+                gate.take(shares[group].passes, taken)
         return shares, taken
 
     def _sender_buckets(
@@ -402,7 +406,10 @@ class Limiter:
     # ── what was refused ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _note(self, app: str, kind: Kind, source: str, why: RefusedWhy, events: int) -> None:
-        self._refused.labels(why, kind).inc(events)
+        counter = self._counters.get((why, kind))
+        if counter is None:
+            counter = self._counters[why, kind] = self._refused.labels(why, kind)
+        counter.inc(events)
         self.refusals.add(app, kind, source, why, events, self._clock.now_ns())
 
     def _note_shares(self, app: str, shares: dict[Group, Share]) -> None:
@@ -460,8 +467,8 @@ class Limiter:
         for _, bucket in spent:
             bucket.spent = 0.0
         if self._total is not None:
-            for name_, bucket in [("", self._total.main), *self._total.shares.items()]:
-                found.append((bucket, Addition(f"total\0{name_}", round(bucket.spent), SECONDS_KEY_S)))
+            for app, bucket in named_buckets(self._total):
+                found.append((bucket, Addition(f"total{app}", round(bucket.spent), SECONDS_KEY_S)))
                 bucket.spent = 0.0
             self._total.forget_idle(self._now_s())
         return found
@@ -493,6 +500,11 @@ class Limiter:
             if kept is None or kept.limits != limits:
                 del self._apps[app]
                 self._reading.pop(app, None)
+
+    def _moment(self) -> float:
+        """Now, and no two requests at the same time: what one of them found full is so for that one alone."""
+        self._last_s = max(self._now_s(), math.nextafter(self._last_s, math.inf))
+        return self._last_s
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S
@@ -528,7 +540,7 @@ def _through(gates: Sequence[Gate], count: int) -> Share:
     for gate in gates:
         passes = gate.allowed(count)
         if passes < share.passes:
-            share = Share(count, passes, gate.why, gate.wait_s(count))
+            share = Share(count, passes, "day" if gate.why == "day" else "second", gate.wait_s(count))
     return share
 
 
@@ -544,10 +556,11 @@ def refuses_all(shares: dict[Group, Share], phase: usage.Phase) -> bool:
 
 
 def _left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> frozenset[int]:
-    group_of = {mark: group for group, members in groups_of(marks).items() for mark in members}
     places: dict[Group, list[int]] = {}
+    known: dict[Mark, Group] = {}
     for index, mark in enumerate(marks):
-        places.setdefault(group_of[mark], []).append(index)
+        group = known.get(mark) or known.setdefault(mark, group_of(mark))
+        places.setdefault(group, []).append(index)
     left_out: set[int] = set()
     for group, indexes in places.items():
         share = shares[group]

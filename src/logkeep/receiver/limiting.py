@@ -13,8 +13,9 @@ def limit(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
     whole. Raises QuotaExceeded: nothing of it is taken."""
     if not exchange.count:
         return
-    body, form = exchange.body, exchange.form
-    cut = limiter.rule(sender, address, exchange.count, len(body), lambda: marks_of(body, form))
+    body, form, marks = exchange.body, exchange.form, exchange.marks
+    exchange.marks = None
+    cut = limiter.rule(sender, address, exchange.count, len(body), lambda: marks or marks_of(body, form))
     if cut is not None:
         leave_out(exchange, cut)
 

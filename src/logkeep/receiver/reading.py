@@ -9,6 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from logkeep.decode.body import Encoding, inflate
+from logkeep.decode.marks import Mark, marks_of
 from logkeep.decode.native import Checked, check_body
 from logkeep.decode.notices import KINDS, check_notices
 from logkeep.decode.split import replace_lone_surrogates
@@ -50,16 +51,16 @@ class SentBody(msgspec.Struct, frozen=True):
 
 
 class PreparedBody(msgspec.Struct, frozen=True):
-    """body: what the frame gets, compressed as it was sent when `compressed`. batch_id: "" for a new one.
-
-    issues: of notices of issues, session and own id of each.
-    """
+    """body: what the frame gets, compressed as it was sent when `compressed`. batch_id: "" for a new one. marks: what
+    limits look at, where reading it takes long and is not to be done on the loop. issues: of notices of issues, session
+    and own id of each."""
 
     checked: Checked
     body: bytes
     compressed: bool
     batch_id: str
     issues: tuple[NamedIssue, ...] = ()
+    marks: list[Mark] | None = None
 
 
 class TooLargeInline(Exception):
@@ -89,7 +90,10 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
         sent.encoding == "zstd" and sent.session is None and checked.as_sent and len(plain) > KEPT_COMPRESSED_BYTES_MIN
         and not sent.limited
     )  # fmt: skip
-    return PreparedBody(checked, sent.body if compressed else checked.body, compressed, _batch_id(sent, plain))
+    marks = None
+    if sent.limited and checked.count and len(checked.body) > PLAIN_INLINE_BYTES_MAX:
+        marks = marks_of(checked.body, checked.form)
+    return PreparedBody(checked, sent.body if compressed else checked.body, compressed, _batch_id(sent, plain), marks)
 
 
 def replacing_event(body: bytes, session: str, key: str) -> bytes:

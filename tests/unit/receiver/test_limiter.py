@@ -134,6 +134,16 @@ def test_more_at_once_than_a_burst_is_let_in_by_a_full_bucket_and_paid_for() -> 
     assert receiver.send(*events(1)) == 1
 
 
+def test_a_batch_of_several_levels_that_is_more_than_a_burst_passes_too() -> None:
+    receiver = Receiver(
+        ManualClock(), events_per_second=10, burst_events=20, component_events_per_second=2, events_per_day=50
+    )  # fmt: skip
+    mixed = [*events(10, "error"), *events(60, "info"), *events(30, "debug")]
+    assert [receiver.send(*mixed), receiver.send(*mixed)] == [100, None]
+    receiver.clock.advance(DAY * 3)
+    assert receiver.send(*mixed) == 100
+
+
 def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> None:
     clock = ManualClock()
     receiver = Receiver(clock, events_per_second=10, burst_events=100, events_per_day=DAY)
@@ -244,6 +254,7 @@ def test_a_day_over_the_limit_is_grace_and_slows_then_what_is_over_is_left_out()
         receiver.tick()
         for _ in range(4):
             receiver.send(*events(3600))
+            clock.advance(0.1)
     clock.advance(5)
     found = receiver.send(*events(5, "debug"), *events(5, "error"))
     assert found == 5 and {level for _, level in receiver.kept} == {"error"}
