@@ -22,6 +22,7 @@ from logkeep.feed.hub import Hub
 from logkeep.feed.polling import PollingFeed
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.masking import MaskingRules
 from logkeep.metastore.port import Credential
 from logkeep.metastore.sign_ins import SignIns
 from logkeep.metastore.statistics import read as read_statistics
@@ -103,6 +104,7 @@ class Reading:
             metastore=self.accounts,
             sign_ins=SignIns(self.database),
             erasures=self.erasures,
+            masking=MaskingRules(self.database, self.clock, refresh_s=3600),
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,

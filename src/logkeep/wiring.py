@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.port import Feed, Publisher
     from logkeep.metastore.erasures import Erasures
+    from logkeep.metastore.masking import MaskingRules
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
 
@@ -235,7 +236,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
         # Others may write a shared store too, and a hub hears only of what this process stores.
         hub = None if _is_shared(settings) else Hub()
         feed = hub or stack.enter_context(closing(PollingFeed(store, SystemClock())))
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, hub)
+        masking = stack.enter_context(closing(_masking(settings, database)))
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, hub, masking)
         if hub is not None:
             hub.begin_at(processor.last_arrival())
         alone = queue.owned(GROUP).partitions is None
@@ -262,6 +264,7 @@ def _processor(
     accounts: Accounts,
     erasures: "Erasures",
     hub: "Publisher | None",
+    masking: "MaskingRules",
 ) -> "Processor":
     from logkeep.metastore.samples import Samples
     from logkeep.processor.erasure import Eraser
@@ -280,7 +283,14 @@ def _processor(
         telemetry=telemetry,
         feed=hub,
         eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, database=database, clock=clock),
+        masking=masking,
     )
+
+
+def _masking(settings: Settings, database: Database) -> "MaskingRules":
+    from logkeep.metastore.masking import MaskingRules
+
+    return MaskingRules(database, SystemClock(), refresh_s=settings.metastore.refresh_s).open()
 
 
 def _wait_for_partitions(queue: Queue, group: str) -> None:
@@ -326,9 +336,10 @@ def _run_processor(index: int, settings: Settings) -> None:
         closing(_erasures(settings, database).open()) as erasures,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
+        closing(_masking(settings, database)) as masking,
     ):
         telemetry = Telemetry()
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, None)
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, None, masking)
         _collect_garbage_rarely()
         run_processor(
             processor,
@@ -412,16 +423,8 @@ def _ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
         kind: NoticeCounts(account.received, account.applied, account.rejected, account.queued)
         for kind, account in found.notices.items()
     }
-    return Ledger(
-        found.received,
-        found.stored,
-        found.rejected,
-        found.over_quota,
-        found.expired,
-        queued,
-        found.erased,
-        notices or msgspec.UNSET,
-    )
+    events = (found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased)
+    return Ledger(*events, notices or msgspec.UNSET)
 
 
 def _erasures(settings: Settings, database: Database) -> "Erasures":
@@ -442,6 +445,7 @@ def _backend(
     queue_watch: QueueWatch,
 ) -> "Backend":
     from logkeep.api.backend import Backend
+    from logkeep.metastore.masking import MaskingRules
     from logkeep.metastore.samples import Samples
     from logkeep.metastore.sign_ins import SignIns
     from logkeep.metastore.statistics import Grain, StatisticsRow
@@ -465,6 +469,7 @@ def _backend(
         metastore=accounts,
         sign_ins=SignIns(database),
         erasures=erasures,
+        masking=MaskingRules(database, SystemClock(), refresh_s=1.0),
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,

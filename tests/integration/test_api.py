@@ -16,6 +16,7 @@ from tests.reading import (
     ADMIN,
     ADMIN_EMAIL,
     ADMIN_PASSWORD,
+    ADMIN_TOKEN,
     NOW_NS,
     OTHER_TOKEN,
     READ,
@@ -40,7 +41,10 @@ BASE = "http://logkeep.test"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 ENDLESS = "/api/v1/tail"  # its answer has no end; tests/integration/test_tail.py asks it the same over a socket
 ENDING = [route for route in ROUTES if route.path != ENDLESS]
-PLACES = {"{event_id}": "id-0001", "{session}": "s-1", "{device}": "d-1", "{user}": "u-1", "{name}": "logkeep.css"}
+PLACES = {
+    "/apps/{name}": "/apps/shop", "{event_id}": "id-0001", "{session}": "s-1", "{device}": "d-1", "{user}": "u-1",
+    "{name}": "logkeep.css",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_every_route_asks_for_the_scope_in_the_table(reading: Reading, client: T
         return
     found = 200
     # Of an admin's routes, those that are asked here without what they need are let through to say so.
-    admitted = {"DELETE": 400, "POST": 400}.get(route.method, 404 if "{job}" in route.path else found)
+    admitted = {"DELETE": 400, "POST": 400, "PUT": 400}.get(route.method, 404 if "{job}" in route.path else found)
     expected = {how: 401 for how in asked} | {
         "write key": 403,
         "read token": 403 if route.scope == "admin" else found,
@@ -123,7 +127,7 @@ def test_no_route_shows_the_events_of_another_app(reading: Reading, client: Test
 )
 def test_a_token_reads_its_own_app_only(reading: Reading, client: TestClient[Any], route: Route) -> None:
     reading.write([make_event(1)])
-    path = route.path.replace("{event_id}", "id-0001")
+    path = route.path.replace("{event_id}", "id-0001").replace("{name}", "shop")
     assert get(client, path, app="shop").status_code == 200
     refused = get(client, path, app="other")
     assert (refused.status_code, error_of(refused)["code"]) == (403, "forbidden")
@@ -837,3 +841,28 @@ def test_statistics_come_by_day_component_and_key(reading: Reading, client: Test
     assert rows(by="component", to="-1d") == [("web", "", 2, 20, 0, 0, 1, 0, 0)]
     for parameters in ({"by": "user"}, {"from": "-500d"}, {"from": "now", "to": "-2d"}, {"interval": "hour"}):
         assert get(client, "/api/v1/statistics", **parameters).status_code == 400
+
+
+# --- masking ---
+
+
+def test_masking_rules_are_tried_then_set(reading: Reading, client: TestClient[Any]) -> None:
+    before = get(client, "/api/v1/apps/shop/masking").json()
+    assert before["rules"]["builtin"] == ["bearer"] and "password" in before["rules"]["fields"]
+    rules = {"builtin": ["email"], "fields": ["pin"], "patterns": [{"name": "iban", "pattern": "DE[0-9]{20}"}]}
+    sample = "a@b.example pin=1 password=x DE12345678901234567890"
+
+    def put(body: Any, token: str = ADMIN_TOKEN, **parameters: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        return client.put("/api/v1/apps/shop/masking", json=body, params=parameters, headers=headers)
+
+    tried = put({"rules": rules, "sample": sample}, dry_run=True).json()
+    assert (tried["sample"], tried["saved"]) == ("[masked] pin=[masked] password=x [iban]", False)
+    assert get(client, "/api/v1/apps/shop/masking").json() == before
+    assert put({"rules": rules}).json()["saved"] is True
+    assert get(client, "/api/v1/apps/shop/masking").json()["rules"] == rules
+    for bad in ({}, {"rules": {"builtin": ["x"]}}, {"rules": {"patterns": [{"name": "a", "pattern": "(?=x)"}]}},
+                {"rules": {"fields": ["a b"]}}, {"rules": {}, "more": 1}):  # fmt: skip
+        assert put(bad).status_code == 400, bad
+    assert put({"rules": rules}, token=READ_TOKEN).status_code == 403
+    assert get(client, "/api/v1/apps/other/masking").status_code == 404

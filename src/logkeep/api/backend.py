@@ -16,6 +16,7 @@ from logkeep.api.tails import Tails
 from logkeep.clock import Clock
 from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.masking import MaskingRules
 from logkeep.metastore.port import Metastore, SignInRows
 from logkeep.metastore.statistics import Grain, StatisticsRow
 from logkeep.settings import Settings
@@ -65,6 +66,7 @@ class Backend:
     metastore: Metastore
     sign_ins: SignInRows
     erasures: Erasures
+    masking: MaskingRules
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]

@@ -21,7 +21,7 @@ class Route(msgspec.Struct, frozen=True):
     parameters: the query parameters it knows, others are a 400; None: others are passed over (pages, health).
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     scope: Scope
     for_people: bool = False
@@ -50,6 +50,8 @@ ROUTES = (
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),
     Route("GET", "/api/v1/statistics", "read", parameters=("from", "to", "by", "interval", "app")),
+    Route("GET", "/api/v1/apps/{name}/masking", "read", parameters=("app",)),
+    Route("PUT", "/api/v1/apps/{name}/masking", "admin", parameters=("dry_run", "app")),
     Route("DELETE", "/api/v1/events", "admin", parameters=("query", "from", "to", "all", "app")),
     Route("GET", "/api/v1/erasures", "admin", parameters=("app",)),
     Route("GET", "/api/v1/erasures/{job}", "admin", parameters=("app",)),

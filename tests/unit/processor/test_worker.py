@@ -1,5 +1,6 @@
 """From the queue to the store: once, whatever is killed, and with an account of everything."""
 
+import base64
 import json
 import threading
 import time
@@ -379,3 +380,20 @@ def test_days_older_than_the_retention_are_dropped_and_counted_as_expired(bench:
     bench.send([event(1)])
     assert bench.drain(processor) == AppLedger(received=3, stored=2, expired=1)
     assert [found["key"] for found in bench.events()] == ["k0", "k1"]
+
+
+def test_secrets_are_in_no_place_that_is_kept(bench: Bench) -> None:
+    bench.store = Picky()
+    secret = "hunter2hunter2"
+    bench.send(
+        [event(0, value=f"password={secret}"), event(1, key="token", value=secret), event(2, cookie=secret),
+         {"session": "s", "value": f"pwd={secret}"}, event(3, key="poison", authorization=f"Bearer {secret}")],
+        rejected={"too_deep": 1}, samples=(RejectedSample("too_deep", "m", f"Authorization: Bearer {secret}"),),
+    )  # fmt: skip
+    bench.queue.append("http-0", [b"damaged password=" + secret.encode()])
+    bench.drain()
+    kept = [str(bench.events()).encode(), *bench.samples.rejected(APP).newest(9), *bench.samples.dead_letters.newest(9)]
+    letters = [base64.b64decode(msgspec.json.decode(line)["event"]) for line in kept if b"no frame" in line]
+    assert len(kept) == 5 and letters == [b"damaged password=[masked]"]
+    assert all(b"[masked]" in line or b"no frame" in line for line in kept)
+    assert not [line for line in kept if secret.encode() in line]
