@@ -1,11 +1,11 @@
-"""The session map: what it costs the processor. Needs no service; embedded store and SQLite in a temporary folder.
+"""The session map, statistics and masking: what each costs the processor. Needs no service.
 
     python -m bench.session_map [--events 200000] [--rounds 5] [--result session_map.json]
 
-The same generated events go through decoding, patterns and the store, in batches as the processor makes them, three
-ways in turn: without the map; with it, as they are (each has session, user and device, and tells the map); with it
-where one in five lacks its session, which the map gives back. CPU of the whole process, the engine's threads among it,
-a million events; the ratio is what each round's three ways cost beside each other.
+Generated events go through decoding, patterns and the embedded store, in batches as the processor makes them, with one
+step more: the map (each event has session, user and device, and tells it); the map where one in five lacks its session,
+which it gives back; statistics; masking by the default rules, and by all. CPU of the step and of everything else, the
+engine's threads among it, in the same run: their ratio says what the step costs, also on a machine that is busy.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,28 @@ from bench.__main__ import RESULTS, machine, show
 from logkeep.clock import SystemClock
 from logkeep.decode.frame import FrameHeader, pack_frame
 from logkeep.loadgen.events import EventMaker
+from logkeep.masking.masker import Masker
+from logkeep.masking.rules import DEFAULT, OwnPattern
+from logkeep.masking.rules import Rules as MaskingRules
 from logkeep.metastore.sqlite import SqliteDatabase
+from logkeep.metastore.statistics import add
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.prepare import Prepared, Rules, prepare
 from logkeep.processor.sessions import SessionMap
+from logkeep.processor.statistics import Cells, count
 from logkeep.queue.port import Record
 from logkeep.settings import SessionMapSettings
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.port import Batch
 from logkeep.telemetry import Telemetry
 
+LACKING = "session map, one in five lacks its session"
+WAYS = {
+    "session map": "map", LACKING: "map", "statistics": "statistics", "masking, default": "default",
+    "masking, all rules": "all",
+}  # fmt: skip
+OWN = (OwnPattern("iban", "[A-Z]{2}[0-9]{18,30}"), OwnPattern("key", "sk_[a-z]+_[A-Za-z0-9]{16,}"))
+MASKERS = {"default": Masker(DEFAULT), "all": Masker(MaskingRules(("bearer", "email", "card"), DEFAULT.fields, OWN))}
 BATCH_EVENTS, FRAME_EVENTS = 20_000, 500
 LACKING_EVERY = 5
 RULES = Rules(15, 600.0, 64 << 20)
@@ -54,16 +65,17 @@ def main() -> int:
             rounds = bench.rounds(arguments.rounds)
         finally:
             bench.store.close()
-    ways = list(rounds[0]["cpu_s_a_million"])
-    costs = [found["cpu_s_a_million"] for found in rounds]
-    ratios = {way: [cost[way] / cost["without the map"] for cost in costs] for way in ways}
     results = {
         "command": f"python -m bench.session_map --events {arguments.events} --rounds {arguments.rounds}",
         "machine": machine(),
-        "median_ratio_to_without": {way: round(statistics.median(found), 3) for way, found in ratios.items()},
-        "median_cpu_s_a_million": {
-            way: round(statistics.median(r["cpu_s_a_million"][way] for r in rounds), 2) for way in ways
+        "median_share_of_the_rest": {
+            way: round(statistics.median(found[way]["step"] / found[way]["rest"] for found in rounds), 3)
+            for way in WAYS
         },
+        "median_cpu_us_an_event": {
+            way: round(statistics.median(found[way]["step"] for found in rounds), 2) for way in WAYS
+        },
+        "rest_cpu_us_an_event": round(statistics.median(found[way]["rest"] for found in rounds for way in WAYS), 2),
         "rounds": rounds,
     }
     show({name: value for name, value in results.items() if name not in ("machine", "rounds")})
@@ -77,29 +89,17 @@ class Bench:
         self._clock, self._events, self._frames = SystemClock(), events, 0
         self.store = EmbeddedStore(folder / "store", memory_bytes_max=1 << 30, mark_cache_bytes=64 << 20,
                                     merge_threads=2, readers=1, clock=self._clock)  # fmt: skip
-        database = SqliteDatabase(folder / "metastore.db", timeout_s=5)
-        database.upgrade()
-        self._map = SessionMap(database, SessionMapSettings(), self._clock, Telemetry())
+        self._database = SqliteDatabase(folder / "metastore.db", timeout_s=5)
+        self._database.upgrade()
+        self._map = SessionMap(self._database, SessionMapSettings(), self._clock, Telemetry())
         self._grouper, self._maker = Grouper(2_000), EventMaker(1)
 
     def rounds(self, count: int) -> list[dict[str, Any]]:
-        self._way(self._batches(lacking=False), with_map=True)  # warm: patterns, the engine, code
-        rounds = []
-        for number in range(count):
-            whole, lacking = self._batches(lacking=False), self._batches(lacking=True)
-            ways: list[tuple[str, Callable[[], tuple[float, int]]]] = [
-                ("without the map", lambda whole=whole: self._way(whole, with_map=False)),
-                ("with it", lambda: self._way(self._batches(lacking=False), with_map=True)),
-                ("with it, one in five lacks its session", lambda lacking=lacking: self._way(lacking, with_map=True)),
-            ]
-            found = {name: run() for name, run in (ways if number % 2 else reversed(ways))}
-            rounds.append(
-                {
-                    "cpu_s_a_million": {name: round(found[name][0], 3) for name, _ in ways},
-                    "lacked": found[ways[2][0]][1],
-                }
-            )
-        return rounds
+        self._way(self._batches(lacking=False), "map")  # warm: patterns, the engine, code
+        return [
+            {way: self._way(self._batches(lacking=way is LACKING), step) for way, step in WAYS.items()}
+            for _ in range(count)
+        ]
 
     def _batches(self, *, lacking: bool) -> list[list[Record]]:
         batches: list[list[Record]] = []
@@ -116,20 +116,32 @@ class Bench:
         payload = pack_frame(header, "\n".join(lines).encode())
         return Record("http-0", self._frames, self._frames + 1, payload)
 
-    def _way(self, batches: list[list[Record]], *, with_map: bool) -> tuple[float, int]:
-        """CPU seconds a million events, and how many lacked a session at the end."""
+    def _way(self, batches: list[list[Record]], step: str) -> dict[str, float]:
+        """CPU µs an event of the step, and of everything else."""
         gc.collect()
-        lacking, began = 0, time.process_time()
+        cells: Cells = {}
+        taken, lacking, began = 0.0, 0, time.process_time()
         for records in batches:
             prepared = prepare(records, RULES, lambda key: None)
-            if with_map:
+            at = time.process_time()
+            if step in MASKERS:
+                MASKERS[step].mask(prepared.events)
+            elif step == "map":
                 self._map.enrich(prepared)
-            self._grouper.group(prepared.events, self._clock.now_ns())
-            lacking += sum(not prepared.events[index].session for index in prepared.sessionless)
-            if with_map:
                 self._map.keep(prepared.seen)
+            else:
+                count(prepared.events, cells)
+            taken += time.process_time() - at
+            lacking += sum(not prepared.events[index].session for index in prepared.sessionless)
+            self._grouper.group(prepared.events, self._clock.now_ns())
             self.store.write(Batch(prepared.token, placed(prepared)))
-        return (time.process_time() - began) / self._events * 1e6, lacking
+        at = time.process_time()
+        if cells:
+            self._database.write(lambda transaction: add(transaction, cells))
+        ended = time.process_time()
+        taken += ended - at
+        scale = 1e6 / self._events
+        return {"step": round(taken * scale, 3), "rest": round((ended - began - taken) * scale, 3), "lacked": lacking}
 
 
 def placed(prepared: Prepared) -> list[Any]:

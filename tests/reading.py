@@ -36,6 +36,7 @@ from logkeep.metastore.first import first_key, first_person
 from logkeep.metastore.issue_rows import Issues
 from logkeep.metastore.keys import insert_key
 from logkeep.metastore.limits import AppLimits
+from logkeep.metastore.masking import MaskingRules
 from logkeep.metastore.people import insert_person
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.remote import Remote
@@ -143,6 +144,7 @@ class Reading:
             directory=self.directory,
             mail=FileMail(self.mails, sender="logs@logkeep.test", disk=SystemDisk(), clock=self.clock),
             erasures=self.erasures,
+            masking=MaskingRules(self.database, self.clock, refresh_s=3600),
             limits=self.limits,
             blocks=Blocks(self.database, self.clock, refresh_s=3600),
             refusals=Refusals(self.database),

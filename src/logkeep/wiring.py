@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from logkeep.feed.port import Feed, Publisher
     from logkeep.mail.port import Mail
     from logkeep.metastore.erasures import Erasures
+    from logkeep.metastore.masking import MaskingRules
     from logkeep.metastore.told import Told
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
@@ -260,7 +261,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
         hub = None if _is_shared(settings) else Hub()
         feed = hub or stack.enter_context(closing(PollingFeed(store, SystemClock())))
         keeps = limits.limits.retention_days
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, hub)
+        masking = stack.enter_context(closing(_masking(settings, database)))
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, hub, masking)
         if hub is not None:
             hub.begin_at(processor.last_arrival())
         alone = queue.owned(GROUP).partitions is None
@@ -291,6 +293,7 @@ def _processor(
     erasures: "Erasures",
     retention_of: Callable[[str], int],
     hub: "Publisher | None",
+    masking: "MaskingRules",
 ) -> "Processor":
     from logkeep.metastore.samples import Samples
     from logkeep.processor.erasure import Eraser
@@ -310,7 +313,14 @@ def _processor(
         feed=hub,
         retention_of=retention_of,
         eraser=Eraser(jobs=erasures, store=store, queue=queue, samples=samples, database=database, clock=clock),
+        masking=masking,
     )
+
+
+def _masking(settings: Settings, database: Database) -> "MaskingRules":
+    from logkeep.metastore.masking import MaskingRules
+
+    return MaskingRules(database, SystemClock(), refresh_s=settings.metastore.refresh_s).open()
 
 
 def _wait_for_partitions(queue: Queue, group: str) -> None:
@@ -357,10 +367,11 @@ def _run_processor(index: int, settings: Settings) -> None:
         closing(open_limits(settings, database)) as limits,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
+        closing(_masking(settings, database)) as masking,
     ):
         telemetry = Telemetry()
         keeps = limits.retention_days
-        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, None)
+        processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, None, masking)
         _collect_garbage_rarely()
         run_processor(
             processor,
@@ -450,16 +461,8 @@ def _ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
         kind: NoticeCounts(account.received, account.applied, account.rejected, account.queued)
         for kind, account in found.notices.items()
     }
-    return Ledger(
-        found.received,
-        found.stored,
-        found.rejected,
-        found.over_quota,
-        found.expired,
-        queued,
-        found.erased,
-        notices or msgspec.UNSET,
-    )
+    events = (found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased)
+    return Ledger(*events, notices or msgspec.UNSET)
 
 
 def _erasures(settings: Settings, database: Database) -> "Erasures":
@@ -494,6 +497,7 @@ def _backend(
 ) -> "Backend":
     from logkeep.api.backend import Backend
     from logkeep.metastore.directory import make_directory
+    from logkeep.metastore.masking import MaskingRules
     from logkeep.metastore.samples import Samples
     from logkeep.metastore.searches import Searches
     from logkeep.metastore.statistics import Grain, StatisticsRow
@@ -524,6 +528,7 @@ def _backend(
         counters=limits.counters,
         told=told,
         searches=Searches(database, SystemClock()),
+        masking=MaskingRules(database, SystemClock(), refresh_s=1.0),
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,

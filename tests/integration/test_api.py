@@ -15,6 +15,7 @@ from litestar.testing import TestClient
 from tests.reading import (
     ADMIN_EMAIL,
     ADMIN_PASSWORD,
+    ADMIN_TOKEN,
     NOW_NS,
     OTHER_TOKEN,
     READ,
@@ -814,3 +815,28 @@ def test_statistics_come_by_day_component_and_key(reading: Reading, client: Test
     assert rows(by="component", to="-1d") == [("web", "", 2, 20, 0, 0, 1, 0, 0)]
     for parameters in ({"by": "user"}, {"from": "-500d"}, {"from": "now", "to": "-2d"}, {"interval": "hour"}):
         assert get(client, "/api/v1/statistics", **parameters).status_code == 400
+
+
+# --- masking ---
+
+
+def test_masking_rules_are_tried_then_set(reading: Reading, client: TestClient[Any]) -> None:
+    before = get(client, "/api/v1/apps/shop/masking").json()
+    assert before["rules"]["builtin"] == ["bearer"] and "password" in before["rules"]["fields"]
+    rules = {"builtin": ["email"], "fields": ["pin"], "patterns": [{"name": "iban", "pattern": "DE[0-9]{20}"}]}
+    sample = "a@b.example pin=1 password=x DE12345678901234567890"
+
+    def put(body: Any, token: str = ADMIN_TOKEN, **parameters: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        return client.put("/api/v1/apps/shop/masking", json=body, params=parameters, headers=headers)
+
+    tried = put({"rules": rules, "sample": sample}, dry_run=True).json()
+    assert (tried["sample"], tried["saved"]) == ("[masked] pin=[masked] password=x [iban]", False)
+    assert get(client, "/api/v1/apps/shop/masking").json() == before
+    assert put({"rules": rules}).json()["saved"] is True
+    assert get(client, "/api/v1/apps/shop/masking").json()["rules"] == rules
+    for bad in ({}, {"rules": {"builtin": ["x"]}}, {"rules": {"patterns": [{"name": "a", "pattern": "(?=x)"}]}},
+                {"rules": {"fields": ["a b"]}}, {"rules": {}, "more": 1}):  # fmt: skip
+        assert put(bad).status_code == 400, bad
+    assert put({"rules": rules}, token=READ_TOKEN).status_code == 403
+    assert get(client, "/api/v1/apps/other/masking").status_code == 404

@@ -25,6 +25,7 @@ from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.directory import Directory
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.limits import AppLimits
+from logkeep.metastore.masking import MaskingRules
 from logkeep.metastore.port import Metastore
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.searches import Searches
@@ -85,6 +86,7 @@ class Backend:
     counters: Counters
     told: Told
     searches: Searches
+    masking: MaskingRules
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]

@@ -157,6 +157,8 @@ ROUTES = (
     Route("DELETE", "/api/v1/apps/{app}/keys/{key}", "keys", parameters=_NONE),
     Route("GET", "/api/v1/apps/{app}/limits", "read", parameters=_NONE),
     Route("PUT", "/api/v1/apps/{app}/limits", "admin", parameters=_NONE),
+    Route("GET", "/api/v1/apps/{app}/masking", "read", parameters=_NONE),
+    Route("PUT", "/api/v1/apps/{app}/masking", "admin", parameters=("dry_run",)),
     _of_team("GET", "/api/v1/tokens", "read"),
     _of_team("POST", "/api/v1/tokens", "read"),
     _of_team("DELETE", "/api/v1/tokens/{token}", "read"),

@@ -17,6 +17,7 @@ from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.feed.port import Publisher
 from logkeep.metastore.database import Database
 from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.masking import MaskingRules
 from logkeep.metastore.samples import Samples
 from logkeep.metastore.told_trimming import OldTold
 from logkeep.patterns.grouper import Grouper
@@ -25,6 +26,7 @@ from logkeep.processor.chores import Chores, set_missing
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import AppLedger
 from logkeep.processor.marks import GROUP, Marks
+from logkeep.processor.masking import Masking
 from logkeep.processor.notices import Notices
 from logkeep.processor.numbers import Numbers
 from logkeep.processor.patience import Patience, Stopped
@@ -66,9 +68,11 @@ class Processor:
         feed: Publisher | None = None,
         eraser: Eraser | None = None,
         retention_of: RetentionOf | None = None,
+        masking: MaskingRules | None = None,
     ) -> None:
         """feed: is told of every batch once the store has it. eraser: None: nothing is ever erased. retention_of: None:
-        all apps are kept for store.retention_days."""
+        all apps are kept for store.retention_days. masking: None: the default counts for every app."""
+        self._masking = Masking(masking or MaskingRules(database, clock, refresh_s=1.0), telemetry)
         self._queue, self._app_of_key = queue, app_of_key
         self._settings, self._clock, self._telemetry = settings, clock, telemetry
         self._rules = Rules(
@@ -236,6 +240,7 @@ class Processor:
     def _prepare_again(self, records: list[Record]) -> Prepared:
         """The batch, its text events with their patterns. By one thread at a time."""
         prepared = self._prepare(records)
+        self._masking.mask(prepared)
         self._session_map.enrich(prepared)
         if self._grouper is not None:
             prepared.patterns = self._grouper.group(prepared.events, self._clock.now_ns())

@@ -93,7 +93,8 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
     marks = None
     if sent.limited and checked.count and len(checked.body) > PLAIN_INLINE_BYTES_MAX:
         marks = marks_of(checked.body, checked.form)
-    return PreparedBody(checked, sent.body if compressed else checked.body, compressed, _batch_id(sent, plain), marks)
+    body = sent.body if compressed else checked.body
+    return PreparedBody(checked, body, compressed, _batch_id(sent, plain), marks=marks)
 
 
 def replacing_event(body: bytes, session: str, key: str) -> bytes:

@@ -1,5 +1,6 @@
 """From the queue to the store: once, whatever is killed, and with an account of everything."""
 
+import base64
 import json
 import threading
 import time
@@ -424,3 +425,20 @@ def test_each_app_is_kept_as_long_as_its_owner_wants_whenever_the_processor_dies
             step, {APP: (3, 3), "long": (1, 1), "plain": (2, 2)},
         )  # fmt: skip
     assert died > 10
+
+
+def test_secrets_are_in_no_place_that_is_kept(bench: Bench) -> None:
+    bench.store = Picky()
+    secret = "hunter2hunter2"
+    bench.send(
+        [event(0, value=f"password={secret}"), event(1, key="token", value=secret), event(2, cookie=secret),
+         {"session": "s", "value": f"pwd={secret}"}, event(3, key="poison", authorization=f"Bearer {secret}")],
+        rejected={"too_deep": 1}, samples=(RejectedSample("too_deep", "m", f"Authorization: Bearer {secret}"),),
+    )  # fmt: skip
+    bench.queue.append("http-0", [b"damaged password=" + secret.encode()])
+    bench.drain()
+    kept = [str(bench.events()).encode(), *bench.samples.rejected(APP).newest(9), *bench.samples.dead_letters.newest(9)]
+    letters = [base64.b64decode(msgspec.json.decode(line)["event"]) for line in kept if b"no frame" in line]
+    assert len(kept) == 5 and letters == [b"damaged password=[masked]"]
+    assert all(b"[masked]" in line or b"no frame" in line for line in kept)
+    assert not [line for line in kept if secret.encode() in line]

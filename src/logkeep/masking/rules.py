@@ -1,0 +1,57 @@
+"""What an app has masked: built-in patterns, names of fields, own patterns."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from logkeep.errors import InputError
+from logkeep.query.regex import PATTERN_CHARS_MAX, PatternError, read_pattern
+
+Builtin = Literal["bearer", "email", "card"]
+MASK = "[masked]"
+PATTERNS_MAX = 20
+FIELDS_MAX = 100
+
+FIELDS_DEFAULT = (
+    "password", "passwd", "pwd", "passphrase", "secret", "client_secret", "token", "access_token", "refresh_token",
+    "id_token", "api_key", "apikey", "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key",
+    "card_number", "cvv", "private_key",
+)  # fmt: skip
+
+
+class OwnPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `pattern` finds is replaced by `[NAME]`. pattern: the portable subset of regular expressions."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    pattern: Annotated[str, Meta(min_length=1, max_length=PATTERN_CHARS_MAX)]
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """builtin: `bearer` (Authorization values wherever they stand), `email`, `card` (numbers that pass Luhn's check).
+
+    fields: whose values are masked whole, whatever case: a key, an attribute, a member of a JSON value, NAME=VALUE and
+    NAME: VALUE in a text. patterns: own ones, applied in order after all others.
+    """
+
+    builtin: tuple[Builtin, ...] = ("bearer",)
+    fields: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")], ...],
+        Meta(max_length=FIELDS_MAX),
+    ] = FIELDS_DEFAULT
+    patterns: Annotated[tuple[OwnPattern, ...], Meta(max_length=PATTERNS_MAX)] = ()
+
+
+DEFAULT = Rules()
+
+
+def checked(rules: Rules) -> Rules:
+    """The same. Raises InputError (code `bad_regex`) for a pattern that is not in the subset."""
+    for own in rules.patterns:
+        try:
+            read_pattern(own.pattern)
+        except PatternError as error:
+            raise InputError(
+                f"pattern {own.name!r}, character {error.offset + 1}: {error.message}", code="bad_regex"
+            ) from error
+    return rules

@@ -1,0 +1,57 @@
+"""Masks a batch before anything of it is stored: events, samples of what was rejected, dead letters.
+
+In the processor and not in the receiver: a receiver passes bytes on without decoding them, which is what makes it
+cheap, and rules of its own would count at another moment than those of the other protocols. The queue therefore has
+events as they were sent, for as long as they wait (docs/how-to/mask-secrets.md).
+"""
+
+import msgspec
+
+from logkeep.decode.frame import RejectedSample
+from logkeep.event import Event
+from logkeep.masking.masker import Masker
+from logkeep.masking.rules import DEFAULT, Rules
+from logkeep.metastore.masking import MaskingRules
+from logkeep.processor.prepare import Prepared
+from logkeep.telemetry import Telemetry
+
+
+class Masking:
+    """For one thread."""
+
+    def __init__(self, rules: MaskingRules, telemetry: Telemetry) -> None:
+        self._rules, self._masked = rules, telemetry["processor_texts_masked"]
+        self._maskers: dict[str, tuple[Rules, Masker]] = {}
+        self._default = Masker(DEFAULT)
+
+    def mask(self, prepared: Prepared) -> None:
+        by_app: dict[str, list[Event]] = {}
+        for event in prepared.events:
+            by_app.setdefault(event.app, []).append(event)
+        masked = sum(self._masker(app).mask(events) for app, events in by_app.items())
+        for (_, app), tally in prepared.tallies.items():
+            tally.samples = [self._sample(app, sample) for sample in tally.samples]
+        prepared.corrupt = [
+            (msgspec.structs.replace(record, payload=self._bytes(record.payload)), message)
+            for record, message in prepared.corrupt
+        ]
+        if masked:
+            self._masked.inc(masked)
+
+    def _masker(self, app: str) -> Masker:
+        """That of the app's rules, made again when they have changed; of nobody's events that of the default."""
+        if not app:
+            return self._default
+        rules = self._rules.of(app)
+        made = self._maskers.get(app)
+        if made is None or made[0] is not rules:
+            made = self._maskers[app] = (rules, Masker(rules))
+        return made[1]
+
+    def _sample(self, app: str, sample: RejectedSample) -> RejectedSample:
+        masker = self._masker(app)
+        return RejectedSample(sample.reason, masker.mask_text(sample.message), masker.mask_text(sample.text))
+
+    def _bytes(self, payload: bytes) -> bytes:
+        """Of a damaged frame, which belongs to nobody one can tell; what is compressed in it stays as it is."""
+        return self._default.mask_text(payload.decode("latin-1")).encode("latin-1", "replace")
