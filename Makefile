@@ -52,6 +52,10 @@ bench: setup-dev ## measure speed, disk and memory on this machine; results in b
 docs: setup-dev ## write the generated pages of docs/reference again
 	@$(BIN)/python scripts/generate_reference.py
 
+.PHONY: screenshots
+screenshots: setup-dev ## pictures of every page of the viewer into docs/images
+	@$(BIN)/python scripts/screenshots.py
+
 .PHONY: viewer-types
 viewer-types: setup-dev ## write the viewer's types again from the API's description
 	@$(BIN)/python scripts/generate_viewer_types.py

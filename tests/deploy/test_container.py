@@ -26,7 +26,7 @@ from logkeep import settings
 
 CONTAINERFILE = DEPLOY / "Containerfile"
 USER = 10001
-CONTEXT = ("requirements.lock", "pyproject.toml", "README.md", "LICENSE", "src")
+CONTEXT = ("requirements.lock", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "src")
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
 SLEEP_S_MAX = 0.5
 # Data, and texts that are not ours.
-UNREAD = {".png", ".svg", ".ico", ".woff2"}
+UNREAD = {".png", ".webp", ".svg", ".ico", ".woff2"}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:

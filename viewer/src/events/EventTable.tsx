@@ -6,6 +6,7 @@ import {
   type ReactNode,
   useCallback,
   useEffect,
+  useId,
   useLayoutEffect,
   useMemo,
   useRef,
@@ -52,6 +53,7 @@ export function EventTable(props: TableProps) {
   const { events, columns, marks, wrap, label, between, current, foot } = props;
   const { density, zone } = usePreferences();
   const scroller = useRef<HTMLDivElement>(null);
+  const ids = useId();
   const [selected, setSelected] = useState(-1);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const laid = useMemo(() => placed(columns), [columns]);
@@ -90,8 +92,8 @@ export function EventTable(props: TableProps) {
   }, [selected, events, props.selectedRef]);
   useEffect(() => {
     const at = current ? events.findIndex((event) => event.id === current) : -1;
-    if (at >= 0) rows.scrollToIndex(at, { align: "center" });
-  }, [current, events, rows]);
+    if (at >= 0 && !isInSight(scroller.current, `${ids}-${at}`)) rows.scrollToIndex(at, { align: "center" });
+  }, [current, events, rows, ids]);
 
   const here = events[selected];
   useShortcuts("Rows", [
@@ -126,7 +128,7 @@ export function EventTable(props: TableProps) {
       role="treegrid"
       aria-label={label}
       aria-rowcount={events.length}
-      aria-activedescendant={here ? `row-${selected}` : undefined}
+      aria-activedescendant={here ? `${ids}-${selected}` : undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
       onClick={onClick}
@@ -146,7 +148,7 @@ export function EventTable(props: TableProps) {
             >
               {between?.(item.index)}
               <div
-                id={`row-${item.index}`}
+                id={`${ids}-${item.index}`}
                 role="row"
                 aria-rowindex={item.index + 1}
                 aria-expanded={isOpen}
@@ -182,6 +184,13 @@ export function EventTable(props: TableProps) {
 function toggleColumn({ columns, onColumns }: TableProps, field: string): void {
   const without = columns.filter((column) => column.field !== field);
   onColumns?.(without.length < columns.length ? without : [...columns, { field, pinned: false }]);
+}
+
+function isInSight(scroller: HTMLElement | null, id: string): boolean {
+  const row = scroller ? document.getElementById(id) : null;
+  if (!row || !scroller) return false;
+  const [inner, outer] = [row.getBoundingClientRect(), scroller.getBoundingClientRect()];
+  return inner.bottom > outer.top && inner.top < outer.bottom;
 }
 
 function hasSelection(): boolean {
