@@ -26,21 +26,19 @@ from logkeep.metastore.moving import forget_samples
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.start import FirstRun, has_moved, prepare
 from logkeep.queue.local import LocalQueue
-from logkeep.queue.port import ANY, LEADER, ErasableQueue, Offset, Partition, Queue
+from logkeep.queue.port import ANY, ErasableQueue, Offset, Partition, Queue
 from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
-from logkeep.wiring_limits import ToldLimits, limiting, open_limits, sender_of_key, told_limits
+from logkeep.wiring_backend import app_ledger, ledger_of_marks, make_backend, udp_loss_of_marks, unreadable
+from logkeep.wiring_limits import limiting, open_limits, sender_of_key, told_limits
 from logkeep.wiring_stores import opened_store
 
 if TYPE_CHECKING:
-    from logkeep.api.backend import Backend, Ledger
-    from logkeep.feed.port import Feed, Publisher
-    from logkeep.mail.port import Mail
+    from logkeep.feed.port import Publisher
     from logkeep.metastore.erasures import Erasures
     from logkeep.metastore.masking import MaskingRules
-    from logkeep.metastore.told import Told
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
 
@@ -266,7 +264,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         if hub is not None:
             hub.begin_at(processor.last_arrival())
         alone = queue.owned(GROUP).partitions is None
-        backend = _backend(
+        backend = make_backend(
             settings=settings,
             store=store,
             feed=feed,
@@ -275,8 +273,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
             erasures=erasures,
             limits=limits,
             told=told,
-            ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
-            udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
+            ledger=partial(app_ledger, queue, processor.snapshot if alone else partial(ledger_of_marks, queue)),
+            udp_loss=processor.udp_loss_rows if alone else partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,
         )
         api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=telemetry)
@@ -333,19 +331,9 @@ def _wait_for_partitions(queue: Queue, group: str) -> None:
         time.sleep(PARTITIONS_LOOK_S)
 
 
-def _unreadable(store: Store) -> list[str]:
-    """Why nothing can be read now."""
-    return [] if store.ready() else ["the store does not answer"]
-
-
-def _behind(queue: QueueWatch) -> list[str]:
-    """What is wrong with the queue, for whoever reads the store."""
-    return [f"what is stored can be read, the ledger cannot: {queue.problem}"] if queue.problem else []
-
-
 def _unprocessable(queue: QueueWatch, store: Store) -> list[str]:
     """Why nothing can be moved from the queue to the store now."""
-    return _unreadable(store) + ([queue.problem] if queue.problem else [])
+    return unreadable(store) + ([queue.problem] if queue.problem else [])
 
 
 def _run_processor(index: int, settings: Settings) -> None:
@@ -411,7 +399,7 @@ def serve_api(settings: Settings, store: Store) -> None:
         closing(PollingFeed(store, SystemClock())) as feed,
     ):
         _collect_garbage_rarely()
-        backend = _backend(
+        backend = make_backend(
             settings=settings,
             store=store,
             feed=feed,
@@ -420,8 +408,8 @@ def serve_api(settings: Settings, store: Store) -> None:
             erasures=_erasures(settings, database),
             limits=limits,
             told=told,
-            ledger=partial(_ledger, queue, partial(_snapshot, queue)),
-            udp_loss=partial(_udp_loss, queue),
+            ledger=partial(app_ledger, queue, partial(ledger_of_marks, queue)),
+            udp_loss=partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,
         )
         api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=Telemetry())
@@ -434,108 +422,10 @@ def _is_shared(settings: Settings) -> bool:
     return settings.store.kind != "embedded"
 
 
-def _snapshot(queue: Queue) -> "tuple[dict[str, AppLedger], dict[Partition, Offset]]":
-    """The ledger as the marks in the queue tell it: for a process that is not the only one to process."""
-    from logkeep.processor.ledger import read_marks
-    from logkeep.processor.marks import GROUP
-
-    return read_marks(queue.marks(GROUP))
-
-
-def _udp_loss(queue: Queue, app: str) -> list[dict[str, object]]:
-    """As the leader last kept it."""
-    from logkeep.processor.numbers import LOSS_GROUP
-    from logkeep.processor.udp_loss import UdpLoss
-
-    mark = queue.marks(LOSS_GROUP).get(LEADER)
-    return UdpLoss.from_bytes(mark.data if mark is not None else b"").rows(app)
-
-
-def _ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
-    from logkeep.api.backend import Ledger, NoticeCounts
-    from logkeep.processor.marks import GROUP
-    from logkeep.processor.queued import HEAD_BYTES_MAX, balance
-
-    found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
-    notices = {
-        kind: NoticeCounts(account.received, account.applied, account.rejected, account.queued)
-        for kind, account in found.notices.items()
-    }
-    events = (found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased)
-    return Ledger(*events, notices or msgspec.UNSET)
-
-
 def _erasures(settings: Settings, database: Database) -> "Erasures":
     from logkeep.metastore.erasures import Erasures
 
     return Erasures(database, SystemClock(), refresh_s=settings.metastore.refresh_s)
-
-
-def open_mail(settings: Settings) -> "Mail":
-    if settings.mail.kind == "smtp":
-        from logkeep.mail.smtp import SmtpMail
-
-        return SmtpMail(settings.mail, clock=SystemClock())
-    from logkeep.mail.files import FileMail
-
-    return FileMail(settings.folder / "mail", sender=settings.mail.sender, disk=SystemDisk(), clock=SystemClock())
-
-
-def _backend(
-    *,
-    settings: Settings,
-    store: Store,
-    feed: "Feed",
-    database: Database,
-    accounts: Accounts,
-    erasures: "Erasures",
-    limits: ToldLimits,
-    told: "Told",
-    ledger: Callable[[str], "Ledger"],
-    udp_loss: Callable[[str], list[dict[str, object]]],
-    queue_watch: QueueWatch,
-) -> "Backend":
-    from logkeep.api.backend import Backend
-    from logkeep.metastore.directory import make_directory
-    from logkeep.metastore.masking import MaskingRules
-    from logkeep.metastore.samples import Samples
-    from logkeep.metastore.searches import Searches
-    from logkeep.metastore.statistics import Grain, StatisticsRow
-    from logkeep.metastore.statistics import read as read_statistics
-
-    samples = Samples(database, SystemClock())
-
-    def rejected(app: str, limit: int) -> list[dict[str, Any]]:
-        """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
-        lines = samples.rejected(app).newest(limit)
-        if accounts.app_names() == [app]:
-            lines += samples.rejected("").newest(limit - len(lines))
-        return [msgspec.json.decode(line) for line in lines]
-
-    def statistics(app: str, grain: Grain, from_day: int, to_day: int) -> list[StatisticsRow]:
-        return database.read(lambda transaction: read_statistics(transaction, app, grain, from_day, to_day))
-
-    return Backend(
-        store=store,
-        feed=feed,
-        metastore=accounts,
-        directory=make_directory(database, SystemClock(), accounts.look),
-        mail=open_mail(settings),
-        erasures=erasures,
-        limits=limits.limits,
-        blocks=limits.blocks,
-        refusals=limits.refusals,
-        counters=limits.counters,
-        told=told,
-        searches=Searches(database, SystemClock()),
-        masking=MaskingRules(database, SystemClock(), refresh_s=1.0),
-        ledger=ledger,
-        rejected=rejected,
-        udp_loss=udp_loss,
-        ready=partial(_unreadable, store),
-        statistics=statistics,
-        degraded=lambda: [*filter(None, [accounts.problem()]), *_behind(queue_watch)],
-    )
 
 
 def _api_server(api: Any, settings: Settings) -> "_Server":

@@ -215,11 +215,10 @@ def reset_password(
 
 
 def _send(admin: Admin, message: object) -> None:
-    from logkeep import wiring
-    from logkeep.mail.port import Message
+    from logkeep.wiring_backend import open_mail
 
     assert isinstance(message, Message)
-    wiring.open_mail(admin.settings).send(message)
+    open_mail(admin.settings).send(message)
 
 
 def _about_mail(no_mail: bool, email: str) -> str:

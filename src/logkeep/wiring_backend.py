@@ -1,0 +1,135 @@
+"""What the API and its pages are given: the part of the wiring that knows who answers which question of theirs."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from logkeep.clock import SystemClock
+from logkeep.disk import SystemDisk
+from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.database import Database
+from logkeep.queue.port import LEADER, Offset, Partition, Queue
+from logkeep.queue.watching import QueueWatch
+from logkeep.settings import Settings
+from logkeep.store.port import Store
+from logkeep.wiring_limits import ToldLimits
+
+if TYPE_CHECKING:
+    from logkeep.api.backend import Backend, Ledger
+    from logkeep.feed.port import Feed
+    from logkeep.mail.port import Mail
+    from logkeep.metastore.erasures import Erasures
+    from logkeep.metastore.told import Told
+    from logkeep.processor.ledger import AppLedger
+
+    Snapshot = Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]]
+
+
+def ledger_of_marks(queue: Queue) -> "tuple[dict[str, AppLedger], dict[Partition, Offset]]":
+    """The ledger as the marks in the queue tell it: for a process that is not the only one to process."""
+    from logkeep.processor.ledger import read_marks
+    from logkeep.processor.marks import GROUP
+
+    return read_marks(queue.marks(GROUP))
+
+
+def udp_loss_of_marks(queue: Queue, app: str) -> list[dict[str, object]]:
+    """As the leader last kept it."""
+    from logkeep.processor.numbers import LOSS_GROUP
+    from logkeep.processor.udp_loss import UdpLoss
+
+    mark = queue.marks(LOSS_GROUP).get(LEADER)
+    return UdpLoss.from_bytes(mark.data if mark is not None else b"").rows(app)
+
+
+def app_ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
+    from logkeep.api.backend import Ledger, NoticeCounts
+    from logkeep.processor.marks import GROUP
+    from logkeep.processor.queued import HEAD_BYTES_MAX, balance
+
+    found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
+    notices = {
+        kind: NoticeCounts(account.received, account.applied, account.rejected, account.queued)
+        for kind, account in found.notices.items()
+    }
+    events = (found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased)
+    return Ledger(*events, notices or msgspec.UNSET)
+
+
+def open_mail(settings: Settings) -> "Mail":
+    if settings.mail.kind == "smtp":
+        from logkeep.mail.smtp import SmtpMail
+
+        return SmtpMail(settings.mail, clock=SystemClock())
+    from logkeep.mail.files import FileMail
+
+    return FileMail(settings.folder / "mail", sender=settings.mail.sender, disk=SystemDisk(), clock=SystemClock())
+
+
+def make_backend(
+    *,
+    settings: Settings,
+    store: Store,
+    feed: "Feed",
+    database: Database,
+    accounts: Accounts,
+    erasures: "Erasures",
+    limits: ToldLimits,
+    told: "Told",
+    ledger: Callable[[str], "Ledger"],
+    udp_loss: Callable[[str], list[dict[str, object]]],
+    queue_watch: QueueWatch,
+) -> "Backend":
+    from logkeep.api.backend import Backend
+    from logkeep.metastore.directory import make_directory
+    from logkeep.metastore.masking import MaskingRules
+    from logkeep.metastore.samples import Samples
+    from logkeep.metastore.searches import Searches
+    from logkeep.metastore.statistics import Grain, StatisticsRow
+    from logkeep.metastore.statistics import read as read_statistics
+
+    samples = Samples(database, SystemClock())
+
+    def rejected(app: str, limit: int) -> list[dict[str, Any]]:
+        """The app's own samples, then datagrams that name nobody's key: with one app they are its business too."""
+        lines = samples.rejected(app).newest(limit)
+        if accounts.app_names() == [app]:
+            lines += samples.rejected("").newest(limit - len(lines))
+        return [msgspec.json.decode(line) for line in lines]
+
+    def statistics(app: str, grain: Grain, from_day: int, to_day: int) -> list[StatisticsRow]:
+        return database.read(lambda transaction: read_statistics(transaction, app, grain, from_day, to_day))
+
+    return Backend(
+        store=store,
+        feed=feed,
+        metastore=accounts,
+        directory=make_directory(database, SystemClock(), accounts.look),
+        mail=open_mail(settings),
+        erasures=erasures,
+        limits=limits.limits,
+        blocks=limits.blocks,
+        refusals=limits.refusals,
+        counters=limits.counters,
+        told=told,
+        searches=Searches(database, SystemClock()),
+        masking=MaskingRules(database, SystemClock(), refresh_s=1.0),
+        ledger=ledger,
+        rejected=rejected,
+        udp_loss=udp_loss,
+        ready=partial(unreadable, store),
+        statistics=statistics,
+        degraded=lambda: [*filter(None, [accounts.problem()]), *behind(queue_watch)],
+    )
+
+
+def unreadable(store: Store) -> list[str]:
+    """Why nothing can be read now."""
+    return [] if store.ready() else ["the store does not answer"]
+
+
+def behind(queue: QueueWatch) -> list[str]:
+    """What is wrong with the queue, for whoever reads the store."""
+    return [f"what is stored can be read, the ledger cannot: {queue.problem}"] if queue.problem else []
