@@ -10,6 +10,9 @@ _TABLES = (
     ("sign_ins", "sha256, app, scope, name, token_sha256, made_ns, used_ns", "sha256"),
     ("erasures", "job, app, state, expires_ns, body", "number"),
     ("samples", "kind, app, size, content", "number"),
+    ("limits", "app, version, body, changed_by, changed_ns", "app"),
+    ("blocks", "block, app, kind, value, reason, made_by, made_ns, expires_ns", "number"),
+    ("refusals", "writer, hour, app, kind, source, why, events, last_ns", "number"),
 )
 
 
