@@ -8,8 +8,12 @@ import pytest
 from tests.contract.metastores import KINDS, Shared, shared
 
 from logkeep.clock import ManualClock, SystemClock
+from logkeep.disk import SystemDisk
 from logkeep.errors import InputError
+from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.limits import AppLimits, ComponentLimits, InForce, Kept, Limits
+from logkeep.metastore.refusals import Refusals, Row
+from logkeep.metastore.start import prepare
 from logkeep.settings import LimitSettings
 
 DEFAULTS = LimitSettings(events_per_day=1000, events_per_second=5.0, address_events_per_second=2.0)
@@ -86,6 +90,21 @@ def test_limits_that_cannot_be_read_do_not_hide_those_of_others(it: Shared) -> N
     other = limits_of(it)
     other._watched.look()
     assert [other.in_force(app).events_per_day for app in ("odd", "shop")] == [1000, 2]
+
+
+def test_limits_blocks_and_refusals_move_with_everything_else(it: Shared, tmp_path: Path) -> None:
+    with shared("sqlite", tmp_path / "before", None) as before:  # type: ignore[arg-type]
+        before.prepare()
+        limits_of(before).put("shop", Limits(events_per_day=7), by="anna")
+        blocks = Blocks(before.open(), SystemClock(), refresh_s=60)
+        block = blocks.put("shop", "component", "noisy", reason="a loop", by="anna", expires_ns=0)
+        Refusals(before.open()).write("w", 5, [Row("shop", "component", "noisy", "blocked", 3, 9)])
+        prepare(it.open(), it.folder, SystemDisk(), SystemClock(), before=before.open())
+    moved = limits_of(it).open()
+    assert moved.in_force("shop").events_per_day == 7
+    assert Blocks(it.open(), SystemClock(), refresh_s=60).list("shop") == [block]
+    assert [row.events for row in Refusals(it.open()).top("shop", 5, 10)] == [3]
+    moved.close()
 
 
 def test_amounts_are_bounded() -> None:

@@ -22,6 +22,9 @@ _TABLES = (
     ("audit", "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash", "number"),
     ("erasures", "job, app, state, expires_ns, body", "number"),
     ("samples", "kind, app, size, content", "number"),
+    ("limits", "app, version, body, changed_by, changed_ns", "app"),
+    ("blocks", "block, app, kind, value, reason, made_by, made_ns, expires_ns", "number"),
+    ("refusals", "writer, hour, app, kind, source, why, events, last_ns", "number"),
 )
 
 
