@@ -69,26 +69,40 @@ class Masker:
             event.value = text
             changed += 1
         changed += self._mask_json([event for event in events if event.kind == "object" or event.kind == "array"])
-        places = [(e, name) for e in events if e.attributes for name, v in e.attributes.items() if v.__class__ is str]
-        for (event, name), text in self._changed(places, [str(e.attributes[name]) for e, name in places]):
-            event.attributes[name] = text
-            changed += 1
+        return changed + self._mask_attributes([event for event in events if event.attributes])
+
+    def _mask_attributes(self, events: Sequence[Event]) -> int:
+        """Their texts repeat a lot: each is looked at once."""
+        values: set[Any] = set()
+        for event in events:
+            values.update(event.attributes.values())
+        texts = [value for value in values if value.__class__ is str]
+        masked = dict(self._changed(texts, texts))
+        if not masked:
+            return 0
+        changed = 0
+        for event in events:
+            for name, value in event.attributes.items():
+                if value.__class__ is str and value in masked:
+                    event.attributes[name] = masked[value]
+                    changed += 1
         return changed
 
     def _mask_fields(self, events: Sequence[Event]) -> int:
         fields, changed = self._fields, 0
         hidden = {key for key in {event.key for event in events} if key.lower() in fields}
-        named: dict[str, bool] = {}
-        for event in events:
-            if hidden and event.key in hidden:
+        for event in events if hidden else ():
+            if event.key in hidden:
                 event.value, event.kind, event.number = MASK, "text", None
                 changed += 1
-            for name in event.attributes:
-                if (is_hidden := named.get(name)) is None:
-                    is_hidden = named[name] = name.lower() in fields
-                if is_hidden:
-                    event.attributes[name] = MASK
-                    changed += 1
+        names: set[str] = set()
+        for event in events:
+            names.update(event.attributes)
+        hidden = {name for name in names if name.lower() in fields}
+        for event in events if hidden else ():
+            for name in hidden.intersection(event.attributes):
+                event.attributes[name] = MASK
+                changed += 1
         return changed
 
     def _mask_json(self, events: Sequence[Event]) -> int:

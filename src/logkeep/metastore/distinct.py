@@ -9,6 +9,8 @@ the well-kept library (Apache DataSketches) brings numpy, 60 MB, into every proc
 """
 
 import math
+import sys
+from array import array
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
@@ -35,7 +37,7 @@ def joined(sketches: Iterable[bytes], hashes: Iterable[int] = ()) -> bytes:
         elif sketch:
             registers = bytearray(sketch[1:]) if registers is None else bytearray(map(max, registers, sketch[1:]))
     if registers is None and len(exact) <= EXACT_MAX:
-        return b"\x00" + b"".join(one.to_bytes(4, "little") for one in sorted(exact)) if exact else b""
+        return _exact(exact)
     registers = registers if registers is not None else bytearray(REGISTERS)
     for one in exact:
         index, rest = one >> _RANK_BITS, one & ((1 << _RANK_BITS) - 1)
@@ -50,7 +52,7 @@ def without(sketch: bytes, hashes: Iterable[int]) -> bytes:
     if sketch[:1] != b"\x00":
         return sketch
     left = _hashes(sketch) - set(hashes)
-    return b"\x00" + b"".join(one.to_bytes(4, "little") for one in sorted(left)) if left else b""
+    return _exact(left)
 
 
 def count_of(sketch: bytes) -> int:
@@ -65,5 +67,15 @@ def count_of(sketch: bytes) -> int:
     return round(estimate)
 
 
+def _exact(hashes: set[int]) -> bytes:
+    packed = array("I", sorted(hashes))
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return b"\x00" + packed.tobytes() if hashes else b""
+
+
 def _hashes(sketch: bytes) -> set[int]:
-    return {int.from_bytes(sketch[at : at + 4], "little") for at in range(1, len(sketch), 4)}
+    packed = array("I", sketch[1:])
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return set(packed)
