@@ -215,6 +215,7 @@ def reset_password(
 
 
 def _send(admin: Admin, message: object) -> None:
+    from logkeep.mail.port import Message
     from logkeep.wiring_backend import open_mail
 
     assert isinstance(message, Message)
