@@ -1,0 +1,126 @@
+"""Crashes of one cause have one fingerprint, whatever their version, build or run; those of two causes have two."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from logkeep.patterns.fingerprint import of_crash, of_text, title_of
+from logkeep.patterns.stacks import HALF_CHARS_MAX, LINES_MAX, clean_function, file_name, read_stack
+
+CASES = json.loads((Path(__file__).parent / "stacks.json").read_text())
+IDS = [case["name"] for case in CASES]
+
+
+def one(case: dict) -> str:
+    return of_crash("", case["traces"][0]).fingerprint
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_one_cause_has_one_fingerprint_over_versions_and_runs(case: dict) -> None:
+    groups = {of_crash("", trace) for trace in case["traces"]}
+    assert len(case["traces"]) > 1
+    assert [group.where for group in groups] == [case["where"]]
+
+
+def test_two_causes_have_two_fingerprints() -> None:
+    assert len({one(case) for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_the_frames_and_types_of_every_language_are_read(case: dict) -> None:
+    sections = read_stack(case["traces"][0])
+    assert [section.type for section in sections] == case["types"]
+    assert [len(section.frames) for section in sections] == case["frames"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_the_title_is_the_line_a_person_would_say(case: dict) -> None:
+    assert title_of(case["traces"][0]) == case["title"]
+
+
+def test_line_numbers_addresses_and_messages_do_not_matter() -> None:
+    trace = CASES[0]["traces"][0]
+    moved = re.sub(r"line \d+", "line 4711", trace)
+    assert of_crash("", moved) == of_crash("", trace)
+
+
+def test_a_recursion_is_named_by_what_repeats_wherever_it_stops() -> None:
+    def overflow(depth: int, innermost: str) -> str:
+        frames = ["\tat com.shop.Tree.left(Tree.java:10)", "\tat com.shop.Tree.right(Tree.java:20)"] * depth
+        return "\n".join(["java.lang.StackOverflowError", innermost, *frames[: 2 * depth - 1]])
+
+    inside = overflow(500, "\tat java.lang.Integer.valueOf(Integer.java:1)")
+    outside = overflow(900, "\tat com.shop.Tree.helper(Tree.java:30)")
+    assert of_crash("", inside).fingerprint == of_crash("", outside).fingerprint
+
+
+def test_without_a_stack_the_title_decides_but_for_its_numbers() -> None:
+    assert of_crash("out of memory: 512 MB asked", "") == of_crash("out of memory: 1024 MB asked", "")
+    assert of_crash("out of memory", "") != of_crash("disk full", "")
+    assert of_text("order 17 failed") == of_text("order 4711 failed")
+
+
+@pytest.mark.parametrize(
+    ("name", "cleaned"),
+    [
+        ("com.shop.Cart$1.pay", "com.shop.Cart$.pay"),
+        ("com.shop.Cart$$Lambda$14/0x00000008000c1.run", "com.shop.Cart$$Lambda.run"),
+        ("com.shop.Cart$$EnhancerBySpringCGLIB$$1a2b3c.pay", "com.shop.Cart$$EnhancerBySpringCGLIB.pay"),
+        ("lambda$pay$12", "lambda$pay"),
+        ("com.sun.proxy.$Proxy42.pay", "com.sun.proxy.$Proxy.pay"),
+        ("Cart.access$000", "Cart.access"),
+        ("$s4Shop4CartC3payyyF", "$sShopCartCpayyyF"),
+        ("", ""),
+    ],
+)
+def test_what_is_generated_is_not_part_of_a_function_s_name(name: str, cleaned: str) -> None:
+    assert clean_function(name) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("https://shop.example/assets/app.3f2a1b9c.js:1:2345", "app.js"),
+        ("https://shop.example/assets/index-DfX9a2_b.js?v=3:1:2", "index.js"),
+        ("webpack:///./src/cart.ts?1a2b", "cart.ts"),
+        ("/srv/shop-1.4.2/cart.py", "cart.py"),
+        (r"C:\shop\Cart.cs", "Cart.cs"),
+        ("file:///data/app/com.shop-1/lib/libcart.so", "libcart.so"),
+        ("payment-methods.js", "payment-methods.js"),
+        ("", ""),
+    ],
+)
+def test_what_a_bundler_adds_is_not_part_of_a_file_s_name(place: str, name: str) -> None:
+    assert file_name(place) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\tat com.shop.Cart.pay(Cart.java:1)\n" * 100_000,
+        "at " + "async " * 200_000,
+        "at " * 300_000,
+        "(" * 1_000_000,
+        "a." * 500_000,
+        "a::" * 300_000,
+        "-1." * 300_000,
+        "\n" * 1_000_000,
+        '  File "' * 150_000,
+        "#0 " * 300_000,
+        "Caused by: X\n" * 80_000,
+        "@" * 1_000_000,
+        "x.\ud800\n" * 100_000,
+        "\x00" * 1_000_000,
+    ],
+    ids=lambda text: repr(text[:12]),
+)
+def test_hostile_text_is_looked_at_within_bounds(text: str, request: pytest.FixtureRequest) -> None:
+    looked_at = sum(len(section.frames) for section in read_stack(text))
+    assert looked_at <= 4 * LINES_MAX
+    group = of_crash("", text)
+    assert len(group.fingerprint) == 16 and len(group.where) < 400
+    assert of_crash("", text + "x" * 10) is not None
+    assert len(title_of(text)) <= 300
+    assert HALF_CHARS_MAX <= 128 << 10
