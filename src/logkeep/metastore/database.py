@@ -13,7 +13,7 @@ from logkeep.errors import BackendUnavailable, LogkeepError
 
 TRIES_MAX = 5  # of a transaction that met another one, or whose connection was lost
 RETRY_FIRST_S = 0.02  # doubled each time, and shortened by chance so that two do not meet again
-HEAD = "0004"  # the revision this Logkeep works with; a test compares it with migrations/versions/
+HEAD = "0005"  # the revision this Logkeep works with; a test compares it with migrations/versions/
 
 T = TypeVar("T")
 Value = str | int | bytes | None
