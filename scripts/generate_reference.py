@@ -61,10 +61,17 @@ CODES = {
         "the message says what it may hold",
     ),
     "bad_input": ("400", "the request cannot be understood", "read the message; sending it again will not help"),
+    "bad_label": ("400", "a label is too long, or has characters that cannot be printed", "shorten it"),
     "bad_range": ("400", "`from` is not before `to`", "swap them"),
     "bad_regex": ("400", "the store's engine does not take this regular expression", "use the RE2 subset"),
     "bad_request": ("400", "this is not HTTP/1.1", "look at what stands between sender and Logkeep"),
+    "bad_sample_rate": ("400", "a sample rate is not between 0 and 1", "0.1 sends a tenth of all sessions"),
+    "bad_status": ("400", "a version was given with a status other than `resolved`", "leave it out"),
+    "bad_target": ("400", "a rule names no device, user or query", "the message says what is missing"),
     "bad_time": ("400", "a time cannot be read", "RFC 3339, epoch milliseconds, `-15m` or `now`"),
+    "bad_until": ("400", "a rule of remote control has no end, or one too near or far", "the message has the limits"),
+    "bad_version": ("400", "a version is too long", "shorten it"),
+    "bad_why": ("400", "the reason of a rule is too long", "shorten it"),
     "body_too_large": (
         "413",
         "the body is over its limit, as sent or inflated",
@@ -73,6 +80,7 @@ CODES = {
     "cancelled": ("400", "who asked has gone before the answer", "nothing: nobody waits for it any more"),
     "closed": ("503", "the service is stopping", WAIT),
     "commit_failed": ("503", "writing to the queue failed", WAIT),
+    "conflict": ("409", "somebody has changed it since you looked", "look at it again, and send its new `revision`"),
     "corrupt_data": ("500", "data on disk is damaged", "look into the log of the service: it names the file"),
     "data_in_use": (
         "–",
@@ -102,6 +110,7 @@ CODES = {
     "metastore_unavailable": ("503", "the database of apps and keys does not answer", WAIT),
     "name_conflict": ("400", "a name in the body differs from the address", "leave it out of the body"),
     "not_found": ("404", "there is nothing of that name", "look at the path; another app may have it"),
+    "nothing_set": ("400", "a rule of remote control sets nothing", "set one of the members that the message lists"),
     "not_ready": ("503", "the service is starting or stopping", WAIT),
     "overloaded": ("503", "more waits to become durable than `intake.pending_bytes_max`", WAIT),
     "partition_stopped": (

@@ -10,8 +10,8 @@ import pytest
 from tests.contract.metastores import KINDS, Shared, shared
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
-from logkeep.decode.devices import KEYS_MAX, Device, DeviceRecord
-from logkeep.decode.issues import IssueRecord
+from logkeep.decode.devices import KEYS_MAX, Device, DeviceNotice
+from logkeep.decode.issues import IssueNotice
 from logkeep.errors import BackendUnavailable, InputError, QuotaExceeded
 from logkeep.metastore import devices, issues, remote
 from logkeep.metastore.configuration import NOTHING_SAID, Question
@@ -35,7 +35,7 @@ class World:
         self.devices, self.issues = Devices(database), Issues(database, self.clock)
         self.remote = Remote(database, self.clock, refresh_s=1.0)
 
-    def register(self, *records: DeviceRecord, app: str = "shop", received_ns: int | None = None) -> list[Device]:
+    def register(self, *records: DeviceNotice, app: str = "shop", received_ns: int | None = None) -> list[Device]:
         now_ns = self.clock.now_ns() if received_ns is None else received_ns
         told = [devices.Told(app, now_ns, record) for record in records]
 
@@ -47,7 +47,7 @@ class World:
 
         return self.database.write(apply)
 
-    def tell(self, *records: IssueRecord, app: str = "shop", ids: list[str] | None = None) -> list[issues.Occurrence]:
+    def tell(self, *records: IssueNotice, app: str = "shop", ids: list[str] | None = None) -> list[issues.Occurrence]:
         now_ns = self.clock.now_ns()
         self.told = getattr(self, "told", 0)
         names = ids or [f"{self.told + index:028x}" for index in range(len(records))]
@@ -115,12 +115,12 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def pixel(device: str = "d1", **more: Any) -> DeviceRecord:
-    return DeviceRecord(**({"device": device, "model": "Pixel 8", "os": "Android", "app_version": "3.1"} | more))
+def pixel(device: str = "d1", **more: Any) -> DeviceNotice:
+    return DeviceNotice(**({"device": device, "model": "Pixel 8", "os": "Android", "app_version": "3.1"} | more))
 
 
-def crash(**more: Any) -> IssueRecord:
-    return IssueRecord(**({"session": "s1", "kind": "crash", "title": "boom", "device": "d1", "user": "anna"} | more))
+def crash(**more: Any) -> IssueNotice:
+    return IssueNotice(**({"session": "s1", "kind": "crash", "title": "boom", "device": "d1", "user": "anna"} | more))
 
 
 # ── devices ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,7 +129,7 @@ def crash(**more: Any) -> IssueRecord:
 def test_a_device_is_known_by_everything_it_has_told(world: World) -> None:
     world.register(pixel(keys={"plan": "gold", "level": 5, "beta": True}), pixel(user="anna", language="de"))
     world.clock.advance(60)
-    world.register(DeviceRecord(device="d1", app_version="3.2", keys={"plan": None, "level": 6.5}))
+    world.register(DeviceNotice(device="d1", app_version="3.2", keys={"plan": None, "level": 6.5}))
     assert world.devices.named("shop", ["d1", "d2"]) == {
         "d1": Device(
             app="shop", device="d1", first_ns=T0, last_ns=T0 + 60 * NS_PER_S, user="anna", model="Pixel 8",
@@ -192,13 +192,13 @@ def it_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         database = found.open()
         database.upgrade()
         world = World(database)
-        world.register(DeviceRecord(device=ODD, name="100%_!ly", model="Galaxy", keys={"plan": ODD}))
+        world.register(DeviceNotice(device=ODD, name="100%_!ly", model="Galaxy", keys={"plan": ODD}))
         world.clock.advance(1)
         keys = {"plan": "gold", "level": 5, "beta": True}
         world.register(pixel(name="Anna's phone", user="anna", language="DE", keys=keys))
         world.clock.advance(1)
-        world.register(DeviceRecord(device="old", os="iOS", os_version="17"))
-        world.register(DeviceRecord(device="d1", name="Anna's of another app", keys=keys), app="other")
+        world.register(DeviceNotice(device="old", os="iOS", os_version="17"))
+        world.register(DeviceNotice(device="d1", name="Anna's of another app", keys=keys), app="other")
         yield world
 
 
@@ -471,7 +471,7 @@ def test_two_processors_that_count_one_issue_lose_no_count(world: World) -> None
 
 
 def test_feedback_is_never_the_same_and_a_fingerprint_of_one_s_own_decides(world: World) -> None:
-    feedback = IssueRecord(session="s", kind="feedback", title="I like it")
+    feedback = IssueNotice(session="s", kind="feedback", title="I like it")
     world.tell(feedback, feedback, crash(title="a", fingerprint="x"), crash(title="b", fingerprint="x"))
     assert sorted(world.listed()) == ["I like it", "I like it", "a"]
     assert world.listed(kinds=("crash",)) == ["a"]
@@ -562,7 +562,7 @@ def test_issues_are_found_by_kind_status_text_version_and_who_they_met_in_any_or
     world.clock.advance(1)
     world.tell(*(crash(title="Boom", user=f"u{index}", device="d7", session="s7") for index in range(3)))
     world.clock.advance(1)
-    world.tell(IssueRecord(session="s9", title="slow", user="u1"), IssueRecord(session="s9", title="slow", user="u1"))
+    world.tell(IssueNotice(session="s9", title="slow", user="u1"), IssueNotice(session="s9", title="slow", user="u1"))
     assert world.listed() == ["slow", "Boom", "50%_off! fails"]
     assert world.listed(order="count") == ["Boom", "slow", "50%_off! fails"]
     assert world.listed(order="users") in (["Boom", "slow", "50%_off! fails"], ["Boom", "50%_off! fails", "slow"])
@@ -603,7 +603,7 @@ def test_issues_belong_to_their_app(world: World) -> None:
 
 
 def test_any_text_is_kept_as_it_was_told(world: World) -> None:
-    told = IssueRecord(session=ODD, title=ODD, text=ODD * 100, stack=ODD, device=ODD, user=ODD, app_version=ODD)
+    told = IssueNotice(session=ODD, title=ODD, text=ODD * 100, stack=ODD, device=ODD, user=ODD, app_version=ODD)
     world.tell(told)
     ((_, kept),) = world.issues.occurrences("shop", world.one().issue, limit=9)
     assert (kept.session, kept.text, kept.stack, kept.user) == (ODD, ODD * 100, ODD, ODD)

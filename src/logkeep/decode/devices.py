@@ -16,7 +16,7 @@ Text = Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
 TEXTS = ("name", "model", "os", "os_version", "app_version", "language", "sdk")
 
 
-class DeviceRecord(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceNotice(msgspec.Struct, frozen=True, kw_only=True):
     """A device, or what has changed of it: members that are left out stay as they were, a custom key of null goes."""
 
     device: Annotated[str, Meta(max_length=NAME_BYTES_MAX)]
@@ -74,7 +74,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keys: dict[str, Scalar] = {}
 
 
-def joined(known: Device | None, told: DeviceRecord, app: str, received_ns: int) -> Device:
+def joined(known: Device | None, told: DeviceNotice, app: str, received_ns: int) -> Device:
     """`known` with what is told. Of what comes late, behind something newer, only what is not known yet counts.
 
     The receiver's clock decides: a device's own may be wrong.

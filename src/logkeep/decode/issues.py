@@ -1,6 +1,7 @@
 """Issues, crashes and feedback as they are told. Pure."""
 
 import re
+from itertools import takewhile
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,7 +20,7 @@ Kind = Literal["issue", "crash", "feedback"]
 Name = Annotated[str, Meta(max_length=NAME_BYTES_MAX)]
 
 
-class IssueRecord(msgspec.Struct, frozen=True, kw_only=True):
+class IssueNotice(msgspec.Struct, frozen=True, kw_only=True):
     """One time that something went wrong, or that a person has something to say.
 
     text: of any length that is allowed; Markdown is shown as it was written. fingerprint: what the sender calls the
@@ -62,12 +63,19 @@ def kept_stack(stack: str) -> str:
 _part = re.compile(r"(\d+)|([a-z]+)")
 
 
-def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
+VersionKey = tuple[tuple[int, ...], tuple[tuple[int, int, str], ...]]
+_RELEASED = ((2, 0, ""),)  # after all that comes before a release
+
+
+def version_key(version: str) -> VersionKey:
     """Versions in order: `1.9` before `1.10`, `2.0-beta` before `2.0`, `2.0` with `2.0.0`; others by their letters."""
     text, _, _ = version.strip().lower().removeprefix("v").partition("+")
-    parts: list[tuple[int, int, str]] = []
-    for digits, letters in _part.findall(text[:200]):
-        parts.append((1, int(digits[:18]), "") if digits else (-1, 0, letters))
-    while parts and parts[-1] == (1, 0, ""):
-        parts.pop()
-    return (*parts, (0, 0, ""))
+    found = _part.findall(text[:200])
+    numbers = list(takewhile(bool, (digits for digits, _ in found)))
+    release = [int(digits[:18]) for digits in numbers]
+    while release and not release[-1]:
+        release.pop()
+    before = tuple(
+        (1, int(digits[:18]), "") if digits else (0, 0, letters) for digits, letters in found[len(numbers) :]
+    )
+    return tuple(release), before or _RELEASED

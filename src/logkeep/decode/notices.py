@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from logkeep.decode.devices import DeviceNotice
 from logkeep.decode.frame import SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
+from logkeep.decode.issues import IssueNotice
 from logkeep.decode.native import Checked, Rejected
 from logkeep.decode.split import (
     WHITESPACE,
@@ -68,7 +70,14 @@ class NoticeKind(msgspec.Struct, frozen=True):
         return b"/v1/" + self.name.encode()
 
 
-KINDS: dict[str, NoticeKind] = {kind.name: kind for kind in (NoticeKind("sessions", SessionNotice, 32 << 10),)}
+KINDS: dict[str, NoticeKind] = {
+    kind.name: kind
+    for kind in (
+        NoticeKind("sessions", SessionNotice, 32 << 10),
+        NoticeKind("devices", DeviceNotice, 32 << 10),
+        NoticeKind("issues", IssueNotice, 2 << 20, answers_ids=True),
+    )
+}
 
 
 class DecodedNotices(msgspec.Struct, frozen=True):

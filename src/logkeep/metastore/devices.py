@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from logkeep.clock import NS_PER_DAY
-from logkeep.decode.devices import TEXTS, Device, DeviceRecord, joined
+from logkeep.decode.devices import TEXTS, Device, DeviceNotice, joined
 from logkeep.errors import InputError
 from logkeep.event import Event
+from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Database, Transaction, bump
 from logkeep.query import ast
 from logkeep.query.device_parser import described, required
@@ -24,7 +25,6 @@ TOPIC = "devices"  # who changes devices, what rules match or issues bumps it fi
 KEPT_DAYS = 400  # after a device told something last: a year's comparison, and then it is gone
 LOOKED_AT_MAX = 20_000  # rows of one page of a list: a second at worst
 PAGE_ROWS = 500
-ROWS_A_STATEMENT = 500
 LABEL_CHARS_MAX = 200
 FOLDED_CHARS_MAX = 512
 
@@ -56,7 +56,7 @@ class Told(msgspec.Struct, frozen=True):
 
     app: str
     received_ns: int
-    record: DeviceRecord
+    notice: DeviceNotice
 
 
 class Devices:
@@ -136,12 +136,12 @@ def as_event(device: Device, enabled: bool | None = None) -> Event:
 
 def register(transaction: Transaction, told: Sequence[Told]) -> list[Device]:
     """The devices as they are after what was told, in its order; kept."""
-    ids = {id_of(one.app, "device", one.record.device) for one in told}
+    ids = {id_of(one.app, "device", one.notice.device) for one in told}
     before = known(transaction, sorted(ids))
     after: dict[str, Device] = {}
     for one in told:
-        place = id_of(one.app, "device", one.record.device)
-        after[place] = joined(after.get(place) or before.get(place), one.record, one.app, one.received_ns)
+        place = id_of(one.app, "device", one.notice.device)
+        after[place] = joined(after.get(place) or before.get(place), one.notice, one.app, one.received_ns)
     changed = [device for place, device in sorted(after.items()) if before.get(place) != device]
     _keep(transaction, {place: device for place, device in after.items() if place not in before}, changed)
     return list(after.values())
@@ -262,13 +262,3 @@ def _row(place: str, device: Device) -> dict[str, Any]:
         "last": device.last_ns,
         "body": msgspec.json.encode(device),
     }
-
-
-def in_list(transaction: Transaction, select: str, wanted: Sequence[str]) -> list[Sequence[Any]]:
-    """The rows of `select … IN (wanted)`, in pieces of ROWS_A_STATEMENT."""
-    rows: list[Sequence[Any]] = []
-    for start in range(0, len(wanted), ROWS_A_STATEMENT):
-        piece = wanted[start : start + ROWS_A_STATEMENT]
-        names = ", ".join(f":v{index}" for index in range(len(piece)))
-        rows += transaction.rows(f"{select} ({names})", **{f"v{i}": value for i, value in enumerate(piece)})
-    return rows

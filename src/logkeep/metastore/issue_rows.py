@@ -8,8 +8,9 @@ import msgspec
 from logkeep.clock import NS_PER_DAY, Clock
 from logkeep.errors import InputError
 from logkeep.metastore import issues
+from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Database, Transaction, bump
-from logkeep.metastore.devices import TOPIC, id_of, in_list, searchable
+from logkeep.metastore.devices import TOPIC, id_of, searchable
 from logkeep.metastore.issues import Issue, Occurrence, Status, TallyKind
 
 VERSION_CHARS_MAX = 192

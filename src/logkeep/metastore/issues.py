@@ -12,9 +12,10 @@ from typing import Any, Literal
 import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
-from logkeep.decode.issues import TITLE_CHARS_MAX, IssueRecord, Kind, kept_stack, version_key
+from logkeep.decode.issues import TITLE_CHARS_MAX, IssueNotice, Kind, kept_stack, version_key
+from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction
-from logkeep.metastore.devices import id_of, in_list, searchable
+from logkeep.metastore.devices import id_of, searchable
 from logkeep.patterns import fingerprint as fingerprints
 
 OCCURRENCES_MAX = 200  # of an issue, the newest
@@ -75,13 +76,13 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """One record. id: the same whenever it is applied again. time_ns: when it happened, ns UTC, as it is believed."""
+    """One notice. id: the same whenever it is applied again. time_ns: when it happened, ns UTC, as it is believed."""
 
     app: str
     id: str
     received_ns: int
     time_ns: int
-    record: IssueRecord
+    notice: IssueNotice
 
 
 def issue_id(app: str, kind: Kind, fingerprint: str) -> str:
@@ -93,47 +94,47 @@ def issue_id(app: str, kind: Kind, fingerprint: str) -> str:
 
 def occurrence_id(told: Told) -> str:
     """Of what is told twice under one id of the sender's, the same."""
-    return id_of(told.app, "occurrence", told.record.id) if told.record.id is not None else told.id
+    return id_of(told.app, "occurrence", told.notice.id) if told.notice.id is not None else told.id
 
 
-def title_of(record: IssueRecord) -> str:
+def title_of(notice: IssueNotice) -> str:
     """Of what was told, what a person would say first."""
-    if title := record.title.strip():
+    if title := notice.title.strip():
         return title
-    if record.stack and (title := fingerprints.title_of(record.stack)):
+    if notice.stack and (title := fingerprints.title_of(notice.stack)):
         return title
-    return next((line.strip() for line in record.text.splitlines() if line.strip()), "")[:TITLE_CHARS_MAX]
+    return next((line.strip() for line in notice.text.splitlines() if line.strip()), "")[:TITLE_CHARS_MAX]
 
 
-def group_of(record: IssueRecord, occurrence: str) -> fingerprints.Group:
+def group_of(notice: IssueNotice, occurrence: str) -> fingerprints.Group:
     """With what it is the same. Feedback of two people never is: `occurrence` tells it apart."""
-    if record.fingerprint is not None:
-        return fingerprints.of_words(record.fingerprint)
-    if record.kind == "feedback":
+    if notice.fingerprint is not None:
+        return fingerprints.of_words(notice.fingerprint)
+    if notice.kind == "feedback":
         return fingerprints.of_words(occurrence)
-    if record.kind == "crash" or record.stack:
-        return fingerprints.of_crash(record.title or record.text, record.stack or record.text)
-    return fingerprints.of_text(title_of(record))
+    if notice.kind == "crash" or notice.stack:
+        return fingerprints.of_crash(notice.title or notice.text, notice.stack or notice.text)
+    return fingerprints.of_text(title_of(notice))
 
 
 def occurrence_of(told: Told) -> tuple[Occurrence, str, str]:
     """With the fingerprint of its issue and where a crash is."""
-    record, place = told.record, occurrence_id(told)
-    group = group_of(record, place)
+    notice, place = told.notice, occurrence_id(told)
+    group = group_of(notice, place)
     occurrence = Occurrence(
         id=place,
-        issue=issue_id(told.app, record.kind, group.fingerprint),
+        issue=issue_id(told.app, notice.kind, group.fingerprint),
         time_ns=told.time_ns,
         received_ns=told.received_ns,
-        session=record.session,
-        kind=record.kind,
-        device=record.device or "",
-        user=record.user or "",
-        component=record.component or "",
-        app_version=record.app_version or "",
-        title=title_of(record),
-        text=record.text,
-        stack=kept_stack(record.stack),
+        session=notice.session,
+        kind=notice.kind,
+        device=notice.device or "",
+        user=notice.user or "",
+        component=notice.component or "",
+        app_version=notice.app_version or "",
+        title=title_of(notice),
+        text=notice.text,
+        stack=kept_stack(notice.stack),
     )
     return occurrence, group.fingerprint, group.where
 

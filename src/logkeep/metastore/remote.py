@@ -13,6 +13,7 @@ from logkeep.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S, Clock
 from logkeep.decode.devices import Device
 from logkeep.errors import BackendUnavailable, InputError, QuotaExceeded
 from logkeep.metastore import devices
+from logkeep.metastore.applied import in_list
 from logkeep.metastore.configuration import Configurations, Rule, Settings, Target
 from logkeep.metastore.database import Database, Transaction, bump, change_of
 from logkeep.metastore.watched import Watched
@@ -236,7 +237,7 @@ def rematch(transaction: Transaction, changed: Sequence[Device], now_ns: int) ->
 
 def _rematch(transaction: Transaction, app: str, rules: Sequence[Rule], changed: Sequence[Device]) -> None:
     by_id = {devices.id_of(app, "device", device.device): device for device in changed}
-    rows = devices.in_list(transaction, "SELECT rule, id FROM remote_matches WHERE id IN", list(by_id))
+    rows = in_list(transaction, "SELECT rule, id FROM remote_matches WHERE id IN", list(by_id))
     before = {(str(rule), str(place)) for rule, place in rows}
     after = {
         (rule.rule, place)
@@ -306,7 +307,7 @@ def _match_page(
         return _Matched(0, None, False)
     for page in devices.pages(transaction, rule.app, query, after):
         found = [(rule.rule, place.id, device.device) for place, device in page if asks(device)]
-        there = devices.in_list(
+        there = in_list(
             transaction, "SELECT id, rule FROM remote_matches WHERE id IN", [place for _, place, _ in found]
         )
         known = {str(place) for place, name in there if str(name) == rule.rule}

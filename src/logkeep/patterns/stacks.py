@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
-HALF_CHARS_MAX = 64 << 10  # of a longer text its first and its last part are read: one of them has the place
-LINES_MAX = 2_000  # of each half
+HALF_CHARS_MAX = 32 << 10  # of a longer text its first and its last part are read: one of them has the place
+LINES_MAX = 1_000  # of each half
 LINE_CHARS_MAX = 400
 NAME_CHARS_MAX = 120  # of a file or function: what is looked for in it costs its square
 SECTIONS_MAX = 16  # exceptions chained to each other: the last ones are kept

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.notices import KINDS
-from logkeep.metastore import session_map
+from logkeep.metastore import devices, issues, remote, session_map
 from logkeep.metastore.applied import Applier, Told
 from logkeep.metastore.database import Transaction, bump
 from logkeep.metastore.session_map import Seen, Span, who_of
 from logkeep.processor.normalise import time_from
 
-PAST_NS, FUTURE_NS = 30 * NS_PER_DAY, 600 * NS_PER_S  # of a session's time, measured from when it was told
+PAST_NS, FUTURE_NS = 30 * NS_PER_DAY, 600 * NS_PER_S  # of a sender's time, measured from when it was told
 
 
 def apply_sessions(transaction: Transaction, notices: Sequence[Told]) -> None:
@@ -24,21 +24,43 @@ def apply_sessions(transaction: Transaction, notices: Sequence[Told]) -> None:
     for one in notices:
         notice = one.notice
         session_map.told(
-            transaction, one.app, notice.session, time_ns=session_time(one), user=notice.user or "",
+            transaction, one.app, notice.session, time_ns=believed_time(one), user=notice.user or "",
             device=notice.device or "", attributes=notice.attributes or {},
         )  # fmt: skip
 
 
 def seen_in(one: Told) -> list[Seen]:
     """What the notice of a session says about its user and its device."""
-    notice, time_ns = one.notice, session_time(one)
+    notice, time_ns = one.notice, believed_time(one)
     span = Span(notice.session, time_ns, time_ns)
     named = (("user", notice.user), ("device", notice.device))
     return [Seen(who_of(one.app, kind, name), one.app, span) for kind, name in named if name]  # type: ignore[arg-type]
 
 
-def session_time(one: Told) -> int:
-    """From when on; a time that nobody can read or believe is no time."""
+def apply_devices(transaction: Transaction, notices: Sequence[Told]) -> None:
+    bump(transaction, devices.TOPIC)
+    told = [devices.Told(one.app, one.received_ns, one.notice) for one in notices]
+    after = devices.register(transaction, told)
+    remote.rematch(transaction, after, max(one.received_ns for one in notices))
+
+
+def apply_issues(transaction: Transaction, notices: Sequence[Told]) -> None:
+    """The issues count, and the devices they came from are asked for all they have."""
+    bump(transaction, devices.TOPIC)
+    apps = {one.app: one.received_ns for one in notices}  # in the order of arrival: the last of each
+    for app, now_ns in apps.items():
+        told = [
+            issues.Told(app, one.id, one.received_ns, believed_time(one), one.notice)
+            for one in notices
+            if one.app == app
+        ]
+        fresh = issues.apply(transaction, told)
+        reasons = {one.device: f"{one.issue}: {one.title}" for one in fresh if one.device}
+        remote.ask_for_all(transaction, app, reasons, now_ns)
+
+
+def believed_time(one: Told) -> int:
+    """When it happened; a time that nobody can read or believe is no time."""
     sent = one.notice.time
     time_ns = time_from(sent) if sent is not None else None
     if time_ns is None or not one.received_ns - PAST_NS <= time_ns <= one.received_ns + FUTURE_NS:
@@ -48,5 +70,7 @@ def session_time(one: Told) -> int:
 
 APPLIERS: dict[str, Applier] = {
     "sessions": apply_sessions,
+    "devices": apply_devices,
+    "issues": apply_issues,
 }
 assert APPLIERS.keys() == KINDS.keys(), "every kind of notice has an applier"

@@ -12,6 +12,7 @@ from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event, WireEvent
 from logkeep.metastore.session_map import Seen
 from logkeep.patterns.template import KeptPattern
+from logkeep.processor.issue_events import event_of
 from logkeep.processor.normalise import TimeLimits, normalise
 from logkeep.processor.notices import ToldFrame, read_frame
 from logkeep.queue.port import Offset, Partition, Record
@@ -134,7 +135,7 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
         limits = rules.limits(header.received_ns)
         frame = Frame(record.partition, record.offset, header, len(prepared.events), 0)
         if header.kind:
-            if not _add_notices(prepared, frame, body):
+            if not _add_notices(prepared, frame, body, limits):
                 prepared.corrupt.append((record, f"this version knows no notices of the kind {header.kind[:80]!r}"))
         elif header.app:
             _add_app_frame(prepared, frame, body, limits, rules.numbers_of_http or header.source == "udp")
@@ -148,14 +149,17 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
     return prepared
 
 
-def _add_notices(prepared: Prepared, frame: Frame, body: bytes) -> bool:
-    """Whether the frame's kind is known here."""
+def _add_notices(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits) -> bool:
+    """Whether the frame's kind is known here. An issue is an event of its session too."""
     header, partition = frame.header, frame.partition
     found = read_frame(header, body, partition, len(prepared.frames))
     if found is None:
         return False
     told, samples = found
     prepared.told.append(told)
+    if header.kind == "issues":
+        prepared.tally(partition, header.app).received += len(told.notices)
+        prepared.events += [event_of(one, limits, prepared.corrected) for one in told.notices]
     if samples:
         prepared.tally(partition, header.app).samples.extend(samples)
     return True

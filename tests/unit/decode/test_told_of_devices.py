@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from logkeep.decode.devices import DeviceRecord
-from logkeep.decode.issues import STACK_KEPT_CHARS, IssueRecord, kept_stack, version_key
+from logkeep.decode.devices import DeviceNotice
+from logkeep.decode.issues import STACK_KEPT_CHARS, IssueNotice, kept_stack, version_key
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from logkeep.decode.issues import STACK_KEPT_CHARS, IssueRecord, kept_stack, ver
 )
 def test_a_device_that_tells_too_much_or_the_wrong_thing_is_refused(body: dict) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(msgspec.json.encode(body), type=DeviceRecord)
+        msgspec.json.decode(msgspec.json.encode(body), type=DeviceNotice)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_device_that_tells_too_much_or_the_wrong_thing_is_refused(body: dict) 
 )
 def test_an_issue_that_tells_too_little_or_too_much_is_refused(body: dict) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(msgspec.json.encode(body), type=IssueRecord)
+        msgspec.json.decode(msgspec.json.encode(body), type=IssueNotice)
 
 
 def test_a_stack_of_any_length_is_kept_within_its_bound() -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from logkeep.decode.issues import IssueRecord
+from logkeep.decode.issues import IssueNotice
 from logkeep.metastore.issues import group_of, title_of
 
 
-def told(**members: str) -> IssueRecord:
-    return IssueRecord(session="s", **members)  # type: ignore[arg-type]
+def told(**members: str) -> IssueNotice:
+    return IssueNotice(session="s", **members)  # type: ignore[arg-type]
 
 
 def test_the_title_is_what_was_said_first() -> None:
@@ -28,5 +28,5 @@ def test_the_title_is_what_was_said_first() -> None:
         (told(kind="crash", title="no memory"), told(kind="crash", title="no disk"), False),
     ],
 )
-def test_what_is_the_same_is_one_group(one: IssueRecord, other: IssueRecord, same: bool) -> None:
+def test_what_is_the_same_is_one_group(one: IssueNotice, other: IssueNotice, same: bool) -> None:
     assert (group_of(one, "1").fingerprint == group_of(other, "2").fingerprint) is same

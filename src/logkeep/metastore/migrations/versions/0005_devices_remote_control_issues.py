@@ -29,6 +29,13 @@ def data() -> sa.types.TypeEngine[bytes]:
 
 
 def upgrade() -> None:
+    _devices()
+    _remote_control()
+    _issues()
+    op.execute("INSERT INTO changes (topic, number) VALUES ('devices', 1), ('remote', 1)")
+
+
+def _devices() -> None:
     op.create_table(
         "devices",
         sa.Column("id", name(32), primary_key=True),  # of app and name, hashed: an index key of 32 bytes
@@ -44,6 +51,9 @@ def upgrade() -> None:
     )
     op.create_index("devices_by_time", "devices", ["app", "last_ns", "id"])
     op.create_index("devices_by_user", "devices", ["user_id"])
+
+
+def _remote_control() -> None:
     op.create_table(
         "remote_rules",
         sa.Column("rule", name(64), primary_key=True),
@@ -63,6 +73,9 @@ def upgrade() -> None:
         **OPTIONS,
     )
     op.create_index("remote_matches_by_device", "remote_matches", ["id"])
+
+
+def _issues() -> None:
     op.create_table(
         "issues",
         sa.Column("issue", name(32), primary_key=True),
@@ -107,4 +120,3 @@ def upgrade() -> None:
     op.create_index("issue_occurrences_by_issue", "issue_occurrences", ["issue", "number"])
     for what in ("session", "device", "user"):
         op.create_index(f"issue_occurrences_by_{what}", "issue_occurrences", [f"{what}_id"])
-    op.execute(sa.text("INSERT INTO changes (topic, number) VALUES ('devices', 1), ('remote', 1)"))

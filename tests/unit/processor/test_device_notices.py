@@ -1,0 +1,121 @@
+"""Devices and issues that are told: known once, counted once, and an issue is an event of its session."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.unit.processor.test_worker import APP, NOW_NS, Bench, Crash, Dying, Fuse, event
+
+from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
+from logkeep.metastore.configuration import Question
+from logkeep.metastore.devices import Devices
+from logkeep.metastore.issue_rows import Issues, Wanted
+from logkeep.metastore.issues import Issue, Occurrence
+from logkeep.metastore.remote import Remote
+from logkeep.processor.ledger import AppLedger, NoticeLedger
+
+STACK = 'Traceback (most recent call last):\n  File "cart.py", line 3, in pay\nValueError: no amount'
+
+
+def tell(bench: Bench, *notices: dict[str, Any], kind: str = "issues", **header: Any) -> None:
+    bench.send(list(notices), kind=kind, **header)
+
+
+def crash(**more: Any) -> dict[str, Any]:
+    return {"session": "s", "kind": "crash", "stack": STACK, "device": "d", "user": "u", "app_version": "3.1"} | more
+
+
+def issues(bench: Bench) -> list[Issue]:
+    return Issues(bench.database, ManualClock(NOW_NS)).find(APP, Wanted()).issues
+
+
+def occurrences(bench: Bench) -> list[Occurrence]:
+    found = Issues(bench.database, ManualClock(NOW_NS))
+    return [one for issue in issues(bench) for _, one in found.occurrences(APP, issue.issue, limit=99)]
+
+
+def test_a_device_that_is_told_is_known_and_no_event(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, {"device": "d", "model": "Pixel"}, {"device": "d", "os": "Android"}, kind="devices")
+    assert bench.drain() == AppLedger(0, 0, notices={"devices": NoticeLedger(2, 2)})
+    (device,) = Devices(bench.database).named(APP, ["d"]).values()
+    assert (device.model, device.os, device.first_ns) == ("Pixel", "Android", NOW_NS)
+
+
+def test_an_issue_is_counted_and_stands_in_its_session(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.send([event(1)])
+    tell(bench, crash(), {"session": "s", "title": "odd", "text": "because"}, crash(kind="feedback", title="nice"))
+    ledger = bench.drain()
+    assert ledger == AppLedger(4, 4, notices={"issues": NoticeLedger(3, 3)})
+    told = {found["key"]: found for found in bench.events() if found["key"] != "k1"}
+    assert {key: found["level"] for key, found in told.items()} == {
+        "crash": "fatal", "issue": "error", "feedback": "info",
+    }  # fmt: skip
+    assert told["issue"]["value"] == "odd\n\nbecause"
+    assert told["crash"]["value"] == f"ValueError: no amount\n\n{STACK}"
+    (found,) = [issue for issue in issues(bench) if issue.kind == "crash"]
+    assert told["crash"]["attributes"] == {"issue": found.issue, "where": "pay (cart.py)", "app_version": "3.1"}
+    assert {one.id for one in occurrences(bench)} == {found["id"] for found in told.values()}
+
+
+def test_the_device_of_an_issue_is_asked_for_all_it_has_for_a_day(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, crash(device="d"), crash(device="e"), crash(device="d"))
+    bench.drain()
+    remote = Remote(bench.database, ManualClock(NOW_NS), refresh_s=1.0)
+    (rule, _) = remote.rules(APP)
+    assert (rule.by, rule.until_ns) == ("an issue", NOW_NS + NS_PER_DAY)
+    for device in ("d", "e"):
+        assert remote.look().of(APP, Question(device), NOW_NS).settings.send_all_now == NOW_NS // 1_000_000
+    assert remote.look().of(APP, Question("f"), NOW_NS).settings.send_all_now == 0
+    tell(bench, crash(device="d"), received_ns=NOW_NS + NS_PER_S)
+    bench.drain()
+    assert len(remote.rules(APP)) == 2
+    assert remote.look().of(APP, Question("d"), NOW_NS).settings.send_all_now == (NOW_NS + NS_PER_S) // 1_000_000
+
+
+def test_a_clock_that_is_wrong_is_not_believed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, crash(time="2099-01-01T00:00:00Z"), crash(time="1970-01-01T00:00:00Z"), crash(time="yesterday"))
+    hour_ago = NOW_NS - 3600 * NS_PER_S
+    tell(bench, crash(time=hour_ago // 1_000_000))
+    bench.drain()
+    assert sorted(one.time_ns for one in occurrences(bench)) == [hour_ago // 1_000_000 * 1_000_000, *[NOW_NS] * 3]
+    sent = sorted(str(found["attributes"].get("sent_time", "")) for found in bench.events())
+    assert sent == ["", "1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "yesterday"]
+
+
+def test_what_is_told_again_under_its_id_is_one_occurrence_and_one_event(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, crash(id="mine"))
+    bench.drain()
+    tell(bench, crash(id="mine"), crash(id="other"))
+    ledger = bench.drain()
+    assert (ledger.received, ledger.stored, ledger.rejected) == (3, 2, {"duplicate": 1})
+    (issue,) = issues(bench)
+    assert (issue.events, len(bench.events())) == (2, 2)
+
+
+def test_killed_at_every_step_a_crash_is_counted_once_and_stored_once(tmp_path: Path) -> None:
+    died = 0
+    for step in range(1, 24):
+        bench = Bench(tmp_path / str(step))
+        bench.send([event(1)])
+        tell(bench, crash(), crash(user="v"))
+        tell(bench, crash(device="e"), partition="udp-0")
+        tell(bench, crash(), batch_id="e" * 24, repeatable=True)
+        tell(bench, crash(), batch_id="e" * 24, repeatable=True)
+        for _ in range(3):
+            fuse = Fuse(step)
+            try:
+                bench.drain(bench.processor(Dying(bench.queue, fuse), Dying(bench.store, fuse), batch_events_max=2))
+                break
+            except Crash:
+                died += 1
+        ledger = bench.drain()
+        want = AppLedger(6, 5, {"duplicate": 1}, notices={"issues": NoticeLedger(5, 4, {"duplicate": 1})})
+        assert (step, ledger) == (step, want)
+        (issue,) = issues(bench)
+        assert (step, issue.events, issue.users, issue.devices) == (step, 4, 2, 2)
+        assert (step, len(bench.events())) == (step, 5)
+    assert died > 10
