@@ -21,10 +21,14 @@ from logkeep.event import Event
 from logkeep.feed.hub import Hub
 from logkeep.feed.polling import PollingFeed
 from logkeep.metastore.accounts import sha256_of
+from logkeep.metastore.devices import Devices
 from logkeep.metastore.erasures import Erasures
+from logkeep.metastore.issue_rows import Issues
 from logkeep.metastore.port import Credential
+from logkeep.metastore.remote import Remote
 from logkeep.metastore.sign_ins import SignIns
 from logkeep.metastore.statistics import read as read_statistics
+from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Store
@@ -92,6 +96,10 @@ class Reading:
         self.database = new_metastore(Path(self._folder.name))
         self.database_file = Path(self._folder.name, "metastore.db-wal")
         self.erasures = Erasures(self.database, self.clock, refresh_s=3600)
+        self.told = Told(
+            Devices(self.database), Remote(self.database, self.clock, refresh_s=3600), Issues(self.database, self.clock)
+        )
+        self.told.remote.look()
         self.degraded: list[str] = []
         self._batches = 0
         self.app = self._make(settings or Settings())
@@ -103,6 +111,7 @@ class Reading:
             metastore=self.accounts,
             sign_ins=SignIns(self.database),
             erasures=self.erasures,
+            told=self.told,
             ledger=lambda app: self.ledger,
             rejected=lambda app, limit: self.rejected[:limit],
             udp_loss=lambda app: self.udp_loss,

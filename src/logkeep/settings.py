@@ -69,6 +69,13 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     host: Annotated[str, _doc("address to listen on; loopback until you open it on purpose")] = "127.0.0.1"
     port: Annotated[int, _doc("TCP port of the API and the pages", ge=0, le=65535)] = 7301
+    public_url: Annotated[
+        str,
+        _doc(
+            'where people open it, such as https://logs.example.org: what links in mails begin with; "": host and port '
+            "from above. Never taken from a request, whose sender could name another server"
+        ),
+    ] = ""
     query_timeout_s: Annotated[float, _doc("seconds one query may take, waiting for its turn not counted", ge=0.1)] = (
         30.0
     )
@@ -366,6 +373,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def folder(self) -> Path:
         return Path(self.data).absolute()
+
+    @property
+    def public_url(self) -> str:
+        """Where people open API and pages, without a slash at the end."""
+        if self.api.public_url:
+            return self.api.public_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api.host, self.api.host)
+        return f"http://[{host}]:{self.api.port}" if ":" in host else f"http://{host}:{self.api.port}"
 
 
 class SettingRow(msgspec.Struct, frozen=True):

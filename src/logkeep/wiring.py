@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.port import Feed, Publisher
     from logkeep.metastore.erasures import Erasures
+    from logkeep.metastore.told import Told
     from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
 
@@ -155,6 +156,7 @@ def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
 
 
 def _run_receiver(index: int, settings: Settings) -> None:
+    from logkeep.metastore.told import open_remote
     from logkeep.receiver.process import run_http_receiver
 
     partition = _own_partition(settings, f"http-{index}")
@@ -164,8 +166,12 @@ def _run_receiver(index: int, settings: Settings) -> None:
         _sealing(queue),
         open_database(settings) as database,
         open_accounts(settings, database, partition) as accounts,
+        closing(open_remote(settings.metastore, database)) as remote,
     ):
-        run_http_receiver(settings, queue=queue, partition=partition, metastore=accounts, telemetry=Telemetry())
+        run_http_receiver(
+            settings, queue=queue, partition=partition, metastore=accounts, telemetry=Telemetry(),
+            configurations=remote.configurations,
+        )  # fmt: skip
 
 
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:
@@ -218,6 +224,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
     from logkeep.api.app import create_api
     from logkeep.feed.hub import Hub
     from logkeep.feed.polling import PollingFeed
+    from logkeep.metastore.told import open_told
     from logkeep.processor.marks import GROUP
 
     with (
@@ -225,6 +232,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, "keeper") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
+        closing(open_told(settings.metastore, database)) as told,
         closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         ExitStack() as stack,
@@ -245,6 +253,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             database=database,
             accounts=accounts,
             erasures=erasures,
+            told=told,
             ledger=partial(_ledger, queue, processor.snapshot if alone else partial(_snapshot, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -356,10 +365,12 @@ def serve_api(settings: Settings, store: Store) -> None:
     """
     from logkeep.api.app import create_api
     from logkeep.feed.polling import PollingFeed
+    from logkeep.metastore.told import open_told
 
     with (
         open_database(settings) as database,
         open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
+        closing(open_told(settings.metastore, database)) as told,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         closing(PollingFeed(store, SystemClock())) as feed,
@@ -371,6 +382,7 @@ def serve_api(settings: Settings, store: Store) -> None:
             database=database,
             accounts=accounts,
             erasures=_erasures(settings, database),
+            told=told,
             ledger=partial(_ledger, queue, partial(_snapshot, queue)),
             udp_loss=partial(_udp_loss, queue),
             queue_watch=queue_watch,
@@ -437,6 +449,7 @@ def _backend(
     database: Database,
     accounts: Accounts,
     erasures: "Erasures",
+    told: "Told",
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
     queue_watch: QueueWatch,
@@ -465,6 +478,7 @@ def _backend(
         metastore=accounts,
         sign_ins=SignIns(database),
         erasures=erasures,
+        told=told,
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,

@@ -16,15 +16,17 @@ import pytest
 import uvloop
 import zstandard
 
-from logkeep.clock import SystemClock
+from logkeep.clock import Clock, SystemClock
 from logkeep.decode.body import inflate
 from logkeep.decode.frame import FrameHeader, unpack_frame
 from logkeep.decode.native import decode_events
 from logkeep.errors import BackendUnavailable
+from logkeep.metastore.configuration import Configurations
 from logkeep.metastore.port import Credential
 from logkeep.queue.memory import MemoryQueue
 from logkeep.queue.port import Offset, Partition
 from logkeep.receiver.admission import Admission
+from logkeep.receiver.configured import Configured
 from logkeep.receiver.http import Connection
 from logkeep.receiver.intake import Intake
 from logkeep.receiver.process import drain, open_tcp_socket
@@ -74,8 +76,10 @@ class GatedQueue(MemoryQueue):
 class Running:
     """A receiver in a thread of its own."""
 
-    def __init__(self, settings: IntakeSettings) -> None:
+    def __init__(self, settings: IntakeSettings, clock: Clock | None = None) -> None:
         self.queue = GatedQueue()
+        self.clock = clock or SystemClock()
+        self.configurations: Configurations | None = None
         self.settings = settings
         self.telemetry = Telemetry()
         self.loop = uvloop.new_event_loop()
@@ -94,7 +98,10 @@ class Running:
 
     async def _serve(self, listening: socket.socket) -> None:
         self._stopping = asyncio.Event()
-        self.intake = Intake(self.settings, self.queue, "http-0", Admission(Keys()), self.telemetry, SystemClock())
+        self.intake = Intake(
+            self.settings, self.queue, "http-0", Admission(Keys()), self.telemetry, self.clock,
+            configured=Configured(lambda: self.configurations, self.clock), public_url="https://logs.example",
+        )  # fmt: skip
         server = await asyncio.get_running_loop().create_server(lambda: Connection(self.intake), sock=listening)
         self._started.set_result(None)
         await self._stopping.wait()
@@ -491,9 +498,12 @@ def test_browsers_may_send_from_anywhere(shared: Running) -> None:
     answer = shared.ask(get("/v1/events", "Origin: https://shop.example", method="OPTIONS"))
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.headers["access-control-allow-methods"] == "POST, PUT, OPTIONS"
+    assert answer.headers["access-control-allow-methods"] == "GET, POST, PUT, OPTIONS"
     allowed = set(answer.headers["access-control-allow-headers"].split(", "))
-    assert allowed == {"authorization", "content-type", "content-encoding", "idempotency-key", "x-logkeep-key"}
+    assert allowed == {
+        "authorization", "content-type", "content-encoding", "idempotency-key", "if-none-match", "x-logkeep-config",
+        "x-logkeep-device", "x-logkeep-key", "x-logkeep-user", "x-logkeep-version",
+    }  # fmt: skip
     assert int(answer.headers["access-control-max-age"]) > 0
     for other in (shared.post(AN_EVENT), shared.post(b""), shared.ask(post(AN_EVENT))):
         assert other.headers["access-control-allow-origin"] == "*"

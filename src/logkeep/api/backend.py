@@ -18,6 +18,7 @@ from logkeep.feed.port import Feed
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.port import Metastore, SignInRows
 from logkeep.metastore.statistics import Grain, StatisticsRow
+from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -58,6 +59,7 @@ class Backend:
     ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. statistics(app, grain,
     from_day, to_day): as `metastore.statistics.read`. ready(): what is wrong now, in words for the operator; [] when
     all is well. degraded(): what is wrong and hinders no read. feed: what is stored from now on.
+    told: of devices and issues.
     """
 
     store: Store
@@ -65,6 +67,7 @@ class Backend:
     metastore: Metastore
     sign_ins: SignInRows
     erasures: Erasures
+    told: Told
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]
     udp_loss: Callable[[str], list[dict[str, Any]]]

@@ -173,6 +173,10 @@ class Configurations:
         for rule, matched in rules:
             self._apps.setdefault(rule.app, _AppRules()).add(rule, matched)
 
+    def has_rules(self, app: str) -> bool:
+        """Whether `of` may say anything."""
+        return app in self._apps
+
     def of(self, app: str, question: Question, now_ns: int) -> Configuration:
         """What the device is to do now."""
         rules = self._apps.get(app)

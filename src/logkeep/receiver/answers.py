@@ -9,10 +9,14 @@ import msgspec
 from logkeep.decode.native import Rejected
 
 JSON = "application/json"
-ALLOWED_METHODS = "POST, PUT, OPTIONS"
+ALLOWED_METHODS = "GET, POST, PUT, OPTIONS"
 _CORS_HEADERS = (
     ("Access-Control-Allow-Methods", ALLOWED_METHODS),
-    ("Access-Control-Allow-Headers", "authorization, content-type, content-encoding, idempotency-key, x-logkeep-key"),
+    (
+        "Access-Control-Allow-Headers",
+        "authorization, content-type, content-encoding, idempotency-key, if-none-match, x-logkeep-config, "
+        "x-logkeep-device, x-logkeep-key, x-logkeep-user, x-logkeep-version",
+    ),
     ("Access-Control-Max-Age", "86400"),
 )
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -22,12 +26,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of an answer to events or records. ids: of what was accepted, where its sender needs them."""
+    """The body of an answer to events or notices. ids, links: of what was accepted, where its sender needs them.
+
+    config: of the sender's device, where it is another one than it knows.
+    """
 
     accepted: int
     rejected: Sequence[Rejected]
     durable: str
     ids: Sequence[str] = ()
+    links: Sequence[dict[str, str]] = ()
+    config: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -56,10 +65,23 @@ class Answers:
             answer = self.accepted[count] = self.make(202, b'{"accepted":%d,"rejected":[],"durable":"disk"}' % count)
         return answer
 
-    def some_rejected(self, count: int, rejected: Sequence[Rejected], *, ids: Sequence[str] = ()) -> bytes:
+    def accepted_with(self, count: int, config: bytes) -> bytes:
+        """All are accepted, and the sender's device is told what it does not know yet. config: JSON."""
+        return self.make(202, b'{"accepted":%d,"rejected":[],"durable":"disk","config":%b}' % (count, config))
+
+    def some_rejected(
+        self,
+        count: int,
+        rejected: Sequence[Rejected],
+        *,
+        ids: Sequence[str] = (),
+        links: Sequence[dict[str, str]] = (),
+        config: bytes | None = None,
+    ) -> bytes:
         """202 when at least one was accepted, else 400 with the first reason as its error."""
         if count:
-            return self.make(202, _encode(Outcome(count, rejected, "disk", ids)))
+            told = msgspec.Raw(config) if config is not None else msgspec.UNSET
+            return self.make(202, _encode(Outcome(count, rejected, "disk", ids, links, told)))
         error = {"code": rejected[0].reason, "message": f"nothing was accepted; the first: {rejected[0].message}"}
         return self.make(400, _encode(Refused(0, rejected, "disk", error)))
 
@@ -85,10 +107,10 @@ class Answers:
             f"HTTP/1.1 {status} {_reasons.get(status, 'Unknown')}",
             f"Date: {self._date}",
             "Access-Control-Allow-Origin: *",
-            "Access-Control-Expose-Headers: Retry-After",
+            "Access-Control-Expose-Headers: ETag, Retry-After",
             *(f"{name}: {value}" for name, value in headers),
         ]
-        if status != 204:
+        if status not in (204, 304):
             lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 

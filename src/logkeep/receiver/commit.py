@@ -37,7 +37,7 @@ class Exchange:
     with it; keep_alive: it is told that it does not. held: bytes of the process's memory it accounts for. wire_bytes:
     its body as it was sent. Of a request with events: app, body (exactly the accepted ones), form, encoding of `body`,
     count, what was rejected, and batch_id when the sender made it repeatable or is told ids. kind: of notices, "" for
-    events; ids: of those, when the answer tells them.
+    events; ids, links: of those, when the answer tells them. config: what the answer tells the sender's device.
     """
 
     __slots__ = (
@@ -46,6 +46,7 @@ class Exchange:
         "batch_id",
         "body",
         "close",
+        "config",
         "connection",
         "count",
         "encoding",
@@ -54,6 +55,7 @@ class Exchange:
         "ids",
         "keep_alive",
         "kind",
+        "links",
         "rejected",
         "repeatable",
         "samples",
@@ -73,6 +75,8 @@ class Exchange:
         self.repeatable = False
         self.kind = ""
         self.ids: tuple[str, ...] = ()
+        self.links: tuple[dict[str, str], ...] = ()
+        self.config: bytes | None = None
         self.held = 0
         self.wire_bytes = 0
         self.answer: bytes | None = None

@@ -19,7 +19,9 @@ from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.receiver.answers import CONTINUE, without_body
 from logkeep.receiver.commit import Exchange
+from logkeep.receiver.configured import CONFIG, DEVICE, USER, VERSION
 from logkeep.receiver.intake import Intake, KnownHead
+from logkeep.receiver.issue_links import issue_links
 from logkeep.receiver.reading import PreparedBody, Result, SentBody
 from logkeep.receiver.routes import EVENTS, EVENTS_URL, MethodNotAllowed, Route, route_of
 from logkeep.telemetry import get_logger
@@ -32,9 +34,10 @@ _log = get_logger("receiver")
 
 _READ = (
     b"Authorization", b"X-Logkeep-Key", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Expect",
-    b"Idempotency-Key", b"Connection", b"Upgrade",
+    b"Idempotency-Key", b"Connection", b"Upgrade", b"X-Logkeep-Device", b"X-Logkeep-Config", b"X-Logkeep-User",
+    b"X-Logkeep-Version", b"If-None-Match",
 )  # fmt: skip
-_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length"))
+_PLAIN = frozenset((b"authorization", b"x-logkeep-key", b"content-length", DEVICE, CONFIG, USER, VERSION))
 _USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Content-Type", b"Origin", b"Referer")
 # Header names as they are usually written → the name in lower case, b"" for those nobody reads here. Others are looked
 # up in lower case.
@@ -51,6 +54,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_closing",
         "_complete",
+        "_config",
         "_discard",
         "_early",
         "_exchanges",
@@ -98,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._in_head = False
         self._app = ""
+        self._config: bytes | None = None  # what the sender's device is told with the answer
         self._route: Route = EVENTS
         self._body: bytes | bytearray = b""
         self._discard = False
@@ -153,6 +158,7 @@ class Connection(asyncio.Protocol):
             return False
         exchange = Exchange(self, known.app, body, count)
         exchange.form = form
+        exchange.config = known.config
         exchange.held = exchange.wire_bytes = known.body_bytes
         intake.pending_bytes += known.body_bytes
         self._active_s = intake.now_s
@@ -283,6 +289,7 @@ class Connection(asyncio.Protocol):
         self._complete = self._known_head() if self._early is None else None
         if self._early is None:
             exchange = Exchange(self, self._app)
+            exchange.config = self._config
             exchange.held = exchange.wire_bytes = self._held
             self._held = 0
             if not self._parser.should_keep_alive() or self._intake.draining:
@@ -305,7 +312,7 @@ class Connection(asyncio.Protocol):
             and 0 < size <= self._intake.hot_bytes_max
             and self._parser.get_http_version() == "1.1"
         )
-        return KnownHead(self._app, size) if usual else None
+        return KnownHead(self._app, size, self._config) if usual else None
 
     # --- one request ---
 
@@ -325,8 +332,12 @@ class Connection(asyncio.Protocol):
             self._route, query = route_of(method, self._url)
             if not self._route.takes_body:
                 self._discard = True
+                if self._route.name == "config":
+                    self._app = intake.admission.app_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
                 return
         self._app = intake.admission.app_of(head.get(b"authorization"), head.get(b"x-logkeep-key"), query)
+        if DEVICE in head:
+            self._config = intake.configured.changed(self._app, head)
         size = int(head.get(b"content-length", b"0"))
         if size > intake.settings.body_bytes_max:
             raise _body_too_large(size, intake.settings.body_bytes_max)
@@ -385,17 +396,18 @@ class Connection(asyncio.Protocol):
         exchange.rejected, exchange.samples, exchange.batch_id = checked.rejected, checked.samples, result.batch_id
         exchange.repeatable = bool(result.batch_id)
         if exchange.kind:
-            self._name_notices(exchange)
+            self._name_notices(exchange, result)
         more = max(0, len(result.body) - exchange.held)
         exchange.held += more
         intake.pending_bytes += more
         intake.committer.submit(exchange)
 
-    def _name_notices(self, exchange: Exchange) -> None:
+    def _name_notices(self, exchange: Exchange, result: PreparedBody) -> None:
         """Their ids are told in the answer, so they are made before the commit."""
         if KINDS[exchange.kind].answers_ids:
             exchange.batch_id = exchange.batch_id or self._intake.committer.batch_ids.next()
             exchange.ids = tuple(event_id(exchange.batch_id, index) for index in range(exchange.count))
+            exchange.links = issue_links(result.issues, exchange.ids, self._intake.public_url)
 
     def _serve(self, route: Route, exchange: Exchange) -> None:
         """Everything but events."""
@@ -407,11 +419,22 @@ class Connection(asyncio.Protocol):
             return
         if route.name == "preflight":
             answer = answers.preflight()
+        elif route.name == "config":
+            answer = self._configuration()
         elif route.name == "live":
             answer = answers.make(200, b'{"status":"live"}')
         else:
             answer = self._readiness()
         intake.settle(exchange, without_body(answer) if route.head_only else answer)
+
+    def _configuration(self) -> bytes:
+        query = self._url.partition(b"#")[0].partition(b"?")[2]
+        try:
+            found = self._intake.configured.asked(self._app, query, self._head.get(b"if-none-match"))
+        except LogkeepError as error:
+            return self._error(error)
+        headers = (("ETag", found.etag), ("Cache-Control", "private, no-cache"))
+        return self._intake.answers.make(304 if found.body is None else 200, found.body or b"", headers=headers)
 
     def _readiness(self) -> bytes:
         if self._intake.draining:

@@ -11,6 +11,7 @@ from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.admission import Admission
 from logkeep.receiver.answers import Answers, status_of
 from logkeep.receiver.commit import Committer, Exchange
+from logkeep.receiver.configured import Configured
 from logkeep.receiver.reading import Readers
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.telemetry import Telemetry, get_logger
@@ -24,10 +25,14 @@ _log = get_logger("receiver")
 
 
 class KnownHead(msgspec.Struct, frozen=True, gc=False):
-    """What a request's head said when it was parsed and admitted: whose events follow, in how many bytes."""
+    """What a request's head said when it was parsed and admitted: whose events follow, in how many bytes.
+
+    config: what the sender's device is told with the answer.
+    """
 
     app: str
     body_bytes: int
+    config: bytes | None = None
 
 
 class OpenConnection(Protocol):
@@ -43,8 +48,11 @@ class Intake:
 
     def __init__(
         self, settings: IntakeSettings, queue: Queue, partition: Partition, admission: Admission,
-        telemetry: Telemetry, clock: Clock,
+        telemetry: Telemetry, clock: Clock, configured: Configured | None = None, public_url: str = "",
     ) -> None:  # fmt: skip
+        """configured: None: nothing is known of remote control. public_url: where people open API and pages."""
+        self.configured = configured or Configured(lambda: None, clock)
+        self.public_url = public_url
         self.settings = settings
         self.admission = admission
         self.telemetry = telemetry
@@ -128,11 +136,16 @@ class Intake:
         flawless = 0
         for exchange in batch:
             if exchange.rejected or exchange.ids:
-                answer = self.answers.some_rejected(exchange.count, exchange.rejected, ids=exchange.ids)
+                answer = self.answers.some_rejected(
+                    exchange.count, exchange.rejected, ids=exchange.ids, links=exchange.links, config=exchange.config
+                )
                 self.settle(exchange, answer)
                 continue
             flawless += 1
             self.pending_bytes -= exchange.held
-            exchange.answer = ready.get(exchange.count) or self.answers.all_accepted(exchange.count)
+            if exchange.config is None:
+                exchange.answer = ready.get(exchange.count) or self.answers.all_accepted(exchange.count)
+            else:
+                exchange.answer = self.answers.accepted_with(exchange.count, exchange.config)
             exchange.connection.send_ready()
         self._accepted_requests.inc(flawless)

@@ -11,9 +11,11 @@ import uvloop
 
 from logkeep.clock import Clock, SystemClock
 from logkeep.errors import BackendUnavailable, InputError
+from logkeep.metastore.configuration import Configurations
 from logkeep.metastore.port import Credentials
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.admission import Admission
+from logkeep.receiver.configured import Configured
 from logkeep.receiver.http import Connection
 from logkeep.receiver.intake import Intake
 from logkeep.settings import Settings
@@ -40,6 +42,7 @@ def run_http_receiver(
     metastore: Credentials,
     telemetry: Telemetry,
     clock: Clock | None = None,
+    configurations: Callable[[], Configurations | None] = lambda: None,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Returns after SIGTERM or SIGINT, with every request in hand committed and answered.
@@ -55,7 +58,17 @@ def run_http_receiver(
     gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(
-            _serve(settings, partition, queue, metastore, telemetry, clock or SystemClock(), listening, on_listening)
+            _serve(
+                settings,
+                partition,
+                queue,
+                metastore,
+                telemetry,
+                clock or SystemClock(),
+                configurations,
+                listening,
+                on_listening,
+            )
         )
 
 
@@ -87,6 +100,7 @@ async def _serve(
     metastore: Credentials,
     telemetry: Telemetry,
     clock: Clock,
+    configurations: Callable[[], Configurations | None],
     listening: socket.socket,
     on_listening: Callable[[int], None] | None,
 ) -> None:
@@ -94,7 +108,10 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    intake = Intake(settings.intake, queue, partition, Admission(metastore), telemetry, clock)
+    intake = Intake(
+        settings.intake, queue, partition, Admission(metastore), telemetry, clock,
+        configured=Configured(configurations, clock), public_url=settings.public_url,
+    )  # fmt: skip
     intake.queue_problem = BackendUnavailable("the queue was not reached yet", code="not_ready")
     watching = asyncio.create_task(_watch_queue(intake, queue))
     server = await loop.create_server(lambda: Connection(intake), sock=listening, backlog=BACKLOG)

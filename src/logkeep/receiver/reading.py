@@ -13,6 +13,7 @@ from logkeep.decode.native import Checked, check_body
 from logkeep.decode.notices import KINDS, check_notices
 from logkeep.decode.split import replace_lone_surrogates
 from logkeep.errors import InputError
+from logkeep.receiver.issue_links import NamedIssue, named_issues
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.telemetry import get_logger
 
@@ -48,12 +49,16 @@ class SentBody(msgspec.Struct, frozen=True):
 
 
 class PreparedBody(msgspec.Struct, frozen=True):
-    """body: what the frame gets, compressed as it was sent when `compressed`. batch_id: "" for a new one."""
+    """body: what the frame gets, compressed as it was sent when `compressed`. batch_id: "" for a new one.
+
+    issues: of notices of issues, session and own id of each.
+    """
 
     checked: Checked
     body: bytes
     compressed: bool
     batch_id: str
+    issues: tuple[NamedIssue, ...] = ()
 
 
 class TooLargeInline(Exception):
@@ -74,7 +79,8 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
         plain = inflate(sent.body, sent.encoding, bytes_max=bytes_max)
     if sent.kind:
         checked = check_notices(plain, KINDS[sent.kind])
-        return PreparedBody(checked, checked.body, False, _batch_id(sent, plain))
+        named = named_issues(checked.body) if sent.kind == "issues" else ()
+        return PreparedBody(checked, checked.body, False, _batch_id(sent, plain), named)
     if sent.session is not None:
         plain = replacing_event(plain, sent.session, sent.key or "")
     checked = check_body(plain, event_bytes_max=settings.event_bytes_max, events_max=settings.events_max)

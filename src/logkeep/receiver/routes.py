@@ -8,7 +8,7 @@ import msgspec
 from logkeep.decode.notices import KINDS
 from logkeep.errors import InputError
 
-Name = Literal["events", "replace", "notices", "live", "ready", "metrics", "preflight"]
+Name = Literal["events", "replace", "notices", "config", "live", "ready", "metrics", "preflight"]
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -37,6 +37,7 @@ class MethodNotAllowed(InputError):
 
 EVENTS = Route("events")
 EVENTS_URL = b"/v1/events"
+CONFIG_PATH = b"/v1/config"
 _NOTICES = {kind.path: Route("notices", kind=name) for name, kind in KINDS.items()}
 _READ_ONLY: dict[bytes, Name] = {b"/health/live": "live", b"/health/ready": "ready", b"/metrics": "metrics"}
 
@@ -52,6 +53,9 @@ def route_of(method: bytes, url: bytes) -> tuple[Route, bytes]:
     if path in _NOTICES:
         _expect_method(method, path, b"POST")
         return _NOTICES[path], query
+    if path == CONFIG_PATH:
+        _expect_method(method, path, b"GET", b"HEAD")
+        return Route("config", head_only=method == b"HEAD"), query
     if path in _READ_ONLY:
         _expect_method(method, path, b"GET", b"HEAD")
         return Route(_READ_ONLY[path], head_only=method == b"HEAD"), query

@@ -1,0 +1,30 @@
+"""Devices, remote control and issues together, as an API works with them."""
+
+from dataclasses import dataclass
+
+from logkeep.clock import Clock, SystemClock
+from logkeep.metastore.database import Database
+from logkeep.metastore.devices import Devices
+from logkeep.metastore.issue_rows import Issues
+from logkeep.metastore.remote import Remote
+from logkeep.settings import MetastoreSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    devices: Devices
+    remote: Remote
+    issues: Issues
+
+    def close(self) -> None:
+        self.remote.close()
+
+
+def open_remote(settings: MetastoreSettings, database: Database, clock: Clock | None = None) -> Remote:
+    """Rules are known, and looked at from now on."""
+    return Remote(database, clock or SystemClock(), refresh_s=settings.refresh_s).open()
+
+
+def open_told(settings: MetastoreSettings, database: Database, clock: Clock | None = None) -> Told:
+    clock = clock or SystemClock()
+    return Told(Devices(database), open_remote(settings, database, clock), Issues(database, clock))
