@@ -166,13 +166,6 @@ class SessionsAnswer(Cost):
     next: Annotated[str | None, Meta(description="pass it as `cursor` with the same parameters; null at the end")]
 
 
-class DevicesAnswer(Cost):
-    """A page, latest activity first."""
-
-    devices: list[ActivityAnswer]
-    next: str | None
-
-
 class UsersAnswer(Cost):
     """A page, latest activity first."""
 
@@ -307,6 +300,7 @@ def documented(answer: Any, description: str, *failures: int) -> dict[int, Respo
         401: "No valid token",
         403: "The token may not read this: a write key, or another app",
         404: "There is none",
+        409: "Somebody has changed it since",
         429: "As many as one app may have; `Retry-After` says when to try again",
         503: "Too busy or not ready; `Retry-After` says when to try again",
     }

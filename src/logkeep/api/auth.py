@@ -136,9 +136,9 @@ async def _reader(connection: Connection, route: Route) -> Credential:
         raise InputError(
             "this is a write key: it can send events and never read; use an API token", code="forbidden", status=403
         )
-    if route.scope == "admin" and credential.scope != "admin":
+    if route.scope in ("edit", "admin") and credential.scope != "admin":
         raise InputError(
-            "this token can only read; erasing needs an admin token, such as `api_token` of first-run.json",
+            "this token can only read; changing and erasing need an admin token, such as `api_token` of first-run.json",
             code="forbidden",
             status=403,
         )

@@ -35,6 +35,10 @@ def list_url(of: Literal["session", "device", "user"], **parameters: str | None)
     return f"/{of}s" + (f"?{urlencode(given)}" if given else "")
 
 
+def issue_url(issue: str) -> str:
+    return f"/issues/{quote(issue, safe='')}"
+
+
 def event_url(event_id: str) -> str:
     if event_id in (".", ".."):
         return search_url(field_query("id", event_id))

@@ -12,7 +12,6 @@ from litestar.params import QueryParameter
 from logkeep.api.answers import (
     ActivityAnswer,
     ActivityLinks,
-    DevicesAnswer,
     FromTime,
     QueryText,
     SessionsAnswer,
@@ -23,6 +22,13 @@ from logkeep.api.answers import (
 )
 from logkeep.api.backend import Context
 from logkeep.api.costs import cost_members
+from logkeep.api.devices import (
+    DevicesAnswer,
+    device_answer,
+    devices_members,
+    found_by_what_they_told,
+    registered,
+)
 from logkeep.api.links import named_url, session_url
 from logkeep.api.search import Cursor, GivenContext, GivenCredential, range_of, read_cursor
 from logkeep.query import ast
@@ -72,10 +78,16 @@ async def sessions(
     return await _listed(context, credential.app, "sessions", asked)
 
 
-@get("/api/v1/devices", summary="Devices", tags=["reading"], responses=documented(DevicesAnswer, "A page", 400))
+@get("/api/v1/devices", summary="Devices", tags=["devices"], responses=documented(DevicesAnswer, "A page", 400))
 async def devices(
     context: GivenContext,
     credential: GivenCredential,
+    where: Annotated[
+        str | None,
+        QueryParameter(
+            description="By what they told: `model:pixel* os:android keys.plan=gold enabled:false`; empty: all of them."
+        ),
+    ] = None,
     text: QueryText = "",
     from_: FromTime = None,
     to: ToTime = None,
@@ -85,9 +97,14 @@ async def devices(
     limit: Limit = 100,
     cursor: Next = None,
 ) -> Response[bytes]:
-    """Devices by last activity, latest first; events that name no device are left out."""
+    """Devices by last activity, latest first; with `where` those that told of themselves, latest told first."""
     asked = Asked("device", text, from_, to, user, device, start, limit, cursor)
-    return await _listed(context, credential.app, "devices", asked)
+    if where is None:
+        return await _listed(context, credential.app, "devices", asked)
+    request = make_list_request(context, credential.app, msgspec.structs.replace(asked, cursor=None))
+    return json_answer(
+        await context.read(lambda reading: _told_devices(context, reading, request, where or "", asked.cursor))
+    )
 
 
 @get("/api/v1/users", summary="Users", tags=["reading"], responses=documented(UsersAnswer, "A page", 400))
@@ -114,10 +131,38 @@ async def _listed(context: Context, app: str, plural: str, asked: Asked) -> Resp
     def found(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels(f"/api/v1/{plural}").time():
             page = context.backend.store.activity(reading, request)
+        if asked.of == "device":
+            return _devices(context, reading, request, page)
         members = {plural: [_answer(asked.of, row) for row in page.rows], "next": next_list_cursor(request, page)}
         return b"%b,%b}" % (msgspec.json.encode(members)[:-1], cost_members(reading))
 
     return json_answer(await context.read(found))
+
+
+def _devices(context: Context, reading: Reading, request: ActivityRequest, page: ActivityPage) -> bytes:
+    """With what they told of themselves."""
+    known = registered(context, request.app, [row.name for row in page.rows])
+    rows = [device_answer(context, request.app, _answer("device", row), known.get(row.name)) for row in page.rows]
+    return devices_members(rows, next_list_cursor(request, page), reading)
+
+
+def _told_devices(
+    context: Context, reading: Reading, request: ActivityRequest, where: str, cursor: str | None
+) -> bytes:
+    """Blocks."""
+    with context.telemetry["api_query_seconds"].labels("/api/v1/devices").time():
+        found, after = found_by_what_they_told(context, reading, request, where, cursor)
+    rows = [
+        device_answer(context, request.app, _answer("device", did) if did else _idle(name), known)
+        for name, did, known in found
+    ]
+    return devices_members(rows, after, reading)
+
+
+def _idle(name: str) -> ActivityAnswer:
+    """A device without an event in the range."""
+    links = ActivityLinks(session=None, device=named_url("device", name), user=None)
+    return ActivityAnswer(None, name, None, 0, 0, None, None, 0, [], links)  # type: ignore[arg-type]
 
 
 def make_list_request(context: Context, app: str, asked: Asked) -> ActivityRequest:

@@ -11,6 +11,7 @@ import msgspec
 Scope = Literal[
     "open",  # anyone: carries nothing of any app
     "read",  # a read token or admin token, or a browser that has signed in
+    "edit",  # the same, or later people of the team: what people work with (states, labels, rules for devices)
     "admin",  # an admin token, or a browser in which a person has signed in by password: what cannot be taken back
 ]
 
@@ -21,7 +22,7 @@ class Route(msgspec.Struct, frozen=True):
     parameters: the query parameters it knows, others are a 400; None: others are passed over (pages, health).
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     scope: Scope
     for_people: bool = False
@@ -29,6 +30,9 @@ class Route(msgspec.Struct, frozen=True):
 
 
 LIST_PARAMETERS = ("query", "from", "to", "user", "device", "q", "limit", "cursor", "app")
+ISSUE_PARAMETERS = (
+    "kind", "status", "text", "version", "session", "device", "user", "sort", "days", "limit", "cursor", "app",
+)  # fmt: skip
 
 ROUTES = (
     Route(
@@ -45,7 +49,19 @@ ROUTES = (
     Route("GET", "/api/v1/export", "read", parameters=("query", "from", "to", "order", "format", "app")),
     Route("GET", "/api/v1/facets", "read", parameters=("query", "from", "to", "fields", "limit", "app")),
     Route("GET", "/api/v1/sessions", "read", parameters=LIST_PARAMETERS),
-    Route("GET", "/api/v1/devices", "read", parameters=LIST_PARAMETERS),
+    Route("GET", "/api/v1/devices", "read", parameters=("where", *LIST_PARAMETERS)),
+    Route("GET", "/api/v1/devices/{device}", "read", parameters=("app",)),
+    Route("PATCH", "/api/v1/devices/{device}", "edit", parameters=("app",)),
+    Route("DELETE", "/api/v1/devices/{device}", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/remote", "read", parameters=("device", "user", "app")),
+    Route("POST", "/api/v1/remote", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/remote/{rule}", "read", parameters=("app",)),
+    Route("DELETE", "/api/v1/remote/{rule}", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/issues", "read", parameters=ISSUE_PARAMETERS),
+    Route("GET", "/api/v1/issues/{issue}", "read", parameters=("days", "app")),
+    Route("PATCH", "/api/v1/issues/{issue}", "edit", parameters=("app",)),
+    Route("GET", "/api/v1/issues/{issue}/occurrences", "read", parameters=("limit", "cursor", "app")),
+    Route("GET", "/api/v1/issues/{issue}/affected", "read", parameters=("of", "limit", "app")),
     Route("GET", "/api/v1/users", "read", parameters=LIST_PARAMETERS),
     Route("GET", "/api/v1/events/{event_id}", "read", parameters=("context", "app")),
     Route("GET", "/api/v1/ledger", "read", parameters=("app",)),

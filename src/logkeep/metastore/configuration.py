@@ -136,11 +136,14 @@ class _AppRules:
         for device in matched:
             self.sets.setdefault(device, []).append(rule)
 
+    def applying(self, question: Question, now_ns: int) -> list[Rule]:
+        return [rule for rule in self._for(question) if rule.until_ns > now_ns]
+
     def of(self, question: Question, now_ns: int) -> Configuration:
         found = self.answers.get(question)
         if found is not None and now_ns < found[1]:
             return found[0]
-        applying = [rule for rule in self._for(question) if rule.until_ns > now_ns]
+        applying = self.applying(question, now_ns)
         configuration = configuration_of(applying) if applying else NOTHING_SAID
         if len(self.answers) >= ANSWERS_MAX:
             self.answers.clear()
@@ -176,6 +179,11 @@ class Configurations:
     def has_rules(self, app: str) -> bool:
         """Whether `of` may say anything."""
         return app in self._apps
+
+    def rules(self, app: str, question: Question, now_ns: int) -> frozenset[str]:
+        """The names of those that apply."""
+        rules = self._apps.get(app)
+        return frozenset(rule.rule for rule in rules.applying(question, now_ns)) if rules is not None else frozenset()
 
     def of(self, app: str, question: Question, now_ns: int) -> Configuration:
         """What the device is to do now."""
