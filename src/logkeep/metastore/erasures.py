@@ -48,6 +48,8 @@ class Erased(msgspec.Struct, frozen=True):
     waiting: int = 0
     session_map: int = 0
     statistics: int = 0
+    devices: int = 0
+    occurrences: int = 0
 
     def joined(self, other: "Erased") -> "Erased":
         """The larger of each: what is done a second time finds less than the first time."""

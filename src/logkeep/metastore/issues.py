@@ -13,6 +13,7 @@ import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.issues import TITLE_CHARS_MAX, IssueNotice, Kind, kept_stack, version_key
+from logkeep.event import Event, Scalar
 from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.devices import id_of, searchable
@@ -24,6 +25,8 @@ VERSIONS_MAX = 200
 DAYS_MAX = 90  # with a count by day
 ISSUES_MAX = 10_000  # of an app; beyond that those seen longest ago go
 WORDS_CHARS_MAX = 1024
+EVENT_STACK_CHARS_MAX = 32 << 10
+LEVELS: dict[str, str] = {"issue": "error", "crash": "fatal", "feedback": "info"}  # of the event
 
 Status = Literal["open", "resolved", "muted", "regressed"]
 TallyKind = Literal["day", "version", "user", "device"]
@@ -70,6 +73,7 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user: str = ""
     component: str = ""
     app_version: str = ""
+    where: str = ""
     title: str = ""
     text: str = ""
     stack: str = ""
@@ -132,11 +136,31 @@ def occurrence_of(told: Told) -> tuple[Occurrence, str, str]:
         user=notice.user or "",
         component=notice.component or "",
         app_version=notice.app_version or "",
+        where=group.where,
         title=title_of(notice),
         text=notice.text,
         stack=kept_stack(notice.stack),
     )
     return occurrence, group.fingerprint, group.where
+
+
+def as_event(one: Occurrence) -> Event:
+    """The event of its session that it is, as queries see it."""
+    attributes: dict[str, Scalar] = {"issue": one.issue, "where": one.where, "app_version": one.app_version}
+    return Event(
+        "", one.session, one.kind, value_of(one), "text", None, one.time_ns, one.received_ns, one.id,
+        LEVELS[one.kind], one.user, one.device, one.component,
+        {name: text for name, text in attributes.items() if text},
+    )  # fmt: skip
+
+
+def value_of(one: Occurrence) -> str:
+    """What was said, of a long stack without its middle: an event is searched and shown among others."""
+    stack = one.stack
+    if len(stack) > EVENT_STACK_CHARS_MAX:
+        half = EVENT_STACK_CHARS_MAX // 2
+        stack = f"{stack[:half]}\n…\n{stack[-half:]}"
+    return "\n\n".join(part for part in dict.fromkeys((one.title, one.text, stack)) if part)
 
 
 # ── in a transaction ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ The order that makes it safe to be killed anywhere:
 
     1. all that was acknowledged when the job was seen is stored; the batches after it wait
     2. the store marks what matches, then the number of marks is committed with the offsets  – the intent
-    3. store, waiting room, session map, samples and dead letters lose it; the job notes how much that was
+    3. store, waiting room, session map, samples, dead letters and all that is covered lose it; the job notes how much
     4. the ledger is committed: stored is now erased, and the intent is gone
     5. beside the batches that follow: files of the store and segments of the queue that hold it are removed
 
@@ -12,7 +12,8 @@ After a crash between 2 and 4 step 3 is done again and finds less to do; after 4
 """
 
 import base64
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +26,7 @@ from logkeep.metastore.database import Database, Transaction
 from logkeep.metastore.erasures import Erased, Erasure, Erasures
 from logkeep.metastore.samples import Samples
 from logkeep.metastore.session_map import forget_named
+from logkeep.metastore.told_erasing import ToldEraser
 from logkeep.processor.ledger import EraseIntent
 from logkeep.query.ast import Query
 from logkeep.query.holds import may_hold
@@ -43,6 +45,14 @@ T = TypeVar("T")
 log = get_logger("erasure")
 
 
+class Covered(Protocol):
+    """What holds something of users beside the store and the samples: an erasure covers it too."""
+
+    def remove(self, job: Erasure, *, dry: bool) -> Mapping[str, int]:
+        """How much of what, by members of `Erased`; gone unless `dry`. Again: no harm. Raises BackendUnavailable."""
+        ...
+
+
 class Eraser:
     """The erasures that are confirmed, oldest first, one at a time.
 
@@ -54,6 +64,7 @@ class Eraser:
         self, *, jobs: Erasures, store: Store, queue: ErasableQueue, samples: Samples, database: Database, clock: Clock
     ) -> None:
         self._database = database
+        self._covered: Sequence[Covered] = (ToldEraser(database),)
         self._jobs, self._store, self._queue, self._samples, self._clock = jobs, store, queue, samples, clock
         self._due: str = ""  # the job that `_before` belongs to
         self._before: dict[Partition, Offset] = {}
@@ -110,9 +121,13 @@ class Eraser:
         erased = erased.joined(
             Erased(rejected_samples=rejected, dead_letters=letters, session_map=rows, statistics=cells)
         )
+        for one in self._covered:
+            erased = erased.joined(Erased(**one.remove(job, dry=True)))
         self._jobs.change(job.job, erased=erased)  # before they go: a second try could not count them
         self._remove_samples(job, dry=False)
         self._forget_named(job, dry=False)
+        for one in self._covered:
+            one.remove(job, dry=False)
         self._database.write(lambda transaction: rows_of.remove(transaction, intent.waiting))
         self._database.scrub()
         changes = {"erased_ns": self._clock.now_ns(), "queue_ends": intent.ends}

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tests.unit.processor.test_erasure import confirm, done, run_until_done
 from tests.unit.processor.test_worker import APP, NOW_NS, Bench, Crash, Dying, Fuse, event
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
@@ -119,3 +120,19 @@ def test_killed_at_every_step_a_crash_is_counted_once_and_stored_once(tmp_path: 
         assert (step, issue.events, issue.users, issue.devices) == (step, 4, 2, 2)
         assert (step, len(bench.events())) == (step, 5)
     assert died > 10
+
+
+def test_an_erasure_covers_what_devices_and_issues_told_and_its_receipt_counts_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, {"device": "d", "user": "anna"}, {"device": "e", "user": "bob"}, kind="devices")
+    tell(bench, crash(user="anna"), crash(user="bob", device="e"))
+    bench.send([event(1, user="anna")])
+    name = confirm(bench, "user=anna")
+    ledger = run_until_done(bench)
+    erased = done(bench, name).erased
+    assert erased is not None
+    assert (erased.events, erased.devices, erased.occurrences) == (2, 1, 1)
+    assert (ledger.stored, ledger.erased) == (1, 2)
+    assert [one.user for one in occurrences(bench)] == ["bob"]
+    assert list(Devices(bench.database).named(APP, ["d", "e"])) == ["e"]
+    assert [found["user"] for found in bench.events()] == ["bob"]
