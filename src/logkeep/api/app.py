@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 import logkeep
 from logkeep.api import (
     complete,
+    device_pages,
     devices,
     erasures,
     errors,
@@ -25,6 +26,7 @@ from logkeep.api import (
     health,
     histogram,
     home,
+    issue_pages,
     issues,
     ledger,
     patterns,
@@ -168,6 +170,12 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         people_pages.device_page,
         people_pages.user_list,
         people_pages.user_page,
+        issue_pages.issue_list,
+        issue_pages.issue_page,
+        issue_pages.judge_page,
+        issue_pages.issue_of,
+        device_pages.make_rule_page,
+        device_pages.end_rule_page,
         facets.facets,
         ledger.ledger,
         erasures.erase,

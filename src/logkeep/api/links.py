@@ -39,6 +39,12 @@ def issue_url(issue: str) -> str:
     return f"/issues/{quote(issue, safe='')}"
 
 
+def issues_url(**parameters: str | None) -> str:
+    """The page that lists them; parameters that are None or "" are left out, but for an empty `status`: all."""
+    given = {name: value for name, value in parameters.items() if value or (name == "status" and value == "")}
+    return "/issues" + (f"?{urlencode(given)}" if given else "")
+
+
 def event_url(event_id: str) -> str:
     if event_id in (".", ".."):
         return search_url(field_query("id", event_id))

@@ -10,8 +10,9 @@ from logkeep.api.auth import name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.charts import Bars, level_bars
 from logkeep.api.costs import cost_of
+from logkeep.api.device_pages import CHOICES, TIMES, device_facts
 from logkeep.api.errors import describe
-from logkeep.api.links import field_query, list_url, named_url, search_url, session_url
+from logkeep.api.links import field_query, issues_url, list_url, named_url, search_url, session_url
 from logkeep.api.people import Asked, make_list_request, next_list_cursor
 from logkeep.api.rows import colours_of, format_ago, format_span
 from logkeep.api.search import RANGES, GivenContext, GivenCredential
@@ -168,7 +169,8 @@ def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cur
     request = make_list_request(context, app, msgspec.structs.replace(asked, cursor=cursor, limit=PAGE_NAMES))
     only = ast.Equals(of, name)
     whole = _read(context, reading, f"/{plural}/{{{of}}}", msgspec.structs.replace(wanted, of=of, query=only, limit=1))
-    if not whole.rows:
+    told = device_facts(context, app, name) if of == "device" else None
+    if not whole.rows and not (told and told.known):
         raise InputError(
             f"there are no events of a {of} {name[:200]!r}; {context.settings.store.retention_days} days are kept",
             code="not_found",
@@ -188,7 +190,11 @@ def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cur
         app=app,
         of=of,
         name=name,
-        whole=listed(of, whole.rows, now_ns)[0],
+        whole=listed(of, whole.rows, now_ns)[0] if whole.rows else None,
+        told=told,
+        choices=CHOICES,
+        times=TIMES,
+        issues_url=issues_url(**{of: name, "status": ""}),
         others=listed(other, others.rows, now_ns),
         others_more=others.next is not None,
         others_url=list_url(other, **{of: name, "from": ""}),

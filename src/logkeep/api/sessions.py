@@ -22,6 +22,7 @@ from logkeep.api.auth import name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.charts import component_lanes
 from logkeep.api.costs import cost_members, cost_of
+from logkeep.api.issue_pages import issues_of_session
 from logkeep.api.links import field_query, search_url
 from logkeep.api.people_pages import list_page
 from logkeep.api.rows import decode_events, format_span, make_rows
@@ -163,6 +164,7 @@ def _as_page(context: Context, reading: Reading, app: str, name: str, page: Page
         app=app,
         session=name,
         rows=rows,
+        issues=issues_of_session(context, app, name),
         lanes=component_lanes(rows),
         parts=_parts(told.heads, {row.component: row.colour for row in rows}),
         silences=[row for row in rows if row.gap][:SILENCES],

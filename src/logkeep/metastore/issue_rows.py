@@ -68,10 +68,11 @@ class Issues:
         return self._database.read(lambda transaction: _issue(transaction, app, name))
 
     def issue_of(self, app: str, occurrence: str) -> str | None:
-        """The issue of what was told under this id, once it was applied and while it is kept."""
+        """The issue of what was told under this id, the sender's or ours, once it was applied and while it is kept."""
+        ids = [_name(occurrence), id_of(app, "occurrence", occurrence)]
 
         def look(transaction: Transaction) -> str | None:
-            rows = transaction.rows("SELECT issue FROM issue_occurrences WHERE occurrence = :id", id=_name(occurrence))
+            rows = in_list(transaction, "SELECT issue FROM issue_occurrences WHERE occurrence IN", ids)
             found = issues.known(transaction, [str(issue) for (issue,) in rows])
             return next((issue.issue for issue in found.values() if issue.app == app), None)
 
