@@ -156,7 +156,7 @@ def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
 
 
 def _run_receiver(index: int, settings: Settings) -> None:
-    from logkeep.metastore.told import open_remote
+    from logkeep.metastore.known_rules import open_known_rules
     from logkeep.receiver.process import run_http_receiver
 
     partition = _own_partition(settings, f"http-{index}")
@@ -166,11 +166,11 @@ def _run_receiver(index: int, settings: Settings) -> None:
         _sealing(queue),
         open_database(settings) as database,
         open_accounts(settings, database, partition) as accounts,
-        closing(open_remote(settings.metastore, database)) as remote,
+        closing(open_known_rules(settings.metastore, database, SystemClock())) as rules,
     ):
         run_http_receiver(
             settings, queue=queue, partition=partition, metastore=accounts, telemetry=Telemetry(),
-            configurations=remote.configurations,
+            configurations=rules.configurations,
         )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from logkeep.metastore.issue_rows import Issues
 from logkeep.metastore.issue_rows import Wanted as WantedIssues
 from logkeep.metastore.remote import LASTS_MAX_S, Remote, Wanted
 from logkeep.metastore.told_erasing import ToldEraser
+from logkeep.metastore.told_trimming import OldTold
 from logkeep.query.device_parser import parse_device_query
 
 ODD = "o'dd\0 \u202e<b>%_!\U0001f4f1"  # what a careless statement, page or pattern trips over
@@ -254,8 +255,13 @@ def test_devices_that_told_nothing_for_long_are_forgotten(world: World) -> None:
     world.clock.advance(300 * 86_400)
     world.register(pixel("new"))
     world.clock.advance(200 * 86_400)
-    gone = world.database.write(lambda transaction: devices.forget_old(transaction, world.clock.now_ns()))
-    assert len(gone) == 1 and world.find() == ["new"]
+    world.remote.make("shop", Wanted("device", "new", 60, enabled=True), "eve")
+    old = OldTold(world.database, world.clock)
+    old.trim()
+    assert (world.find(), len(world.remote.rules("shop"))) == (["new"], 1)
+    world.clock.advance(8 * 86_400)
+    old.trim()
+    assert world.database.read(lambda transaction: transaction.rows("SELECT rule FROM remote_rules")) == []
 
 
 def test_two_that_register_one_device_at_once_make_one(world: World) -> None:
@@ -411,7 +417,7 @@ def test_what_is_known_goes_on_while_the_database_is_away(world: World) -> None:
     def away(*args: Any) -> Any:
         raise BackendUnavailable("away")
 
-    world.remote._database.read = away  # type: ignore[method-assign]
+    world.remote._known._database.read = away  # type: ignore[method-assign]
     with pytest.raises(BackendUnavailable):
         world.remote.look()
     assert world.remote.configurations() is known

@@ -12,8 +12,6 @@ import msgspec
 
 from logkeep.clock import NS_PER_S
 from logkeep.event import Event
-from logkeep.query.device_parser import described, is_told, parse_device_query
-from logkeep.query.match import matcher
 
 ANSWERS_MAX = 20_000  # remembered of one app; then they are found again
 
@@ -131,8 +129,8 @@ class _AppRules:
             return
         if rule.kind == "user":
             self.by_user.setdefault(rule.target, []).append(rule)
-        elif is_told(query := parse_device_query(rule.target)):
-            self.told.append((matcher(query), rule))
+        elif (matches := _told_matcher(rule.target)) is not None:
+            self.told.append((matches, rule))
         for device in matched:
             self.sets.setdefault(device, []).append(rule)
 
@@ -160,10 +158,21 @@ class _AppRules:
         if question.user:
             rules += self.by_user.get(question.user, ())
         if self.told:
+            from logkeep.query.device_parser import described
+
             texts = {"app_version": question.version}
             event = described(device=question.device, user=question.user, texts=texts, keys={})
             rules += [rule for matches, rule in self.told if matches(event)]
         return rules
+
+
+def _told_matcher(target: str) -> Callable[[Event], bool] | None:
+    """For a query that what senders say of themselves decides. Loaded here: most receivers never see such a rule."""
+    from logkeep.query.device_parser import is_told, parse_device_query
+    from logkeep.query.match import matcher
+
+    query = parse_device_query(target)
+    return matcher(query) if is_told(query) else None
 
 
 class Configurations:

@@ -11,18 +11,16 @@ import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S, Clock
 from logkeep.decode.devices import Device
-from logkeep.errors import BackendUnavailable, InputError, QuotaExceeded
+from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore import devices
 from logkeep.metastore.applied import in_list
 from logkeep.metastore.configuration import Configurations, Rule, Settings, Target
-from logkeep.metastore.database import Database, Transaction, bump, change_of
-from logkeep.metastore.watched import Watched
+from logkeep.metastore.database import Database, Transaction, bump
+from logkeep.metastore.known_rules import TOPIC, KnownRules, rules_in
 from logkeep.query import ast
 from logkeep.query.device_parser import fields_of, is_told, parse_device_query
 from logkeep.query.match import matcher
-from logkeep.telemetry import get_logger
 
-TOPIC = "remote"
 LASTS_MIN_S, LASTS_MAX_S = 60, 30 * 86_400  # nobody remembers a rule for longer, and it costs battery
 RULES_MAX = 500  # of an app, not expired
 QUERIES_MAX = 20  # of them by query: each is asked about each device that tells something
@@ -33,8 +31,6 @@ SHOWN_AFTER_NS = 7 * NS_PER_DAY  # an expired rule is listed for so long
 WHY_CHARS_MAX = 500
 
 Asks = Callable[[Device], bool]
-
-log = get_logger("remote")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -60,26 +56,23 @@ class Remote:
     def __init__(self, database: Database, clock: Clock, *, refresh_s: float) -> None:
         """`open` before `configurations` is asked."""
         self._database, self._clock = database, clock
-        self._watched = Watched("remote", self._look, clock, refresh_s=refresh_s)
+        self._known = KnownRules(database, clock, refresh_s=refresh_s)
 
     def open(self) -> "Remote":
         """Rules are known, and looked at from now on. While the database is away none are known yet."""
-        try:
-            self._watched.look()
-        except BackendUnavailable as error:
-            log.warning("the metastore does not answer; remote control waits for it", error=error.message)
-        self._watched.start()
+        self._known.open()
         return self
 
     def close(self) -> None:
-        self._watched.close()
+        self._known.close()
 
     def look(self) -> Configurations:
-        return self._watched.look()
+        """As they are now. Raises BackendUnavailable."""
+        return self._known.look()
 
     def configurations(self) -> Configurations | None:
-        """Never raises. None: they were never read."""
-        return self._watched.value
+        """From memory; never raises. None: they were never read."""
+        return self._known.configurations()
 
     def make(self, app: str, wanted: Wanted, by: str) -> Rule:
         """A rule that holds from now on. Raises InputError, QuotaExceeded."""
@@ -88,7 +81,6 @@ class Remote:
         def insert(transaction: Transaction) -> None:
             bump(transaction, devices.TOPIC)  # who registers devices from here on sees the rule, and asks it
             bump(transaction, TOPIC)
-            _drop_expired(transaction, app, self._clock.now_ns())
             if _named(transaction, rule.rule) is None:
                 _refuse_too_many(transaction, rule, self._clock.now_ns())
                 insert_rule(transaction, rule)
@@ -96,7 +88,7 @@ class Remote:
         self._database.write(insert)
         if has_set(rule):
             rule = self._match(rule)
-        self._watched.look()
+        self._known.look()
         return rule
 
     def rules(self, app: str) -> list[Rule]:
@@ -122,7 +114,7 @@ class Remote:
             remove_rules(transaction, [name])
 
         self._database.write(delete)
-        self._watched.look()
+        self._known.look()
         return rule
 
     def forget_device(self, app: str, device: str) -> bool:
@@ -135,12 +127,8 @@ class Remote:
             return devices.remove(transaction, [devices.id_of(app, "device", device)]) + rules > 0
 
         found = self._database.write(delete)
-        self._watched.look()
+        self._known.look()
         return found
-
-    def _look(self, known: Configurations | None) -> Configurations:
-        now_ns = self._clock.now_ns()
-        return self._database.read(lambda transaction: _configurations(transaction, known, now_ns))
 
     def _match(self, rule: Rule) -> Rule:
         """The rule with the devices that it matches, found page by page."""
@@ -335,41 +323,19 @@ def _settled(transaction: Transaction, rule: Rule) -> None:
     )
 
 
-def _configurations(transaction: Transaction, known: Configurations | None, now_ns: int) -> Configurations:
-    change = change_of(transaction, TOPIC)
-    if known is not None and known.change == change:
-        return known
-    rules = _rules(
-        transaction.rows("SELECT body FROM remote_rules WHERE until_ns > :now ORDER BY until_ns", now=now_ns)
-    )
-    matched: dict[str, list[str]] = {}
-    for name, device in transaction.rows(
-        "SELECT rule, device FROM remote_matches WHERE rule IN (SELECT rule FROM remote_rules WHERE until_ns > :now)",
-        now=now_ns,
-    ):
-        matched.setdefault(str(name), []).append(bytes(device).decode("utf-8", "surrogatepass"))
-    return Configurations([(rule, matched.get(rule.rule, ())) for rule in rules], change)
-
-
 def _of_app(transaction: Transaction, app: str, after_ns: int) -> list[Rule]:
     sql = "SELECT body FROM remote_rules WHERE app = :app AND until_ns > :after ORDER BY until_ns"
-    return _rules(transaction.rows(sql, app=app, after=after_ns))
+    return rules_in(transaction.rows(sql, app=app, after=after_ns))
 
 
 def _named(transaction: Transaction, name: str) -> Rule | None:
-    found = _rules(transaction.rows("SELECT body FROM remote_rules WHERE rule = :rule", rule=name))
+    found = rules_in(transaction.rows("SELECT body FROM remote_rules WHERE rule = :rule", rule=name))
     return found[0] if found else None
 
 
-def _rules(rows: Sequence[Sequence[object]]) -> list[Rule]:
-    return [msgspec.json.decode(bytes(body), type=Rule) for (body,) in rows]  # type: ignore[call-overload]
-
-
-def _drop_expired(transaction: Transaction, app: str, now_ns: int) -> None:
-    rows = transaction.rows(
-        "SELECT rule FROM remote_rules WHERE app = :app AND until_ns < :before",
-        app=app, before=now_ns - SHOWN_AFTER_NS,
-    )  # fmt: skip
+def drop_expired(transaction: Transaction, now_ns: int) -> None:
+    """Rules that ended long ago are listed no more."""
+    rows = transaction.rows("SELECT rule FROM remote_rules WHERE until_ns < :before", before=now_ns - SHOWN_AFTER_NS)
     remove_rules(transaction, [str(name) for (name,) in rows])
 
 

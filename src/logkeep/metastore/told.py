@@ -20,11 +20,7 @@ class Told:
         self.remote.close()
 
 
-def open_remote(settings: MetastoreSettings, database: Database, clock: Clock | None = None) -> Remote:
-    """Rules are known, and looked at from now on."""
-    return Remote(database, clock or SystemClock(), refresh_s=settings.refresh_s).open()
-
-
 def open_told(settings: MetastoreSettings, database: Database, clock: Clock | None = None) -> Told:
     clock = clock or SystemClock()
-    return Told(Devices(database), open_remote(settings, database, clock), Issues(database, clock))
+    remote = Remote(database, clock, refresh_s=settings.refresh_s).open()
+    return Told(Devices(database), remote, Issues(database, clock))

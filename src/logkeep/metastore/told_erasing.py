@@ -13,6 +13,7 @@ from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Database, Transaction, bump
 from logkeep.metastore.erasures import Erasure
 from logkeep.metastore.issues import Issue, Occurrence
+from logkeep.metastore.known_rules import TOPIC as RULES
 from logkeep.query import ast
 from logkeep.query.match import matcher
 from logkeep.query.parser import parse
@@ -115,7 +116,7 @@ def _remove(transaction: Transaction, job: Erasure, query: ast.Query, found: _Fo
     remote.remove_rules_for(transaction, job.app, "user", who.get("user", ()))
     remote.remove_rules_for(transaction, job.app, "device", sorted({*who.get("device", ()), *gone}))
     devices.remove(transaction, found.devices)
-    bump(transaction, remote.TOPIC)
+    bump(transaction, RULES)
 
 
 def _forget_names(transaction: Transaction, job: Erasure, who: dict[str, list[str]]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.errors import LogkeepError
 from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.told_trimming import OldTold
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import DropIntent, EraseIntent
@@ -38,8 +39,9 @@ class Chores:
         grouper: Grouper | None,
         eraser: Eraser | None,
         session_map: SessionMap,
+        old_told: OldTold,
     ) -> None:
-        self._session_map = session_map
+        self._session_map, self._old_told = session_map, old_told
         self._queue, self._store, self._marks, self._rules = queue, store, marks, rules
         self._clock, self._telemetry, self._patience = clock, telemetry, patience
         self._grouper, self._eraser = grouper, eraser
@@ -64,6 +66,7 @@ class Chores:
                     self._drop(DropIntent(day, events))
                 self._queue.trim()
                 self._session_map.trim(self._rules.limits(self._clock.now_ns()).oldest_ns)
+                self._old_told.trim()
             for partition, lag_bytes in self._queue.lag(GROUP).items():
                 if self._marks.owner.has(partition):
                     self._telemetry["queue_lag_bytes"].labels(partition).set(lag_bytes)
