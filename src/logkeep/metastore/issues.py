@@ -206,7 +206,9 @@ def _happened(issue: Issue | None, app: str, one: Occurrence, fingerprint: str, 
             issue=one.issue, app=app, kind=one.kind, fingerprint=fingerprint, title=one.title, where=where,
             first_ns=one.time_ns, last_ns=one.time_ns, first_version=one.app_version, last_version=one.app_version,
         )  # fmt: skip
-    changes: dict[str, Any] = {"events": issue.events + 1, "first_ns": min(issue.first_ns, one.time_ns)}
+    changes: dict[str, Any] = {"events": issue.events + 1}
+    if one.time_ns < issue.first_ns:  # told late: it was offline
+        changes |= {"first_ns": one.time_ns, "first_version": one.app_version or issue.first_version}
     if one.time_ns >= issue.last_ns:
         changes["last_ns"] = one.time_ns
         changes["last_version"] = one.app_version or issue.last_version

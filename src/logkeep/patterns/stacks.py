@@ -117,6 +117,11 @@ def read_stack(text: str) -> list[Section]:
     return [section for section in sections if section.type or section.frames][-SECTIONS_MAX:]
 
 
+def is_frame(line: str) -> bool:
+    """Whether the line is a frame in one of the formats."""
+    return _frame(line[:LINE_CHARS_MAX]) is not None
+
+
 def _read_other(sections: list[Section], line: str, python: bool) -> None:
     """A line that is no frame: the name of an exception, or what stands between two of them."""
     if _apart(line):
