@@ -27,6 +27,7 @@ QUERIES_MAX = 20  # of them by query: each is asked about each device that tells
 MATCHES_MAX = 20_000  # devices of one rule; a rule by version and user needs no list and has no bound
 ASKED_MAX = 2_000  # devices of an app that are asked for all they have because of an issue; the oldest make room
 ASKED_S = 86_400
+ASKED_AGAIN_S = 60  # a device that crashes again and again is not asked, and every receiver told of it, each time
 SHOWN_AFTER_NS = 7 * NS_PER_DAY  # an expired rule is listed for so long
 WHY_CHARS_MAX = 500
 
@@ -243,8 +244,14 @@ def _rematch(transaction: Transaction, app: str, rules: Sequence[Rule], changed:
 
 
 def ask_for_all(transaction: Transaction, app: str, reasons: dict[str, str], now_ns: int) -> None:
-    """The devices are asked for all they have, for a day. reasons: by device, why. One rule a device, made again."""
+    """The devices are asked for all they have, for a day. reasons: by device, why. One rule a device, made again
+    unless it was just made."""
     rows = {f"ask_{devices.id_of(app, 'device', device)}": (device, why) for device, why in sorted(reasons.items())}
+    rows = dict(list(rows.items())[:ASKED_MAX])
+    standing = rules_in(in_list(transaction, "SELECT body FROM remote_rules WHERE rule IN", list(rows)))
+    for rule in standing:
+        if now_ns - rule.made_ns < ASKED_AGAIN_S * NS_PER_S:
+            del rows[rule.rule]
     remove_rules(transaction, list(rows))
     for name, (device, why) in rows.items():
         settings = Settings(send_all_now=now_ns // NS_PER_MS)

@@ -69,10 +69,15 @@ def test_the_device_of_an_issue_is_asked_for_all_it_has_for_a_day(tmp_path: Path
     for device in ("d", "e"):
         assert remote.look().of(APP, Question(device), NOW_NS).settings.send_all_now == NOW_NS // 1_000_000
     assert remote.look().of(APP, Question("f"), NOW_NS).settings.send_all_now == 0
+    later = NOW_NS + 60 * NS_PER_S
     tell(bench, crash(device="d"), received_ns=NOW_NS + NS_PER_S)
+    tell(bench, crash(device="d"), received_ns=later - NS_PER_S)
+    bench.drain()
+    assert remote.look().of(APP, Question("d"), NOW_NS).settings.send_all_now == NOW_NS // 1_000_000
+    tell(bench, crash(device="d"), received_ns=later)
     bench.drain()
     assert len(remote.rules(APP)) == 2
-    assert remote.look().of(APP, Question("d"), NOW_NS).settings.send_all_now == (NOW_NS + NS_PER_S) // 1_000_000
+    assert remote.look().of(APP, Question("d"), NOW_NS).settings.send_all_now == later // 1_000_000
 
 
 def test_a_clock_that_is_wrong_is_not_believed(tmp_path: Path) -> None:
