@@ -425,15 +425,9 @@ def _ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
         for kind, account in found.notices.items()
     }
     return Ledger(
-        found.received,
-        found.stored,
-        found.rejected,
-        found.over_quota,
-        found.expired,
-        queued,
-        found.erased,
+        found.received, found.stored, found.rejected, found.over_quota, found.expired, queued, found.erased,
         notices or msgspec.UNSET,
-    )
+    )  # fmt: skip
 
 
 def _erasures(settings: Settings, database: Database) -> "Erasures":
