@@ -48,7 +48,10 @@ def test_spans_widen_in_any_order_and_are_forgotten(it: Shared) -> None:
         database.write(lambda transaction, seen=seen: session_map.widen(transaction, seen))  # type: ignore[misc]
 
     def spans(database: Database) -> list[Span]:
-        return sorted(database.read(lambda transaction: session_map.spans_of(transaction, [who, "nobody"]))[who])
+        return sorted(
+            database.read(lambda transaction: session_map.spans_of(transaction, [who, "nobody"]))[who],
+            key=lambda span: span.from_ns,
+        )
 
     assert spans(database) == [Span("other", 1, 1), Span(ODD, 10, 60)]
     database.write(lambda transaction: session_map.forget_before(transaction, 2, 0))
