@@ -39,8 +39,10 @@ class Attempts:
 
         def count(transaction: Transaction) -> None:
             transaction.change("DELETE FROM attempts WHERE changed_ns < :old", old=now_ns - FORGOTTEN_S * NS_PER_S)
-            for rule in rules:
-                _count(transaction, rule, now_ns)
+            wait_ns = max([_count(transaction, rule, now_ns) for rule in rules])
+            if wait_ns > 0:  # what was counted is undone: who waits anyway does not wait longer for asking
+                told = "too many failed sign-ins; wait and try again"
+                raise QuotaExceeded(told, retry_after_s=1 + wait_ns // NS_PER_S)
 
         self._writer.write(count)
 
@@ -49,8 +51,12 @@ class Attempts:
         rules = _rules(address, account)
 
         def forgive(transaction: Transaction) -> None:
-            sql = "UPDATE attempts SET failures = failures - 1, until_ns = 0 WHERE name = :name AND failures > 0"
-            transaction.change(sql, name=rules[0].name)
+            # The wait first: MariaDB sets from left to right. It stays where others have failed from there too.
+            sql = (
+                "UPDATE attempts SET until_ns = CASE WHEN failures <= :free THEN 0 ELSE until_ns END, "
+                "failures = failures - 1 WHERE name = :name AND failures > 0"
+            )
+            transaction.change(sql, name=rules[0].name, free=rules[0].free)
             for rule in rules[1:]:
                 transaction.change("DELETE FROM attempts WHERE name = :name", name=rule.name)
 
@@ -80,8 +86,8 @@ def _network(address: str) -> str:
     return str(parsed)
 
 
-def _count(transaction: Transaction, rule: _Rule, now_ns: int) -> None:
-    """Counts first, for that locks the row: of many tries at once each sees the ones before. Raises QuotaExceeded."""
+def _count(transaction: Transaction, rule: _Rule, now_ns: int) -> int:
+    """How long to wait still. Counts first, for that locks the row: of many tries at once each sees those before."""
     sql = "UPDATE attempts SET failures = failures + 1, changed_ns = :now WHERE name = :name"
     if not transaction.change(sql, now=now_ns, name=rule.name):
         _make_room(transaction)
@@ -91,12 +97,11 @@ def _count(transaction: Transaction, rule: _Rule, now_ns: int) -> None:
     failures, until_ns = int(found[0]), int(found[1])
     # No longer than the longest wait, whatever a clock that was wrong has written.
     wait_ns = min(until_ns - now_ns, WAIT_MAX_S * NS_PER_S)
-    if wait_ns > 0:
-        raise QuotaExceeded("too many failed sign-ins; wait and try again", retry_after_s=1 + wait_ns // NS_PER_S)
-    if failures >= rule.free:
+    if wait_ns <= 0 and failures >= rule.free:
         wait_s = min(2 ** min(failures - rule.free, 20), WAIT_MAX_S)
         sql = "UPDATE attempts SET until_ns = :until WHERE name = :name"
         transaction.change(sql, until=now_ns + wait_s * NS_PER_S, name=rule.name)
+    return wait_ns
 
 
 def _make_room(transaction: Transaction) -> None:
