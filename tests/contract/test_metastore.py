@@ -18,6 +18,7 @@ from logkeep import wiring
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, QuotaExceeded
 from logkeep.metastore import erasures as erasures_module
+from logkeep.metastore import moving
 from logkeep.metastore import samples as samples_module
 from logkeep.metastore.audit import CONSOLE
 from logkeep.metastore.database import HEAD, Transaction, bump
@@ -138,6 +139,19 @@ def test_tables_of_every_revision_are_brought_up_to_date(it: Shared, revision: s
 def test_the_head_is_the_last_of_the_migrations() -> None:
     names = sorted(path.name for path in (VERSIONS / "versions").glob("*.py"))
     assert names[-1].startswith(HEAD + "_")
+
+
+def test_every_table_is_moved_to_a_server_or_named_as_one_that_is_not(tmp_path: Path) -> None:
+    """With all columns but the numbers that a database gives by itself."""
+    migrate_sqlite(tmp_path / "metastore.db", timeout_s=5)
+    with sqlite3.connect(tmp_path / "metastore.db") as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        columns = {name: {row[1] for row in connection.execute(f"PRAGMA table_info({name})")} for name in tables}
+    moved = {table: set(names.split(", ")) for table, names, _ in moving.TABLES}
+    assert set(moved) | set(moving.NOT_MOVED) == tables and set(moved).isdisjoint(moving.NOT_MOVED)
+    assert {
+        name: columns[name] - moved[name] - {"number"} for name in moved if columns[name] - moved[name] - {"number"}
+    } == {}
 
 
 def test_a_new_file_is_what_all_migrations_make(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from logkeep.metastore.database import Database, Transaction
 
 # Each with its columns and the order of its rows; numbers are given anew.
-_TABLES = (
+TABLES = (
     ("teams", "name, title, made_ns, revision", "name"),
     ("apps", "name, made_ns, team, title, archived_ns, revision", "number"),
     (
@@ -25,12 +25,35 @@ _TABLES = (
     ("limits", "app, version, body, changed_by, changed_ns", "app"),
     ("blocks", "block, app, kind, value, reason, made_by, made_ns, expires_ns", "number"),
     ("refusals", "writer, hour, app, kind, source, why, events, last_ns", "number"),
+    ("sessions", "sid, app, session, user_id, device, attributes, from_ns, last_ns", "sid"),
+    ("session_map", "who, sid, session, from_ns, last_ns", "who, sid"),
+    ("waiting", "app, device_who, user_who, until_ns, size, content", "number"),
+    (
+        "statistics",
+        "cell, app, grain, day, component, event_key, events, bytes, errors, rejects, users, sessions, devices",
+        "cell",
+    ),
+    ("masking", "app, body", "app"),
+    ("applied", "part, until", "part"),
+    (
+        "devices",
+        "id, app, user_id, name_folded, model_folded, os_folded, version_folded, last_ns, body",
+        "id",
+    ),
+    ("remote_rules", "rule, app, target_id, until_ns, body", "rule"),
+    ("remote_matches", "rule, id, device", "rule, id"),
+    ("issues", "issue, app, kind, status, words, last_ns, events, users, devices, revision, body", "issue"),
+    ("issue_occurrences", "occurrence, issue, session_id, device_id, user_id, time_ns, body", "number"),
+    ("issue_tallies", "issue, kind, id, name, events, last_ns", "issue, kind, id"),
+    ("searches", "id, app, name, version, body", "id"),
 )
+# What a new database has already, and what is over within minutes.
+NOT_MOVED = ("alembic_version", "changes", "attempts", "steps")
 
 
 def copy(source: Database, transaction: Transaction) -> None:
     """Everything of `source`, into tables that are empty. Both have the same revision."""
-    for table, columns, order in _TABLES:
+    for table, columns, order in TABLES:
         names = columns.split(", ")
         found = source.read(
             lambda reading, sql=f"SELECT {columns} FROM {table} ORDER BY {order}": reading.rows(sql)  # type: ignore[misc]  # noqa: S608
