@@ -1,19 +1,24 @@
-"""Masks a batch before anything of it is stored: events, samples of what was rejected, dead letters.
+"""Masks a batch before anything of it is stored: events, notices, samples of what was rejected, dead letters.
 
 In the processor and not in the receiver: a receiver passes bytes on without decoding them, which is what makes it
 cheap, and rules of its own would count at another moment than those of the other protocols. The queue therefore has
 events as they were sent, for as long as they wait (docs/how-to/mask-secrets.md).
 """
 
+from typing import Any
+
 import msgspec
 
 from logkeep.decode.frame import RejectedSample
 from logkeep.event import Event
 from logkeep.masking.masker import Masker
-from logkeep.masking.rules import DEFAULT, Rules
+from logkeep.masking.rules import DEFAULT, MASK, Rules
 from logkeep.metastore.masking import MaskingRules
 from logkeep.processor.prepare import Prepared
 from logkeep.telemetry import Telemetry
+
+NOTICE_TEXTS = ("title", "text", "stack", "name")  # members of notices that hold what anybody may have written
+NOTICE_MAPS = ("attributes", "keys")
 
 
 class Masking:
@@ -38,6 +43,25 @@ class Masking:
         if masked:
             self._masked.inc(masked)
 
+    def mask_notice(self, app: str, notice: Any) -> Any:
+        """The notice without what the app's rules name; no member gets longer."""
+        masker = self._masker(app)
+        changes: dict[str, Any] = {}
+        for name in NOTICE_TEXTS:
+            if text := getattr(notice, name, None):
+                changes[name] = masker.mask_text(text)[: len(text)]
+        for name in NOTICE_MAPS:
+            if found := getattr(notice, name, None):
+                told = {key: value for key, value in found.items() if value is not None}
+                holder = Event("", "", "", "", "null", None, 0, 0, "", attributes=told)
+                masker.mask([holder])
+                changes[name] = found | {key: _no_longer(value, found[key]) for key, value in holder.attributes.items()}
+        changed = {name: value for name, value in changes.items() if value != getattr(notice, name)}
+        if not changed:
+            return notice
+        self._masked.inc(len(changed))
+        return msgspec.structs.replace(notice, **changed)
+
     def _masker(self, app: str) -> Masker:
         """That of the app's rules, made again when they have changed; of nobody's events that of the default."""
         if not app:
@@ -55,3 +79,7 @@ class Masking:
     def _bytes(self, payload: bytes) -> bytes:
         """Of a damaged frame, which belongs to nobody one can tell; what is compressed in it stays as it is."""
         return self._default.mask_text(payload.decode("latin-1")).encode("latin-1", "replace")
+
+
+def _no_longer(masked: Any, value: Any) -> Any:
+    return masked[: max(len(MASK), len(str(value)))] if isinstance(masked, str) else masked

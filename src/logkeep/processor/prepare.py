@@ -2,8 +2,10 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from logkeep.decode.body import inflate
 from logkeep.decode.frame import FrameHeader, RejectedSample, event_id, unpack_frame
@@ -111,14 +113,16 @@ def token_of(ranges: dict[Partition, tuple[Offset, Offset]]) -> str:
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What of a sender is believed and how much is unpacked. Times are measured from when the receiver had the event,
-    so that a replay decides the same. numbers_of_http: events that came over HTTP are looked at for missing numbers
-    too, as long as one processor sees them all in their order."""
+    """What of a sender is believed, how much is unpacked, and what may be kept of a notice. Times are measured from
+    when the receiver had the event, so that a replay decides the same. numbers_of_http: events that came over HTTP are
+    looked at for missing numbers too, as long as one processor sees them all in their order. mask_notice(app, notice):
+    the notice without the app's secrets."""
 
     retention_of: RetentionOf
     future_s: float
     inflated_bytes_max: int
     numbers_of_http: bool = True
+    mask_notice: Callable[[str, Any], Any] = lambda app, notice: notice
 
     def limits(self, received_ns: int, app: str) -> TimeLimits:
         return TimeLimits.around(received_ns, retention_days=self.retention_of(app), future_s=self.future_s)
@@ -140,7 +144,7 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
         frame = Frame(record.partition, record.offset, header, len(prepared.events), 0)
         limits = rules.limits(header.received_ns, header.app)
         if header.kind:
-            if not _add_notices(prepared, frame, body, limits):
+            if not _add_notices(prepared, frame, body, limits, rules):
                 prepared.corrupt.append((record, f"this version knows no notices of the kind {header.kind[:80]!r}"))
         elif header.app:
             _add_app_frame(prepared, frame, body, limits, rules.numbers_of_http or header.source == "udp")
@@ -154,13 +158,16 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
     return prepared
 
 
-def _add_notices(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits) -> bool:
+def _add_notices(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits, rules: Rules) -> bool:
     """Whether the frame's kind is known here. An issue is an event of its session too."""
     header, partition = frame.header, frame.partition
     found = read_frame(header, body, partition, len(prepared.frames))
     if found is None:
         return False
     told, samples = found
+    # Before anything is made of it: an issue is named by its text, in its event and in the metastore alike.
+    masked = [replace(one, notice=rules.mask_notice(header.app, one.notice)) for one in told.notices]
+    told = replace(told, notices=masked)
     prepared.told.append(told)
     if header.kind == "issues":
         prepared.tally(partition, header.app).received += len(told.notices)

@@ -79,6 +79,7 @@ class Processor:
             retention_of or (lambda app: settings.store.retention_days),
             settings.processor.future_s,
             settings.intake.inflated_bytes_max,
+            mask_notice=self._masking.mask_notice,
         )
         patterns_max = settings.processor.patterns_max
         self._grouper = Grouper(patterns_max, store.known_patterns(patterns_max=patterns_max)) if patterns_max else None

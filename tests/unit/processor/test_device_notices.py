@@ -42,6 +42,23 @@ def test_a_device_that_is_told_is_known_and_no_event(tmp_path: Path) -> None:
     assert (device.model, device.os, device.first_ns) == ("Pixel", "Android", NOW_NS)
 
 
+def test_secrets_of_a_device_or_an_issue_are_kept_nowhere(tmp_path: Path) -> None:
+    bench, secret = Bench(tmp_path), "hunter2hunter2"
+    tell(
+        bench, {"device": "d", "name": f"password={secret}", "keys": {"token": secret, "plan": "gold"}}, kind="devices"
+    )
+    tell(
+        bench, crash(title=f"pwd={secret}", text=f"Authorization: Bearer {secret}", stack=f"{STACK}\npassword={secret}")
+    )
+    bench.drain()
+    (device,) = Devices(bench.database).named(APP, ["d"]).values()
+    assert (device.name, device.keys) == ("password=[masked]", {"token": "[masked]", "plan": "gold"})
+    (issue,), (occurrence,) = issues(bench), occurrences(bench)
+    kept = str([issue, occurrence, *bench.events()])
+    assert secret not in kept and kept.count("[masked]") >= 6
+    assert [found["attributes"]["issue"] for found in bench.events()] == [issue.issue]
+
+
 def test_an_issue_is_counted_and_stands_in_its_session(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.send([event(1)])
