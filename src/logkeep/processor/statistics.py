@@ -162,6 +162,14 @@ class Statistics:
                 cells = self._counted_again(prepare, name, start, end)
                 self._applied.once({name: end}, lambda transaction, fresh, cells=cells: rows_of.add(transaction, cells))  # type: ignore[misc]
             self._marks.counted[name] = end
+        self._let_go(begun)
+
+    def _let_go(self, counted: Mapping[Partition, Offset]) -> None:
+        """The queue keeps nothing for the sake of statistics that are written: who wrote them may have died here."""
+        kept = self._queue.marks(STATISTICS_GROUP)
+        behind = {n: Mark(end) for n, end in counted.items() if n in kept and kept[n].offset < end}
+        if behind:
+            self._queue.commit(STATISTICS_GROUP, behind, owner=self._marks.owner)
 
     def _counted_again(self, prepare: Prepare, name: Partition, start: Offset, end: Offset) -> Cells:
         cells: Cells = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from tests.unit.processor.test_worker import APP, Bench, Crash, Dying, Fuse, Picky, _recorded, event
+from tests.unit.processor.test_worker import APP, NOW_NS, Bench, Crash, Dying, Fuse, Picky, _recorded, event
 
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
@@ -176,7 +176,9 @@ def test_a_batch_begun_by_a_version_that_kept_one_intent_for_all_is_finished(ben
     bench.send([event(0), event(1)], "http-0")
     bench.send([event(2)], "udp-0")
     if written:
-        bench.store.write(Batch("http-0:0-1,udp-0:0-1", [Event(APP, "s", "k0", "0", "number", 0.0, 1, 1, "x")]))
+        bench.store.write(
+            Batch("http-0:0-1,udp-0:0-1", [Event(APP, "s", "k0", "0", "number", 0.0, NOW_NS, NOW_NS, "x")])
+        )
     before = State({APP: AppLedger(received=5, stored=5)}, BatchIntent({"http-0": (0, 1), "udp-0": (0, 1)}, [1], []))
     bench.queue.commit(GROUP, {LEADER: Mark(0, pack_state(before))})
     processor = bench.processor()
