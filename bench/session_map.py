@@ -32,7 +32,7 @@ from logkeep.metastore.statistics import add
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.prepare import Prepared, Rules, prepare
 from logkeep.processor.sessions import SessionMap
-from logkeep.processor.statistics import Cells, count
+from logkeep.processor.statistics import Cells, count, written
 from logkeep.queue.port import Record
 from logkeep.settings import SessionMapSettings
 from logkeep.store.embedded import EmbeddedStore
@@ -48,7 +48,7 @@ OWN = (OwnPattern("iban", "[A-Z]{2}[0-9]{18,30}"), OwnPattern("key", "sk_[a-z]+_
 MASKERS = {"default": Masker(DEFAULT), "all": Masker(MaskingRules(("bearer", "email", "card"), DEFAULT.fields, OWN))}
 BATCH_EVENTS, FRAME_EVENTS = 20_000, 500
 LACKING_EVERY = 5
-RULES = Rules(15, 600.0, 64 << 20)
+RULES = Rules(lambda app: 15, 600.0, 64 << 20)
 
 
 def main() -> int:
@@ -137,7 +137,7 @@ class Bench:
             self.store.write(Batch(prepared.token, placed(prepared)))
         at = time.thread_time()
         if cells:
-            self._database.write(lambda transaction: add(transaction, cells))
+            self._database.write(lambda transaction: add(transaction, written(cells)))
         taken += time.thread_time() - at  # not of the process: the engine merges beside it
         ended = time.process_time()
         scale = 1e6 / self._events

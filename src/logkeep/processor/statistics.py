@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 
+import msgspec
+
 from logkeep.clock import NS_PER_DAY, NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable
@@ -27,14 +29,14 @@ from logkeep.telemetry import get_logger
 
 FLUSH_EVERY_S = 5.0
 PAUSE_S = 30.0  # after the metastore did not answer: batches must not wait for it
-CELLS_MAX = 20_000  # counted and not written: then it is time
+CELLS_MAX, EVENTS_MAX = 20_000, 300_000  # counted and not written: then it is time; some 30 MB of names
 REPLAY_RECORDS = 1_000
 KEEP_DAYS = 400
 STATISTICS_GROUP = "statistics"  # its marks keep the queue from trimming what is not counted yet
 RELEASES = "waiting"  # whose place is the order of arrival
 
 Prepare = Callable[[list[Record]], Prepared]
-Cells = dict[Place, Counts]
+Cells = dict[Place, "Tally"]
 
 log = get_logger("statistics")
 
@@ -59,18 +61,49 @@ def count(events: Sequence[Event], cells: Cells) -> None:
             groups[event.app, event.time_ns // NS_PER_DAY, event.component, event.key].append(event)
         named = {Place(*place): group for place, group in groups.items()}  # type: ignore[arg-type]
     for at, group in named.items():
-        cells.setdefault(at, Counts()).add(_counted(group))
+        cells.setdefault(at, Tally()).add(group)
 
 
-def _counted(group: list[Event]) -> Counts:
-    levels = list(map(_level, group))
-    return Counts(
-        len(group),
-        sum(map(len, map(str.encode, map(_value, group)))),
-        levels.count("error") + levels.count("fatal"),
-        0,
-        *(joined((), map(hash_of, set(map(field, group)) - {""})) for field in (_user, _session, _device)),
-    )
+class Tally(msgspec.Struct):
+    """Counts that grow with each batch. Names are kept as they are until they are written: a sketch of each batch would
+    cost more than everything else here."""
+
+    events: int = 0
+    value_bytes: int = 0
+    errors: int = 0
+    rejects: int = 0
+    users: set[str] = msgspec.field(default_factory=set)
+    sessions: set[str] = msgspec.field(default_factory=set)
+    devices: set[str] = msgspec.field(default_factory=set)
+
+    def add(self, group: list[Event]) -> None:
+        levels = list(map(_level, group))
+        self.events += len(group)
+        self.value_bytes += sum(map(len, map(str.encode, map(_value, group))))
+        self.errors += levels.count("error") + levels.count("fatal")
+        self.users.update(map(_user, group))
+        self.sessions.update(map(_session, group))
+        self.devices.update(map(_device, group))
+
+    def join(self, other: "Tally") -> None:
+        self.events += other.events
+        self.value_bytes += other.value_bytes
+        self.errors += other.errors
+        self.rejects += other.rejects
+        self.users |= other.users
+        self.sessions |= other.sessions
+        self.devices |= other.devices
+
+
+def written(cells: Cells) -> dict[Place, Counts]:
+    """As the metastore has them."""
+    return {
+        place: Counts(
+            tally.events, tally.value_bytes, tally.errors, tally.rejects,
+            *(joined((), map(hash_of, names - {""})) for names in (tally.users, tally.sessions, tally.devices)),
+        )
+        for place, tally in cells.items()
+    }  # fmt: skip
 
 
 def count_rejected(prepared: Prepared, partition: Partition, cells: Cells) -> None:
@@ -78,7 +111,7 @@ def count_rejected(prepared: Prepared, partition: Partition, cells: Cells) -> No
     for (name, app), tally in prepared.tallies.items():
         rejected = sum(tally.rejected.values())
         if name == partition and app and rejected:
-            cells.setdefault(Place(app, day), Counts()).rejects += rejected
+            cells.setdefault(Place(app, day), Tally()).rejects += rejected
 
 
 class Statistics:
@@ -89,6 +122,7 @@ class Statistics:
         self._applied, self._released = Applied(database, "statistics"), Applied(database, "statistics-released")
         self._cells: dict[Partition, Cells] = {}
         self._ends: dict[Partition, Offset] = {}
+        self._counted_events = 0  # in `_cells`
         self._begun: dict[Partition, Offset] | None = {}  # where the marks were, until what is behind is counted
         self._flush_ns = 0
         self._trimmed_day = 0
@@ -96,7 +130,7 @@ class Statistics:
 
     def begin(self) -> None:
         """Other partitions may be owned now; what is not counted of them is, before anything else is written."""
-        self._cells, self._ends, self._begun = {}, {}, self._marks.offsets()
+        self._cells, self._ends, self._begun, self._counted_events = {}, {}, self._marks.offsets(), 0
         self._flush_ns = 0
 
     def expect(self, ranges: Mapping[Partition, tuple[Offset, Offset]]) -> None:
@@ -117,6 +151,7 @@ class Statistics:
         """Call once the batch is committed. stored: indexes of its events that the store has."""
         for name, (_, end) in prepared.ranges.items():
             cells = self._cells.setdefault(name, {})
+            self._counted_events += len(prepared.events_of(name))
             count([prepared.events[index] for index in stored[name]], cells)
             count_rejected(prepared, name, cells)
             self._ends[name] = end
@@ -126,12 +161,13 @@ class Statistics:
         cells: Cells = {}
         count(events, cells)
         for event in expired:
-            cells.setdefault(Place(event.app, event.received_ns // NS_PER_DAY), Counts()).rejects += 1
-        self._released.once({RELEASES: arrival}, lambda transaction, fresh: rows_of.add(transaction, cells))
+            cells.setdefault(Place(event.app, event.received_ns // NS_PER_DAY), Tally()).rejects += 1
+        self._released.once({RELEASES: arrival}, lambda transaction, fresh: rows_of.add(transaction, written(cells)))
 
     def flush_if_due(self, prepare: Prepare) -> None:
         due_ns = self._flush_ns + int(FLUSH_EVERY_S * NS_PER_S)
-        if self._clock.monotonic_ns() >= due_ns or sum(map(len, self._cells.values())) > CELLS_MAX:
+        full = self._counted_events > EVENTS_MAX or sum(map(len, self._cells.values())) > CELLS_MAX
+        if full or self._clock.monotonic_ns() >= due_ns:
             self.flush(prepare)
 
     def flush(self, prepare: Prepare) -> None:
@@ -159,8 +195,8 @@ class Statistics:
                 log.warning("the queue is another one than before: statistics count anew", partition=name)
                 self._applied.rewind({name: end})
             elif start < end:
-                cells = self._counted_again(prepare, name, start, end)
-                self._applied.once({name: end}, lambda transaction, fresh, cells=cells: rows_of.add(transaction, cells))  # type: ignore[misc]
+                whole = written(self._counted_again(prepare, name, start, end))
+                self._applied.once({name: end}, lambda transaction, fresh, whole=whole: rows_of.add(transaction, whole))  # type: ignore[misc]
             self._marks.counted[name] = end
         self._let_go(begun)
 
@@ -180,7 +216,7 @@ class Statistics:
             for app, rejected in out.rejected.items():
                 at_record = next(iter(self._queue.replay(name, out.start, out.end)), None)
                 day = read_frame_header(at_record.payload).received_ns // NS_PER_DAY if at_record is not None else 0
-                cells.setdefault(Place(app, day), Counts()).rejects += rejected
+                cells.setdefault(Place(app, day), Tally()).rejects += rejected
             at = out.end
         self._count_records(prepare, self._queue.replay(name, at, end), frozenset(), cells)
         return cells
@@ -199,14 +235,14 @@ class Statistics:
         def add(transaction: Transaction, fresh: set[Partition]) -> None:
             whole: Cells = {}
             for name in fresh:
-                for place, counts in self._cells[name].items():
-                    whole.setdefault(place, Counts()).add(counts)
-            rows_of.add(transaction, whole)
+                for place, tally in self._cells[name].items():
+                    whole.setdefault(place, Tally()).join(tally)
+            rows_of.add(transaction, written(whole))
 
         self._applied.once(dict(self._ends), add)
         self._marks.counted.update(self._ends)
         self._queue.commit(STATISTICS_GROUP, {n: Mark(end) for n, end in self._ends.items()}, owner=self._marks.owner)
-        self._cells, self._ends = {}, {}
+        self._cells, self._ends, self._counted_events = {}, {}, 0
 
     def trim(self) -> None:
         """Days that are too old are gone; if that fails, later. The leader's."""
