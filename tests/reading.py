@@ -41,6 +41,7 @@ from logkeep.metastore.people import insert_person
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.remote import Remote
 from logkeep.metastore.searches import Searches
+from logkeep.metastore.session_map import known_session
 from logkeep.metastore.statistics import read as read_statistics
 from logkeep.metastore.teams import insert_member, insert_team
 from logkeep.metastore.tokens import Token, insert_token
@@ -156,6 +157,9 @@ class Reading:
             udp_loss=lambda app: self.udp_loss if app == "shop" else [],
             statistics=lambda app, grain, first, after: self.database.read(
                 lambda transaction: read_statistics(transaction, app, grain, first, after)
+            ),
+            told_session=lambda app, session: self.database.read(
+                lambda transaction: known_session(transaction, app, session)
             ),
             ready=lambda: self.problems,
             degraded=lambda: self.degraded,

@@ -87,6 +87,7 @@ def make_backend(
     from logkeep.metastore.masking import MaskingRules
     from logkeep.metastore.samples import Samples
     from logkeep.metastore.searches import Searches
+    from logkeep.metastore.session_map import KnownSession, known_session
     from logkeep.metastore.statistics import Grain, StatisticsRow
     from logkeep.metastore.statistics import read as read_statistics
 
@@ -101,6 +102,9 @@ def make_backend(
 
     def statistics(app: str, grain: Grain, from_day: int, to_day: int) -> list[StatisticsRow]:
         return database.read(lambda transaction: read_statistics(transaction, app, grain, from_day, to_day))
+
+    def told_session(app: str, session: str) -> KnownSession | None:
+        return database.read(lambda transaction: known_session(transaction, app, session))
 
     return Backend(
         store=store,
@@ -121,6 +125,7 @@ def make_backend(
         udp_loss=udp_loss,
         ready=partial(unreadable, store),
         statistics=statistics,
+        told_session=told_session,
         degraded=lambda: [*filter(None, [accounts.problem()]), *behind(queue_watch)],
     )
 

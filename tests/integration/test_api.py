@@ -31,6 +31,7 @@ from logkeep.api.auth import is_local_path
 from logkeep.api.routes import ROUTES, Route
 from logkeep.clock import NS_PER_DAY
 from logkeep.metastore.distinct import hash_of, joined
+from logkeep.metastore.session_map import told
 from logkeep.metastore.statistics import Counts, Place
 from logkeep.metastore.statistics import add as add_statistics
 from logkeep.patterns.template import KeptPattern
@@ -260,6 +261,7 @@ def test_a_session_comes_whole_and_in_order(reading: Reading, client: TestClient
                 "last": "2026-08-01T10:00:00.000000000Z",
             }
         ],
+        "attributes": {},
         "gaps": [],
         "previous": None,
         "next": None,
@@ -281,6 +283,21 @@ def test_a_session_of_any_name_is_reached(reading: Reading, client: TestClient[A
             assert [event["id"] for event in answer.json()["events"]] == [f"id-{index:04}"]
         page = get(client, f"{path}?format=html")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
+def test_a_session_is_whose_senders_told_it_to_be(reading: Reading, client: TestClient[Any]) -> None:
+    """Where no event names anybody; an event that does is the later word."""
+    reading.write([make_event(1, session="s-9"), make_event(2, session="s-8", user="bo")])
+    for name in ("s-9", "s-8"):
+        reading.database.write(
+            lambda transaction, name=name: told(  # type: ignore[misc]
+                transaction, "shop", name, time_ns=NOW_NS, user="anna", device="d-7", attributes={"plan": "gold"}
+            )
+        )
+    found = [get(client, f"/sessions/{name}.json").json() for name in ("s-9", "s-8")]
+    shown = [(each["user"], each["device"], each["attributes"]) for each in found]
+    assert shown == [("anna", "d-7", {"plan": "gold"}), ("bo", "d-7", {"plan": "gold"})]
+    assert "anna" in client.get("/sessions/s-9", headers=READ | BROWSER).text
 
 
 def test_a_long_session_says_that_there_is_more() -> None:

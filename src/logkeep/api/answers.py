@@ -97,8 +97,9 @@ class SessionAnswer(Cost):
     """A session, oldest event first, updates applied. lanes and gaps: of the events given here."""
 
     session: str
-    user: Annotated[str | None, Meta(description="the last one an event named")]
-    device: Annotated[str | None, Meta(description="the last one an event named")]
+    user: Annotated[str | None, Meta(description="the last one an event named, else what `POST /v1/sessions` told")]
+    device: Annotated[str | None, Meta(description="the same")]
+    attributes: Annotated[dict[str, Any], Meta(description="of the session, as `POST /v1/sessions` told them")]
     first: Time
     last: Time
     truncated: Annotated[bool, Meta(description="there are more events: search for `session=…` to page through all")]

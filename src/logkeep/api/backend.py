@@ -29,6 +29,7 @@ from logkeep.metastore.masking import MaskingRules
 from logkeep.metastore.port import Metastore
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.searches import Searches
+from logkeep.metastore.session_map import KnownSession
 from logkeep.metastore.statistics import Grain, StatisticsRow
 from logkeep.metastore.told import Told
 from logkeep.settings import Settings
@@ -69,9 +70,9 @@ class Backend:
     """All callables may block and are called from threads.
 
     ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. statistics(app, grain,
-    from_day, to_day): as `metastore.statistics.read`. ready(): what is wrong now, in words for the operator; [] when
-    all is well.
-    degraded(): what is wrong and hinders no read. feed: what is stored from now on. told: of devices and issues.
+    from_day, to_day): as `metastore.statistics.read`. told_session(app, session): what senders told of it. ready():
+    what is wrong now, in words for the operator; [] when all is well. degraded(): what is wrong and hinders no read.
+    feed: what is stored from now on. told: of devices and issues.
     """
 
     store: Store
@@ -92,6 +93,7 @@ class Backend:
     udp_loss: Callable[[str], list[dict[str, Any]]]
     ready: Callable[[], list[str]]
     statistics: Callable[[str, Grain, int, int], list[StatisticsRow]]
+    told_session: Callable[[str, str], KnownSession | None]
     degraded: Callable[[], list[str]] = list
 
 

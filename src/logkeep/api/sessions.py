@@ -30,8 +30,9 @@ from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.timeline import Head, decode_heads, gaps, lanes, version_of
 from logkeep.api.times import format_time
 from logkeep.clock import NS_PER_S
-from logkeep.errors import InputError
-from logkeep.event import LEVELS
+from logkeep.errors import BackendUnavailable, InputError
+from logkeep.event import LEVELS, Scalar
+from logkeep.metastore.session_map import KnownSession
 from logkeep.store.page import rfc3339
 from logkeep.store.port import Page, SessionPlace
 from logkeep.store.reading import Reading
@@ -96,7 +97,9 @@ def _answer(context: Context, reading: Reading, app: str, asked: _Asked) -> Resp
             status=404,
         )
     heads = decode_heads(page.events)
-    user, device = _last(head.user for head in heads), _last(head.device for head in heads)
+    known = _known(context, app, name)
+    user = _last(head.user for head in heads) or (known.user if known else "") or None
+    device = _last(head.device for head in heads) or (known.device if known else "") or None
     previous: SessionNeighbours | None = None
     following: SessionNeighbours | None = None
     if asked.neighbours:
@@ -105,7 +108,9 @@ def _answer(context: Context, reading: Reading, app: str, asked: _Asked) -> Resp
             for field, who in _whose(user, device)
         ]
         previous, following = (SessionNeighbours(*map(_place, places)) for places in zip(*around, strict=True))
-    told = _Told(heads, user, device, version_of(head.attributes for head in heads), previous, following)
+    attributes = known.attributes if known else {}
+    version = version_of(head.attributes for head in heads)
+    told = _Told(heads, user, device, attributes, version, previous, following)
     if asked.as_json:
         return json_answer(_as_json(reading, name, page, told))
     return html_answer(_as_page(context, reading, app, name, page, told))
@@ -116,12 +121,21 @@ def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
         return context.backend.store.session(reading, app, name, limit=context.settings.api.session_events_max)
 
 
+def _known(context: Context, app: str, name: str) -> KnownSession | None:
+    """What senders told of the session; None too while the metastore is away: its events are there all the same."""
+    try:
+        return context.backend.told_session(app, name)
+    except BackendUnavailable:
+        return None
+
+
 class _Told(msgspec.Struct, frozen=True):
     """What is told of a session beside its events. previous, next: None when not asked for."""
 
     heads: list[Head]
     user: str | None
     device: str | None
+    attributes: dict[str, Scalar]
     version: str | None
     previous: SessionNeighbours | None
     next: SessionNeighbours | None
@@ -141,6 +155,7 @@ def _as_json(reading: Reading, name: str, page: Page, told: _Told) -> bytes:
         "session": name,
         "user": told.user,
         "device": told.device,
+        "attributes": told.attributes,
         "first": heads[0].time,
         "last": heads[-1].time,
         "truncated": page.next is not None,
@@ -171,8 +186,8 @@ def _as_page(context: Context, reading: Reading, app: str, name: str, page: Page
         silences_more=max(0, sum(bool(row.gap) for row in rows) - SILENCES),
         errors=[row for row in rows if row.level in ("error", "fatal")],
         levels={level: count for level, count in levels.items() if count},
-        users=_distinct(event.user for event in events),
-        devices=_distinct(event.device for event in events),
+        users=_distinct([*(event.user for event in events), told.user]),
+        devices=_distinct([*(event.device for event in events), told.device]),
         version=told.version,
         previous=told.previous,
         next=told.next,
