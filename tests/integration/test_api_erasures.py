@@ -68,7 +68,7 @@ def test_an_erasure_counts_first_and_begins_with_its_confirmation(reading: Readi
 
     reading.erasures.change(answer["job"], state="done", erased=Erased(1, 2, 3, 4), done_ns=1)
     ended = client.get(f"/api/v1/erasures/{answer['job']}", headers=ADMIN).json()
-    others = {"waiting": 0, "session_map": 0, "devices": 0, "occurrences": 0}
+    others = {"waiting": 0, "session_map": 0, "statistics": 0, "devices": 0, "occurrences": 0}
     assert ended["erased"] == {"events": 1, "rejected_samples": 2, "dead_letters": 3, "patterns": 4} | others
     assert client.get("/api/v1/erasures", headers=ADMIN).json() == {"erasures": [ended]}
 

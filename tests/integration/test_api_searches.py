@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from tests.reading import ADMIN, READ, READ_TOKEN, Reading
+from tests.reading import ADMIN, ADMIN_EMAIL, ADMIN_PASSWORD, READ, READ_TOKEN, Reading
 
 SEARCH = {"query": "level>=warn timed", "from": "-24h", "columns": ["component"]}
 
@@ -25,7 +25,7 @@ def test_a_search_is_saved_changed_and_deleted(client: TestClient[Litestar]) -> 
     saved = save(client)
     assert saved.status_code == 201
     answer = saved.json()
-    assert answer["search"] == SEARCH and answer["saved_by"] == "token 0a1b2c3d"
+    assert answer["search"] == SEARCH and answer["saved_by"] == "token admin"
     listed = client.get("/api/v1/searches", headers=READ).json()
     assert listed == {"searches": [answer], "next": None}
     path = f"/api/v1/searches/{answer['id']}"
@@ -61,7 +61,8 @@ def test_what_cannot_be_searched_for_is_not_saved(client: TestClient[Litestar], 
 def test_who_can_only_read_saves_nothing_and_another_site_neither(client: TestClient[Litestar]) -> None:
     body = {"name": "a", "search": SEARCH}
     assert client.post("/api/v1/searches", json=body, headers=READ).status_code == 403
-    foreign = client.post("/api/v1/searches", json=body, headers=ADMIN | {"Sec-Fetch-Site": "cross-site"})
+    client.post("/sign-in", data={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}, follow_redirects=False)
+    foreign = client.post("/api/v1/searches", json=body, headers={"Sec-Fetch-Site": "cross-site"})
     assert (foreign.status_code, foreign.json()["error"]["code"]) == (403, "foreign_origin")
     client.post("/sign-in", data={"token": READ_TOKEN}, follow_redirects=False)
     assert client.get("/api/v1/searches").status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from litestar.testing import TestClient
-from tests.reading import ADMIN_TOKEN, NOW_NS, READ, WRITE_KEY, Reading, make_event
+from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, NOW_NS, READ, WRITE_KEY, Reading, make_event
 
 from logkeep.clock import NS_PER_S
 from logkeep.decode.devices import DeviceNotice
@@ -228,6 +228,7 @@ def test_a_rule_that_cannot_be_is_refused(client: TestClient[Any], body: Any) ->
 def test_issues_are_listed_with_counts_by_day(world: World, client: TestClient[Any]) -> None:
     world.tell({"kind": "crash", "title": "boom", "device": "d1", "user": "anna", "app_version": "3.1"})
     world.reading.clock.advance(86_400)
+    world.reading.accounts.look()  # as it does every few seconds
     world.tell({"kind": "crash", "title": "boom", "device": "d2", "user": "anna"}, {"title": "slow"})
     found = get(client, "/api/v1/issues", sort="count", days=3).json()
     boom, slow = found["issues"]
@@ -284,7 +285,6 @@ def test_an_issue_is_judged_and_of_two_people_the_second_is_told(world: World, c
         {"revision": 3, "status": "muted", "resolved_in": "3"},
         {"revision": 3, "status": "resolved", "resolved_in": "v" * 200},
         {"revision": 3, "status": "muted", "events": 0},
-        {"revision": 2**70, "status": "muted"},
     ):
         assert send(client, "PATCH", path, body).status_code == 400, body
 
@@ -348,8 +348,9 @@ def test_who_may_only_read_or_write_changes_nothing(client: TestClient[Any], met
     assert send(client, method, path, body, **READ).status_code == 403
     assert send(client, method, path, body, Authorization=f"Bearer {WRITE_KEY}").status_code == 403
     assert send(client, method, path, body, Authorization="Bearer nobody").status_code == 401
-    foreign = send(client, method, path, body, **{"Sec-Fetch-Site": "cross-site"})
-    assert foreign.status_code == 403
+    client.post("/sign-in", data={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}, follow_redirects=False)
+    foreign = client.request(method, path, json=body, headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403  # a browser adds its cookie by itself
 
 
 @pytest.mark.parametrize(
