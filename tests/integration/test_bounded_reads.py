@@ -97,7 +97,7 @@ ODD_RANGES = {
 ODD_CURSORS = ["x", "====", "A" * 5000, "lMQIAAAAAAAAAAAA", "../../etc/passwd", "\x00", "ü", "null", "[]", "-1"]
 ODD_NUMBERS = ["0", "-1", "1e9", "99999999999999999999", "x", "", "NaN", "1.5", " 1"]
 TAIL = "/api/v1/tail"
-READS = [route for route in ROUTES if route.scope == "read" and route.method == "GET"]
+READS = [route for route in ROUTES if route.scope == "read" and route.method == "GET" and route.of == "app"]
 
 
 def ask(client: TestClient[Any], route: Route, **parameters: str) -> httpx.Response:

@@ -37,12 +37,12 @@ def begin(service: Service, query: str) -> str:
 
 
 def holding(service: Service) -> list[str]:
-    """Files of the data folder, and tables but for the receipts, with the marker as it is."""
+    """Files of the data folder, and tables but for the receipts and what people asked, with the marker as it is."""
     files = [path for path in service.folder.rglob("*") if path.is_file() and "metastore.db" not in path.name]
     found = []
     with contextlib.closing(sqlite3.connect(service.folder / "metastore.db")) as database:
         dump = [line for line in database.iterdump() if MARKER in line or MARKER.encode().hex().upper() in line]
-    found += [line for line in dump if not line.startswith('INSERT INTO "erasures"')]
+    found += [line for line in dump if not line.startswith(('INSERT INTO "erasures"', 'INSERT INTO "audit"'))]
     for path in files:
         try:
             if MARKER.encode() in path.read_bytes():

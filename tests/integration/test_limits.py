@@ -182,10 +182,13 @@ def test_a_write_key_may_not_look_and_a_change_from_another_site_is_refused(serv
     for method, where in (("GET", path), ("PUT", path), ("GET", "/api/v1/blocks"), ("POST", "/api/v1/blocks")):
         response = httpx.request(method, service.api_url + where, headers=service.write_headers, json={})
         assert response.status_code == 403
-    foreign = service.read_headers | {"Origin": "https://evil.example"}
-    for method, where in (("PUT", path), ("POST", "/api/v1/blocks"), ("DELETE", "/api/v1/blocks/blk_1")):
-        response = httpx.request(method, service.api_url + where, headers=foreign, json={})
-        assert (response.status_code, response.json()["error"]["code"]) == (403, "foreign_origin")
+    with httpx.Client(base_url=service.api_url, timeout=30) as browser:
+        known = service.credentials
+        signed_in = browser.post("/sign-in", data={"email": known["admin_email"], "password": known["admin_password"]})
+        assert signed_in.status_code == 303
+        for method, where in (("PUT", path), ("POST", "/api/v1/blocks"), ("DELETE", "/api/v1/blocks/blk_1")):
+            response = browser.request(method, where, headers={"Origin": "https://evil.example"}, json={})
+            assert (response.status_code, response.json()["error"]["code"]) == (403, "foreign_origin")
     other = httpx.get(f"{service.api_url}/api/v1/apps/other/limits", headers=service.read_headers)
     assert other.status_code == 404
     for body in (b"", b"[]", b'{"limits":{"events_per_day":-1}}', b'{"limits":{"odd":1}}', b'{"limits":{},"admin":1}'):
