@@ -1,10 +1,12 @@
 """Devices, remote control and issues over the API: found, changed, judged; and by nobody else."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar.testing import TestClient
 from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, NOW_NS, READ, WRITE_KEY, Reading, make_event
@@ -351,6 +353,19 @@ def test_who_may_only_read_or_write_changes_nothing(client: TestClient[Any], met
     client.post("/sign-in", data={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}, follow_redirects=False)
     foreign = client.request(method, path, json=body, headers={"Sec-Fetch-Site": "cross-site"})
     assert foreign.status_code == 403  # a browser adds its cookie by itself
+
+
+@pytest.mark.parametrize("path", ["/api/v1/devices", "/api/v1/issues"])
+def test_a_cursor_with_a_number_no_database_takes_is_refused(world: World, client: TestClient[Any], path: str) -> None:
+    world.register({"device": "d1", "os": "x"}, {"device": "d2", "os": "x"})
+    world.tell({"title": "boom"}, {"title": "slow"})
+    asked: dict[str, Any] = {"limit": 1} | ({"where": "os:x"} if path.endswith("devices") else {})
+    found = get(client, path, **asked).json()["next"]
+    packed = msgspec.msgpack.decode(base64.urlsafe_b64decode(found + "=" * (-len(found) % 4)))
+    packed[1][0] = 1 << 63
+    changed = base64.urlsafe_b64encode(msgspec.msgpack.encode(packed)).rstrip(b"=").decode()
+    refused = get(client, path, cursor=changed, **asked)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_cursor")
 
 
 @pytest.mark.parametrize(

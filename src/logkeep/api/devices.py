@@ -1,6 +1,5 @@
 """Devices with what they told of themselves: `/api/v1/devices` with `where`, `/api/v1/devices/{device}`."""
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from logkeep.api.answers import ActivityAnswer, Cost, Time, documented, json_ans
 from logkeep.api.auth import name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.costs import cost_members
+from logkeep.api.cursors import pack_cursor, unpack_cursor
 from logkeep.api.remote import ConfigurationAnswer, rules_answer, told_answer
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.decode.devices import Device
@@ -178,7 +178,7 @@ def found_by_what_they_told(
     rows = [(device.device, did.get(device.device), device) for device in page.devices]
     if not isinstance(request.query, ast.All):
         rows = [row for row in rows if row[1] is not None]
-    return rows, _cursor(digest, page.next) if page.next is not None else None
+    return rows, pack_cursor(_Page(digest, page.next)) if page.next is not None else None
 
 
 def _activities(
@@ -243,17 +243,9 @@ def _told(configuration: Configuration) -> ConfigurationAnswer | None:
     return None if configuration is NOTHING_SAID else told_answer(configuration)
 
 
-def _cursor(digest: bytes, place: Place) -> str:
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(_Page(digest, place))).rstrip(b"=").decode()
-
-
 def _place(cursor: str, digest: bytes) -> Place:
     """Raises InputError (code "bad_cursor")."""
-    try:
-        packed = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        page = msgspec.msgpack.decode(packed, type=_Page)
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise InputError("the cursor is none; pass `next` of the page before unchanged", code="bad_cursor") from error
+    page = unpack_cursor(cursor, _Page)
     if page.search != digest:
         raise InputError("the cursor belongs to another list; pass it with the same parameters", code="bad_cursor")
     return page.place

@@ -1,6 +1,5 @@
 """Issues, crashes and feedback: `/api/v1/issues`."""
 
-import base64
 import hashlib
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -11,6 +10,7 @@ from msgspec import Meta
 
 from logkeep.api.answers import Time, documented, json_answer
 from logkeep.api.backend import Context
+from logkeep.api.cursors import pack_cursor, unpack_cursor
 from logkeep.api.links import issue_url, named_url, session_url
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.decode.issues import Kind
@@ -252,7 +252,7 @@ def issues_answer(context: Context, app: str, asked: Asked, days: int) -> Issues
     found = context.backend.told.issues.find(app, wanted)
     counts = context.backend.told.issues.days([one.issue for one in found.issues], days)
     answers = [issue_answer(one, counts[one.issue]) for one in found.issues]
-    return IssuesAnswer(answers, _cursor(digest, found.next) if found.next is not None else None)
+    return IssuesAnswer(answers, pack_cursor(_Page(digest, found.next)) if found.next is not None else None)
 
 
 def one_issue(context: Context, app: str, name: str, days: int) -> IssueAnswer:
@@ -297,17 +297,10 @@ def _number(cursor: str | None) -> int | None:
     return int(cursor)
 
 
-def _cursor(digest: bytes, place: Place) -> str:
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(_Page(digest, place))).rstrip(b"=").decode()
-
-
 def _place(cursor: str, digest: bytes) -> Place:
-    try:
-        packed = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        page = msgspec.msgpack.decode(packed, type=_Page)
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise InputError("the cursor is none; pass `next` of the page before unchanged", code="bad_cursor") from error
-    if page.search != digest or not -(2**63) <= page.place.value < 2**63:
+    """Raises InputError (code "bad_cursor")."""
+    page = unpack_cursor(cursor, _Page)
+    if page.search != digest:
         raise InputError("the cursor belongs to another list; pass it with the same parameters", code="bad_cursor")
     return page.place
 

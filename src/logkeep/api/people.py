@@ -1,6 +1,5 @@
 """Sessions, devices and users by last activity: `/api/v1/sessions`, `/api/v1/devices`, `/api/v1/users`."""
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -22,6 +21,7 @@ from logkeep.api.answers import (
 )
 from logkeep.api.backend import Context
 from logkeep.api.costs import cost_members
+from logkeep.api.cursors import pack_cursor
 from logkeep.api.devices import (
     DevicesAnswer,
     device_answer,
@@ -180,8 +180,7 @@ def next_list_cursor(request: ActivityRequest, page: ActivityPage) -> str | None
     if page.next is None:
         return None
     digest = _digest(request.app, request.of, request.query)
-    packed = msgspec.msgpack.encode(Cursor(digest, request.from_ns, request.to_ns, page.next))
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    return pack_cursor(Cursor(digest, request.from_ns, request.to_ns, page.next))
 
 
 def _narrowed(query: ast.Query, asked: Asked) -> ast.Query:

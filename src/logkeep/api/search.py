@@ -1,7 +1,5 @@
 """Search: `/api/v1/search` for programs, `/search` for people."""
 
-import base64
-import binascii
 import hashlib
 from typing import Annotated, Any, Literal, cast
 
@@ -14,6 +12,7 @@ from logkeep.api import costs
 from logkeep.api.answers import FromTime, QueryText, SearchAnswer, ToTime, documented, html_answer, json_answer
 from logkeep.api.backend import Context
 from logkeep.api.charts import Bars, level_bars
+from logkeep.api.cursors import pack_cursor, unpack_cursor
 from logkeep.api.errors import describe
 from logkeep.api.event_fields import only_fields
 from logkeep.api.links import search_url
@@ -28,7 +27,6 @@ from logkeep.store.port import Bucket, Page, SearchRequest
 from logkeep.store.reading import LimitReached, Reading
 
 LIMIT_MAX = 1000
-CURSOR_CHARS_MAX = 4096
 PAGE_EVENTS = 100
 BARS = 80
 RANGES = (
@@ -181,20 +179,11 @@ def next_cursor(wanted: Wanted, page: Page) -> str | None:
     if page.next is None or (left is not None and left <= 0):
         return None
     digest = _search_digest(request.app, wanted.statement, wanted.order)
-    packed = msgspec.msgpack.encode(Cursor(digest, request.from_ns, request.to_ns, page.next, left))
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    return pack_cursor(Cursor(digest, request.from_ns, request.to_ns, page.next, left))
 
 
 def read_cursor(text: str, digest: bytes) -> Cursor:
-    try:
-        if len(text) > CURSOR_CHARS_MAX:
-            raise ValueError
-        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        cursor = msgspec.msgpack.decode(packed, type=Cursor)
-    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
-        raise InputError(
-            "the cursor is none of ours; pass `next` of the page before unchanged", code="bad_cursor"
-        ) from error
+    cursor = unpack_cursor(text, Cursor)
     in_time = 0 <= cursor.from_ns < cursor.to_ns < 1 << 63
     if cursor.search != digest or not in_time or not (cursor.left is None or 0 < cursor.left <= ROWS_MAX):
         raise InputError(

@@ -6,7 +6,9 @@ starts 0.3 s sooner and is 15 MB smaller than with SQLAlchemy), and server.py, o
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
+
+from msgspec import Meta
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.errors import BackendUnavailable, LogkeepError
@@ -16,6 +18,7 @@ RETRY_FIRST_S = 0.02  # doubled each time, and shortened by chance so that two d
 HEAD = "0006"  # the revision this Logkeep works with; a test compares it with migrations/versions/
 
 T = TypeVar("T")
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what every database takes for a whole number
 Value = str | int | bytes | None
 
 

@@ -15,7 +15,7 @@ from logkeep.decode.devices import TEXTS, Device, DeviceNotice, joined
 from logkeep.errors import InputError
 from logkeep.event import Event
 from logkeep.metastore.applied import in_list
-from logkeep.metastore.database import Database, Transaction, bump
+from logkeep.metastore.database import Database, Int64, Transaction, bump
 from logkeep.query import ast
 from logkeep.query.device_parser import described, required
 from logkeep.query.match import matcher
@@ -40,7 +40,7 @@ Enabled = Callable[[Device], bool | None]
 class Place(msgspec.Struct, frozen=True, array_like=True):
     """Of a device in the list, latest first: where a page ends."""
 
-    last_ns: int
+    last_ns: Int64
     id: str
 
 

@@ -9,7 +9,7 @@ from logkeep.clock import NS_PER_DAY, Clock
 from logkeep.errors import InputError
 from logkeep.metastore import issues
 from logkeep.metastore.applied import in_list
-from logkeep.metastore.database import Database, Transaction, bump
+from logkeep.metastore.database import Database, Int64, Transaction, bump
 from logkeep.metastore.devices import TOPIC, id_of, searchable
 from logkeep.metastore.issues import Issue, Occurrence, Status, TallyKind
 
@@ -22,7 +22,7 @@ _COLUMNS = {"last_seen": "last_ns", "count": "events", "users": "users"}
 class Place(msgspec.Struct, frozen=True, array_like=True):
     """Of an issue in a list: where a page ends. value: of the column that orders it."""
 
-    value: int
+    value: Int64
     issue: str
 
 
