@@ -147,18 +147,6 @@ def open_accounts(settings: Settings, database: Database, role: str, *, known: b
         accounts.close()
 
 
-def write_app_of_key(accounts: Accounts) -> Callable[[str], str | None]:
-    """The app a write key stands for, None for every other secret."""
-
-    def app_of_key(key: str) -> str | None:
-        credential = accounts.last_known(key)
-        if credential is None or credential.scope != "write" or credential.origins:
-            return None  # a key for web pages alone: nothing that has no Origin may use it
-        return credential.app
-
-    return app_of_key
-
-
 def _run_receiver(index: int, settings: Settings) -> None:
     from logkeep.metastore.known_rules import open_known_rules
     from logkeep.receiver.process import run_http_receiver
@@ -302,7 +290,7 @@ def _processor(
     return Processor(
         queue=queue,
         store=store,
-        app_of_key=write_app_of_key(accounts),
+        app_of_key=accounts.app_of_datagrams,
         samples=samples,
         database=database,
         settings=settings,

@@ -81,9 +81,8 @@ def sender_of_key(accounts: Accounts) -> SenderOfKey:
     """Whom a write key in a datagram stands for; None for every other secret."""
 
     def found(key: str) -> Sender | None:
-        credential = accounts.last_known(key)
-        writes = credential is not None and credential.scope == "write"
-        return Sender(credential.app, key_id(key)) if credential is not None and writes else None
+        app = accounts.app_of_datagrams(key)
+        return Sender(app, key_id(key)) if app is not None else None
 
     return found
 

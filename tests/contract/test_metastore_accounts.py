@@ -214,6 +214,13 @@ def test_an_archived_app_takes_nothing_and_can_be_read(it: There) -> None:
 # ── keys and tokens ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_key_of_web_pages_brings_no_datagrams(it: There) -> None:
+    _, pages = it.directory.keys.create(CONSOLE, "default", name="web", origins=("https://shop.example",))
+    _, anyone = it.directory.keys.create(CONSOLE, "default", name="server", origins=())
+    secrets = (pages, anyone, it.first.api_token, "nobody's")
+    assert [it.accounts.app_of_datagrams(secret) for secret in secrets] == [None, "default", None, None]
+
+
 def test_a_rotated_key_goes_on_for_as_long_as_it_was_told(it: There) -> None:
     key, secret = it.directory.keys.create(CONSOLE, "default", name="web", origins=("https://Shop.example/",))
     assert (key.origins, key.prefix, secret[:8]) == ("https://shop.example", secret[:8], key.prefix)

@@ -120,6 +120,12 @@ class Accounts:
         known = self._watched.value
         return known.keys.get(sha256_of(secret)) if known is not None else None
 
+    def app_of_datagrams(self, secret: str) -> str | None:
+        """The app whose events a write key in a datagram brings, as last known; None for every other secret, and for
+        keys of web pages alone: a datagram has no Origin."""
+        found = self.last_known(secret)
+        return found.app if found is not None and found.scope == "write" and not found.origins else None
+
     def caller(self, secret: str) -> Caller | None:
         return self.caller_of(sha256_of(secret))
 
