@@ -39,7 +39,7 @@ from logkeep.errors import QuotaExceeded
 from logkeep.metastore.limits import ComponentLimits, InForce, Limits, in_force
 from logkeep.metastore.port import Credential
 from logkeep.receiver.admission import Admission
-from logkeep.receiver.exchange import Exchange
+from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.refused import Refusals
 from logkeep.settings import CounterSettings, LimitSettings, RedisSettings
@@ -96,7 +96,7 @@ def limiters(counters: Counters) -> Iterator[dict[str, Limiter]]:
     with ExitStack() as stack:
         found = {}
         for state, limits in STATES.items():
-            exchange = Exchange(counters, clock, telemetry)
+            exchange = CountExchange(counters, clock, telemetry)
             exchange.start()
             stack.enter_context(closing(exchange))
             found[state] = Limiter(
@@ -192,7 +192,7 @@ def serve(folder: str, told: Connection, state: str | None) -> None:
     with closing(LocalCounters(Path(folder) / "counters", clock)) as counters, ExitStack() as stack:
         limiter = None
         if state is not None:
-            others = Exchange(counters, clock, telemetry)
+            others = CountExchange(counters, clock, telemetry)
             others.start()
             stack.enter_context(closing(others))
             limiter = Limiter(OneKey(STATES[state]), LimitSettings(), others, clock, telemetry, Refusals())

@@ -29,6 +29,7 @@ from logkeep.metastore.apps import insert_app
 from logkeep.metastore.audit import CONSOLE
 from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.database import Database, Transaction, bump
+from logkeep.metastore.device_directory import DeviceDirectory
 from logkeep.metastore.devices import Devices
 from logkeep.metastore.directory import make_directory
 from logkeep.metastore.erasures import Erasures
@@ -45,7 +46,6 @@ from logkeep.metastore.session_map import known_session
 from logkeep.metastore.statistics import read as read_statistics
 from logkeep.metastore.teams import insert_member, insert_team
 from logkeep.metastore.tokens import Token, insert_token
-from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Store
@@ -129,10 +129,10 @@ class Reading:
             self.database, chosen.limits, self.clock, refresh_s=3600, retention_days=chosen.store.retention_days
         )
         self.counters = LocalCounters(Path(self._folder.name, "counters"), self.clock)
-        self.told = Told(
+        self.device_directory = DeviceDirectory(
             Devices(self.database), Remote(self.database, self.clock, refresh_s=3600), Issues(self.database, self.clock)
         )
-        self.told.remote.look()
+        self.device_directory.remote.look()
         self.degraded: list[str] = []
         self._batches = 0
         self.app = self._make(settings or Settings())
@@ -150,7 +150,7 @@ class Reading:
             blocks=Blocks(self.database, self.clock, refresh_s=3600),
             refusals=Refusals(self.database),
             counters=self.counters,
-            told=self.told,
+            device_directory=self.device_directory,
             searches=Searches(self.database, self.clock),
             ledger=lambda app: self.ledger if app == "shop" else Ledger(0, 0, {}, 0, 0, 0),
             rejected=lambda app, limit: self.rejected[:limit] if app == "shop" else [],

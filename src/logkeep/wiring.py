@@ -32,7 +32,7 @@ from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
 from logkeep.wiring_backend import app_ledger, ledger_of_marks, make_backend, udp_loss_of_marks, unreadable
-from logkeep.wiring_limits import limiting, open_limits, sender_of_key, told_limits
+from logkeep.wiring_limits import api_limits, limiting, open_limits, sender_of_key
 from logkeep.wiring_stores import opened_store
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
     from logkeep.api.app import create_api
     from logkeep.feed.hub import Hub
     from logkeep.feed.polling import PollingFeed
-    from logkeep.metastore.told import open_told
+    from logkeep.metastore.device_directory import open_device_directory
     from logkeep.processor.marks import GROUP
 
     with (
@@ -234,8 +234,8 @@ def _run_keeper(index: int, settings: Settings) -> None:
         open_database(settings) as database,
         open_accounts(settings, database, "keeper") as accounts,
         closing(_erasures(settings, database).open()) as erasures,
-        told_limits(settings, database) as limits,
-        closing(open_told(settings.metastore, database)) as told,
+        api_limits(settings, database) as limits,
+        closing(open_device_directory(settings.metastore, database)) as device_directory,
         closing(open_queue(settings, instance=f"keeper-{index}")) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         ExitStack() as stack,
@@ -260,7 +260,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             accounts=accounts,
             erasures=erasures,
             limits=limits,
-            told=told,
+            device_directory=device_directory,
             ledger=partial(app_ledger, queue, processor.snapshot if alone else partial(ledger_of_marks, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,
@@ -375,13 +375,13 @@ def serve_api(settings: Settings, store: Store) -> None:
     """
     from logkeep.api.app import create_api
     from logkeep.feed.polling import PollingFeed
-    from logkeep.metastore.told import open_told
+    from logkeep.metastore.device_directory import open_device_directory
 
     with (
         open_database(settings) as database,
         open_accounts(settings, database, f"api-{settings.api.port}") as accounts,
-        told_limits(settings, database) as limits,
-        closing(open_told(settings.metastore, database)) as told,
+        api_limits(settings, database) as limits,
+        closing(open_device_directory(settings.metastore, database)) as device_directory,
         closing(open_queue(settings)) as queue,
         closing(QueueWatch(queue)) as queue_watch,
         closing(PollingFeed(store, SystemClock())) as feed,
@@ -395,7 +395,7 @@ def serve_api(settings: Settings, store: Store) -> None:
             accounts=accounts,
             erasures=_erasures(settings, database),
             limits=limits,
-            told=told,
+            device_directory=device_directory,
             ledger=partial(app_ledger, queue, partial(ledger_of_marks, queue)),
             udp_loss=partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,

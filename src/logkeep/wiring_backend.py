@@ -14,14 +14,14 @@ from logkeep.queue.port import LEADER, Offset, Partition, Queue
 from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
-from logkeep.wiring_limits import ToldLimits
+from logkeep.wiring_limits import ApiLimits
 
 if TYPE_CHECKING:
     from logkeep.api.backend import Backend, Ledger
     from logkeep.feed.port import Feed
     from logkeep.mail.port import Mail
+    from logkeep.metastore.device_directory import DeviceDirectory
     from logkeep.metastore.erasures import Erasures
-    from logkeep.metastore.told import Told
     from logkeep.processor.ledger import AppLedger
 
     Snapshot = Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]]
@@ -76,8 +76,8 @@ def make_backend(
     database: Database,
     accounts: Accounts,
     erasures: "Erasures",
-    limits: ToldLimits,
-    told: "Told",
+    limits: ApiLimits,
+    device_directory: "DeviceDirectory",
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
     queue_watch: QueueWatch,
@@ -117,7 +117,7 @@ def make_backend(
         blocks=limits.blocks,
         refusals=limits.refusals,
         counters=limits.counters,
-        told=told,
+        device_directory=device_directory,
         searches=Searches(database, SystemClock()),
         masking=MaskingRules(database, SystemClock(), refresh_s=1.0),
         ledger=ledger,

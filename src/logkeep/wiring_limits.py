@@ -17,7 +17,7 @@ from logkeep.metastore.limits import AppLimits
 from logkeep.metastore.refusals import Refusals as RefusalRows
 from logkeep.metastore.refusals import Row
 from logkeep.receiver.admission import key_id
-from logkeep.receiver.exchange import Exchange
+from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.limiter import Limiter, Sender
 from logkeep.receiver.refused import Refusals
 from logkeep.receiver.udp_limits import SenderOfKey
@@ -58,7 +58,7 @@ def open_blocks(settings: Settings, database: Database) -> Blocks:
     return Blocks(database, SystemClock(), refresh_s=settings.metastore.refresh_s).open()
 
 
-class ToldLimits(msgspec.Struct, frozen=True):
+class ApiLimits(msgspec.Struct, frozen=True):
     """What the API tells and changes."""
 
     limits: AppLimits
@@ -68,13 +68,13 @@ class ToldLimits(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def told_limits(settings: Settings, database: Database) -> Iterator[ToldLimits]:
+def api_limits(settings: Settings, database: Database) -> Iterator[ApiLimits]:
     with (
         closing(open_counters(settings)) as counters,
         closing(open_limits(settings, database)) as limits,
         closing(open_blocks(settings, database)) as blocks,
     ):
-        yield ToldLimits(limits, blocks, RefusalRows(database), counters)
+        yield ApiLimits(limits, blocks, RefusalRows(database), counters)
 
 
 def sender_of_key(accounts: Accounts) -> SenderOfKey:
@@ -100,7 +100,7 @@ def limiting(settings: Settings, database: Database, telemetry: Telemetry) -> It
         closing(open_limits(settings, database)) as limits,
         closing(open_blocks(settings, database)) as blocks,
     ):
-        exchange = Exchange(counters, clock, telemetry, write_refusals=write)
+        exchange = CountExchange(counters, clock, telemetry, write_refusals=write)
         exchange.start()
         with closing(exchange):
             yield Limiter(limits, settings.limits, exchange, clock, telemetry, Refusals(), blocks)

@@ -16,7 +16,7 @@ from logkeep.counters.port import Counters
 from logkeep.counters.redis_counters import RedisCounters
 from logkeep.errors import QuotaExceeded
 from logkeep.metastore.limits import InForce, Limits, in_force
-from logkeep.receiver.exchange import Exchange
+from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.limiter import Limiter, Sender
 from logkeep.receiver.refused import Refusals
 from logkeep.settings import CounterSettings, LimitSettings, RedisSettings
@@ -42,7 +42,7 @@ class Receiver:
     """A limiter with its exchange."""
 
     def __init__(self, counters: Counters, limits: Limits, stack: ExitStack) -> None:
-        self.exchange = stack.enter_context(closing(Exchange(counters, SystemClock(), TELEMETRY)))
+        self.exchange = stack.enter_context(closing(CountExchange(counters, SystemClock(), TELEMETRY)))
         self.exchange.start()
         self.limiter = Limiter(Given(limits), LimitSettings(), self.exchange, SystemClock(), TELEMETRY, Refusals())
         self.limiter.limits("shop")

@@ -16,13 +16,13 @@ from logkeep.errors import BackendUnavailable, InputError, QuotaExceeded
 from logkeep.metastore import devices, issues, remote
 from logkeep.metastore.configuration import NOTHING_SAID, Question
 from logkeep.metastore.database import Database, bump
+from logkeep.metastore.device_erasing import DeviceEraser
+from logkeep.metastore.device_trimming import DeviceTrimming
 from logkeep.metastore.devices import Devices, Place
 from logkeep.metastore.erasures import Erasure
 from logkeep.metastore.issue_rows import Issues
 from logkeep.metastore.issue_rows import Wanted as WantedIssues
 from logkeep.metastore.remote import LASTS_MAX_S, Remote, Wanted
-from logkeep.metastore.told_erasing import ToldEraser
-from logkeep.metastore.told_trimming import OldTold
 from logkeep.query.device_parser import parse_device_query
 
 ODD = "o'dd\0 \u202e<b>%_!\U0001f4f1"  # what a careless statement, page or pattern trips over
@@ -40,7 +40,7 @@ class World:
 
     def register(self, *records: DeviceNotice, app: str = "shop", received_ns: int | None = None) -> list[Device]:
         now_ns = self.clock.now_ns() if received_ns is None else received_ns
-        told = [devices.Told(app, now_ns, record) for record in records]
+        told = [devices.DeviceReport(app, now_ns, record) for record in records]
 
         def apply(transaction: Any) -> list[Device]:
             bump(transaction, devices.TOPIC)
@@ -55,7 +55,9 @@ class World:
         self.told = getattr(self, "told", 0)
         names = ids or [f"{self.told + index:028x}" for index in range(len(records))]
         self.told += len(records)
-        told = [issues.Told(app, name, now_ns, now_ns, record) for name, record in zip(names, records, strict=True)]
+        told = [
+            issues.IssueReport(app, name, now_ns, now_ns, record) for name, record in zip(names, records, strict=True)
+        ]
 
         def apply(transaction: Any) -> list[issues.Occurrence]:
             bump(transaction, devices.TOPIC)
@@ -256,7 +258,7 @@ def test_devices_that_told_nothing_for_long_are_forgotten(world: World) -> None:
     world.register(pixel("new"))
     world.clock.advance(200 * 86_400)
     world.remote.make("shop", Wanted("device", "new", 60, enabled=True), "eve")
-    old = OldTold(world.database, world.clock)
+    old = DeviceTrimming(world.database, world.clock)
     old.trim()
     assert (world.find(), len(world.remote.rules("shop"))) == (["new"], 1)
     world.clock.advance(8 * 86_400)
@@ -541,7 +543,7 @@ def test_what_is_muted_stays_muted_and_what_was_kept_offline_does_not_reopen(wor
     assert world.one().status == "muted"
     world.clock.advance(10)
     world.issues.judge("shop", name, revision=2, status="resolved", resolved_in="", by="eve")
-    late = issues.Told("shop", "late", world.clock.now_ns(), T0, crash())
+    late = issues.IssueReport("shop", "late", world.clock.now_ns(), T0, crash())
     world.database.write(lambda transaction: issues.apply(transaction, [late]))
     assert (world.one().status, world.one().events) == ("resolved", 3)
 
@@ -631,7 +633,7 @@ def job(query: str, from_ns: int = 0, to_ns: int = 1 << 62) -> Erasure:
 
 def erase(world: World, query: str, **times: int) -> dict[str, int]:
     """What was counted before, and then removed; once more finds nothing."""
-    eraser = ToldEraser(world.database)
+    eraser = DeviceEraser(world.database)
     counted = eraser.remove(job(query, **times), dry=True)
     assert eraser.remove(job(query, **times), dry=True) == counted
     assert eraser.remove(job(query, **times), dry=False) == counted

@@ -13,11 +13,11 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from tests.reading import READ, READ_TOKEN, Reading
 
-from logkeep.api.viewer_files import Told, Viewer
+from logkeep.api.viewer_files import Viewer, ViewerConfig
 
 PAGE = '<meta name="logkeep" content="__LOGKEEP__"><meta nonce="__NONCE__"><div id="root"></div>'
 SCRIPT = b"console.log('viewer');" * 100
-TOLD = Told(app='a "<b>&', version="1", retention_days=15, intake="127.0.0.1:7300")
+TOLD = ViewerConfig(app='a "<b>&', version="1", retention_days=15, intake="127.0.0.1:7300")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_every_address_below_app_is_the_page_with_a_policy_for_it_alone(client: 
 def test_the_page_is_told_its_app_and_nothing_breaks_out_of_the_attribute(built: None) -> None:
     page, _ = Viewer().page(TOLD)
     found = re.search('content="([^"]*)"', page.decode())
-    assert found is not None and msgspec.json.decode(unescape(found[1]), type=Told) == TOLD
+    assert found is not None and msgspec.json.decode(unescape(found[1]), type=ViewerConfig) == TOLD
     assert b"<b>" not in page
 
 

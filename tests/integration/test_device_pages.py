@@ -36,7 +36,7 @@ def form(client: TestClient[Any], path: str, headers: dict[str, str] = ADMIN, **
 
 
 def issue_of(world: World, title: str = "") -> Any:
-    return world.reading.told.issues.find("shop", Wanted(text=title)).issues[0]
+    return world.reading.device_directory.issues.find("shop", Wanted(text=title)).issues[0]
 
 
 def harmless(response: httpx.Response) -> str:
@@ -72,7 +72,9 @@ def test_the_list_shows_open_issues_first_and_all_when_asked(world: World, clien
     assert "curl http://127.0.0.1:7300/v1/issues" in page(client, "/issues", status="").text
     world.tell({"title": "broken"}, {"title": "hushed"})
     hushed = issue_of(world, "hushed")
-    world.reading.told.issues.judge("shop", hushed.issue, revision=1, status="muted", resolved_in="", by="eve")
+    world.reading.device_directory.issues.judge(
+        "shop", hushed.issue, revision=1, status="muted", resolved_in="", by="eve"
+    )
     shown = page(client, "/issues").text
     assert "broken" in shown and "hushed" not in shown
     assert "hushed" in page(client, "/issues", status="muted").text
@@ -123,12 +125,12 @@ def test_a_device_is_told_what_to_send_by_a_form_and_it_is_ended_by_another(
 ) -> None:
     made = form(client, "/remote", device="a%2Fb", what="all", **{"for": "3600"}, why="ticket")
     assert (made.status_code, made.headers["location"]) == (303, "/devices/a%2Fb")
-    (rule,) = world.reading.told.remote.rules("shop")
+    (rule,) = world.reading.device_directory.remote.rules("shop")
     assert (rule.target, rule.why, rule.settings.send_all_now > 0) == ("a/b", "ticket", True)
     assert "all it has, once" in page(client, "/devices/a%2Fb").text
     ended = form(client, f"/remote/{rule.rule}/end", device="a/b")
     assert (ended.status_code, ended.headers["location"]) == (303, "/devices/a%2Fb")
-    assert world.reading.told.remote.rules("shop") == []
+    assert world.reading.device_directory.remote.rules("shop") == []
     for fields in ({}, {"device": "d", "what": "all", "for": "9"}, {"device": "", "what": "all", "for": "3600"}):
         assert form(client, "/remote", **fields).status_code == 400
     assert form(client, f"/remote/{rule.rule}/end").status_code == 404
@@ -144,7 +146,7 @@ def test_forms_of_other_sites_and_of_readers_change_nothing(world: World, client
         client.post("/sign-in", data={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}, follow_redirects=False)
         assert form(client, path, {"Sec-Fetch-Site": "cross-site"}, **fields).status_code == 403
         client.cookies.clear()
-    assert issue_of(world).status == "open" and world.reading.told.remote.rules("shop") == []
+    assert issue_of(world).status == "open" and world.reading.device_directory.remote.rules("shop") == []
 
 
 def test_a_device_without_events_has_a_page_and_an_unknown_one_has_none(world: World, client: TestClient[Any]) -> None:
@@ -160,6 +162,6 @@ def test_sessions_and_devices_are_shown_while_the_metastore_is_away(world: World
     def away(*_: Any) -> Any:
         raise BackendUnavailable("away")
 
-    world.reading.told.devices._database.read = away  # type: ignore[method-assign]
+    world.reading.device_directory.devices._database.read = away  # type: ignore[method-assign]
     assert page(client, "/sessions/s").status_code == 200
     assert page(client, "/devices/d1").status_code == 200

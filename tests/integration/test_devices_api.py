@@ -29,7 +29,7 @@ class World:
 
     def register(self, *notices: dict[str, Any], app: str = "shop") -> None:
         now_ns = self.reading.clock.now_ns()
-        told = [devices.Told(app, now_ns, DeviceNotice(**one)) for one in notices]
+        told = [devices.DeviceReport(app, now_ns, DeviceNotice(**one)) for one in notices]
 
         def apply(transaction: Any) -> None:
             bump(transaction, devices.TOPIC)
@@ -42,7 +42,9 @@ class World:
         told = []
         for one in notices:
             self.told += 1
-            told.append(issues.Told(app, f"{self.told:028x}", now_ns, now_ns, IssueNotice(**{"session": "s", **one})))
+            told.append(
+                issues.IssueReport(app, f"{self.told:028x}", now_ns, now_ns, IssueNotice(**{"session": "s", **one}))
+            )
 
         def apply(transaction: Any) -> list[issues.Occurrence]:
             bump(transaction, devices.TOPIC)
@@ -156,7 +158,7 @@ def test_the_list_by_activity_goes_on_while_the_metastore_is_away(world: World, 
     def away(*_: Any) -> Any:
         raise BackendUnavailable("away")
 
-    world.reading.told.devices._database.read = away  # type: ignore[method-assign]
+    world.reading.device_directory.devices._database.read = away  # type: ignore[method-assign]
     assert [one["registered"] for one in listed(client)] == [None]
     assert get(client, "/api/v1/devices", where="os:x").status_code == 503
 
@@ -316,7 +318,9 @@ def test_occurrences_and_whom_it_met_are_listed(world: World, client: TestClient
 def test_nothing_of_another_app_is_found_or_changed(world: World, client: TestClient[Any]) -> None:
     world.register({"device": "theirs", "os": "x"}, app="other")
     (occurrence,) = world.tell({"title": "theirs"}, app="other")
-    rule = world.reading.told.remote.make("other", remote.Wanted("device", "theirs", 600, enabled=False), "eve").rule
+    rule = world.reading.device_directory.remote.make(
+        "other", remote.Wanted("device", "theirs", 600, enabled=False), "eve"
+    ).rule
     assert listed(client, where="") == [] and get(client, "/api/v1/issues").json()["issues"] == []
     assert get(client, "/api/v1/remote").json()["rules"] == []
     name = occurrence.issue
@@ -333,7 +337,7 @@ def test_nothing_of_another_app_is_found_or_changed(world: World, client: TestCl
     ):
         assert send(client, method, path, body).status_code == 404, (method, path)
     assert get(client, "/api/v1/issues", app="other").status_code == 403
-    assert world.reading.told.issues.issue("other", name).status == "open"
+    assert world.reading.device_directory.issues.issue("other", name).status == "open"
 
 
 CHANGES = (

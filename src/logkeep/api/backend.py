@@ -22,6 +22,7 @@ from logkeep.feed.port import Feed
 from logkeep.mail.outbox import Outbox
 from logkeep.mail.port import Mail
 from logkeep.metastore.blocks import Blocks
+from logkeep.metastore.device_directory import DeviceDirectory
 from logkeep.metastore.directory import Directory
 from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.limits import AppLimits
@@ -31,7 +32,6 @@ from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.searches import Searches
 from logkeep.metastore.session_map import KnownSession
 from logkeep.metastore.statistics import Grain, StatisticsRow
-from logkeep.metastore.told import Told
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -72,7 +72,7 @@ class Backend:
     ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. statistics(app, grain,
     from_day, to_day): as `metastore.statistics.read`. told_session(app, session): what senders told of it. ready():
     what is wrong now, in words for the operator; [] when all is well. degraded(): what is wrong and hinders no read.
-    feed: what is stored from now on. told: of devices and issues.
+    feed: what is stored from now on. device_directory: of devices and issues.
     """
 
     store: Store
@@ -85,7 +85,7 @@ class Backend:
     blocks: Blocks
     refusals: Refusals
     counters: Counters
-    told: Told
+    device_directory: DeviceDirectory
     searches: Searches
     masking: MaskingRules
     ledger: Callable[[str], Ledger]

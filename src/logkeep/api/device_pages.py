@@ -76,7 +76,7 @@ def device_facts(context: Context, app: str, name: str) -> DeviceFacts:
 
 
 def _rules(context: Context, app: str, name: str, user: str, version: str) -> list[ShownRule]:
-    now_ns, remote = context.clock.now_ns(), context.backend.told.remote
+    now_ns, remote = context.clock.now_ns(), context.backend.device_directory.remote
     configurations = remote.configurations()
     if configurations is None:
         return []
@@ -134,7 +134,7 @@ async def make_rule_page(
         raise InputError("this form was not made here: send it from the page of the device")
     wanted = Wanted("device", device, float(lasts), why=form.get("why", "")[:500], **CHOICES[choice][1])
     who = credential.name or credential.scope
-    await context.checks.run(lambda: context.backend.told.remote.make(credential.app, wanted, who))
+    await context.checks.run(lambda: context.backend.device_directory.remote.make(credential.app, wanted, who))
     return Redirect(named_url("device", device), status_code=303)
 
 
@@ -144,6 +144,6 @@ async def end_rule_page(
 ) -> Response[Any]:
     """The rule holds no more; back to the device whose page it was ended on."""
     form = form_of(await request.body())
-    await context.checks.run(lambda: context.backend.told.remote.remove(credential.app, rule))
+    await context.checks.run(lambda: context.backend.device_directory.remote.remove(credential.app, rule))
     device = unquote(form.get("device", ""))
     return Redirect(named_url("device", device) if device else "/devices", status_code=303)

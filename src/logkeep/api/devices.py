@@ -110,7 +110,7 @@ async def device(
         return json_answer(msgspec.json.encode(rules))
 
     def found() -> OneDeviceAnswer:
-        known = context.backend.told.devices.named(credential.app, [name]).get(name)
+        known = context.backend.device_directory.devices.named(credential.app, [name]).get(name)
         configuration = configuration_of(context, credential.app, name, known)
         if known is None and configuration is NOTHING_SAID:
             raise unknown(name)
@@ -131,7 +131,9 @@ async def change_device(
 ) -> Response[bytes]:
     """A label that people see and search by; what the device tells of itself does not touch it."""
     name = name_in_path(request, PREFIX)
-    known = await context.checks.run(lambda: context.backend.told.devices.label(credential.app, name, data.label))
+    known = await context.checks.run(
+        lambda: context.backend.device_directory.devices.label(credential.app, name, data.label)
+    )
     configuration = configuration_of(context, credential.app, name, known)
     return json_answer(msgspec.json.encode(OneDeviceAnswer(name, registered_answer(known), _told(configuration))))
 
@@ -148,7 +150,9 @@ async def forget_device(
 ) -> Response[bytes]:
     """What it told of itself and rules for it alone go. Its events stay: `DELETE /api/v1/events?query=device=…`."""
     name = name_in_path(request, PREFIX)
-    if not await context.checks.run(lambda: context.backend.told.remote.forget_device(credential.app, name)):
+    if not await context.checks.run(
+        lambda: context.backend.device_directory.remote.forget_device(credential.app, name)
+    ):
         raise unknown(name)
     forgotten = ForgottenAnswer(name, rfc3339(context.clock.now_ns()))
     return json_answer(msgspec.json.encode(forgotten))
@@ -167,7 +171,7 @@ def found_by_what_they_told(
     app = request.app
     query = parse_device_query(where, chars_max=context.settings.api.query_chars_max)
     digest = hashlib.blake2b(msgspec.msgpack.encode((app, query)), digest_size=8).digest()
-    page = context.backend.told.devices.find(
+    page = context.backend.device_directory.devices.find(
         app,
         query,
         limit=min(request.limit, WHERE_LIMIT_MAX),
@@ -196,14 +200,14 @@ def _activities(
 def registered(context: Context, app: str, names: Sequence[str]) -> dict[str, Device]:
     """What is known of these; nothing while the metastore is away: what they did is worth telling all the same."""
     try:
-        return context.backend.told.devices.named(app, names)
+        return context.backend.device_directory.devices.named(app, names)
     except BackendUnavailable:
         return {}
 
 
 def configuration_of(context: Context, app: str, name: str, known: Device | None) -> Configuration:
     """What it is told now, as this API last read the rules."""
-    configurations = context.backend.told.remote.configurations()
+    configurations = context.backend.device_directory.remote.configurations()
     if configurations is None:
         return NOTHING_SAID
     question = Question(name, known.user, known.app_version) if known is not None else Question(name)

@@ -110,7 +110,7 @@ async def judge_page(
 
     def judged() -> Response[Any]:
         try:
-            context.backend.told.issues.judge(
+            context.backend.device_directory.issues.judge(
                 credential.app, issue, revision=int(revision), status=status,  # type: ignore[arg-type]
                 resolved_in=form.get("resolved_in", "").strip() if status == "resolved" else "", by=who,
             )  # fmt: skip
@@ -129,7 +129,7 @@ async def issue_of(
 ) -> Response[Any]:
     """To the issue of what was told under this id: the links in the answers of `POST /v1/issues` lead here."""
     name = name_in_path(request, "/issues/of/")
-    issue = await context.checks.run(lambda: context.backend.told.issues.issue_of(credential.app, name))
+    issue = await context.checks.run(lambda: context.backend.device_directory.issues.issue_of(credential.app, name))
     if issue is None:
         raise InputError(
             f"nothing was told under {name[:200]!r}, or it is not processed yet (that takes a second), or 200 newer "
@@ -143,14 +143,14 @@ async def issue_of(
 def issues_of_session(context: Context, app: str, session: str) -> list[Issue]:
     """Those that happened in it; none while the metastore is away."""
     try:
-        return context.backend.told.issues.find(app, Wanted(session=session, limit=SESSION_ISSUES)).issues
+        return context.backend.device_directory.issues.find(app, Wanted(session=session, limit=SESSION_ISSUES)).issues
     except BackendUnavailable:
         return []
 
 
 def _one(context: Context, app: str, name: str, before: int | None, problem: str | None) -> bytes:
     """Blocks. Raises InputError (404)."""
-    told, now_ns = context.backend.told.issues, context.clock.now_ns()
+    told, now_ns = context.backend.device_directory.issues, context.clock.now_ns()
     issue = told.issue(app, name)
     rows = told.occurrences(app, name, limit=PAGE_OCCURRENCES + 1, before=before)
     met: dict[str, list[Tally]] = {

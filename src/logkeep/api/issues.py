@@ -164,7 +164,7 @@ async def judge_issue(
     who = credential.name or credential.scope
 
     def judged() -> IssueAnswer:
-        context.backend.told.issues.judge(
+        context.backend.device_directory.issues.judge(
             credential.app, issue, revision=data.revision, status=data.status, resolved_in=data.resolved_in, by=who
         )
         return one_issue(context, credential.app, issue, 30)
@@ -184,7 +184,9 @@ async def occurrences(
     """Each time it was told, of those that are kept."""
     before = _number(cursor)
     rows = await context.checks.run(
-        lambda: context.backend.told.issues.occurrences(credential.app, issue, limit=limit + 1, before=before)
+        lambda: context.backend.device_directory.issues.occurrences(
+            credential.app, issue, limit=limit + 1, before=before
+        )
     )
     next_cursor = str(rows[limit - 1][0]) if len(rows) > limit else None
     found = OccurrencesAnswer([occurrence_answer(one) for _, one in rows[:limit]], next_cursor)
@@ -209,7 +211,9 @@ async def affected(
     """Whom it met, and in which versions: how often, and when last."""
     kind = _one_of("of", of, ("user", "device", "version"))
     rows = await context.checks.run(
-        lambda: context.backend.told.issues.tallies(credential.app, issue, cast(TallyKind, kind), limit=limit)
+        lambda: context.backend.device_directory.issues.tallies(
+            credential.app, issue, cast(TallyKind, kind), limit=limit
+        )
     )
     found = [
         TallyAnswer(
@@ -249,16 +253,16 @@ class _Page(msgspec.Struct, frozen=True, array_like=True):
 def issues_answer(context: Context, app: str, asked: Asked, days: int) -> IssuesAnswer:
     """Blocks. Raises InputError."""
     wanted, digest = _wanted(app, asked)
-    found = context.backend.told.issues.find(app, wanted)
-    counts = context.backend.told.issues.days([one.issue for one in found.issues], days)
+    found = context.backend.device_directory.issues.find(app, wanted)
+    counts = context.backend.device_directory.issues.days([one.issue for one in found.issues], days)
     answers = [issue_answer(one, counts[one.issue]) for one in found.issues]
     return IssuesAnswer(answers, pack_cursor(_Page(digest, found.next)) if found.next is not None else None)
 
 
 def one_issue(context: Context, app: str, name: str, days: int) -> IssueAnswer:
     """Blocks. Raises InputError (404)."""
-    found = context.backend.told.issues.issue(app, name)
-    return issue_answer(found, context.backend.told.issues.days([name], days)[name])
+    found = context.backend.device_directory.issues.issue(app, name)
+    return issue_answer(found, context.backend.device_directory.issues.days([name], days)[name])
 
 
 def _wanted(app: str, asked: Asked) -> tuple[Wanted, bytes]:

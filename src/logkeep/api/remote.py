@@ -104,7 +104,7 @@ async def make_rule(
 ) -> Response[bytes]:
     """Devices hear of it with the next thing they send, or ask; it ends by itself."""
     made = await context.checks.run(
-        lambda: context.backend.told.remote.make(
+        lambda: context.backend.device_directory.remote.make(
             credential.app, wanted_of(data, context.clock.now_ns()), credential.name or credential.scope
         )
     )
@@ -119,7 +119,7 @@ async def make_rule(
 )
 async def rule(context: GivenContext, credential: GivenCredential, rule: FromPath[str]) -> Response[bytes]:
     """As it stands."""
-    found = await context.checks.run(lambda: context.backend.told.remote.named(credential.app, rule))
+    found = await context.checks.run(lambda: context.backend.device_directory.remote.named(credential.app, rule))
     return json_answer(msgspec.json.encode(rule_answer(found, context.clock.now_ns())))
 
 
@@ -134,13 +134,13 @@ async def end_rule(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, rule: FromPath[str]
 ) -> Response[bytes]:
     """Devices go back to what other rules, or their own settings, say."""
-    found = await context.checks.run(lambda: context.backend.told.remote.remove(credential.app, rule))
+    found = await context.checks.run(lambda: context.backend.device_directory.remote.remove(credential.app, rule))
     return json_answer(msgspec.json.encode(rule_answer(found, context.clock.now_ns())))
 
 
 def rules_answer(context: Context, app: str, device: str, user: str) -> RulesAnswer:
     """Blocks."""
-    told, now_ns = context.backend.told, context.clock.now_ns()
+    told, now_ns = context.backend.device_directory, context.clock.now_ns()
     found = told.remote.rules(app)
     if not device:
         return RulesAnswer([rule_answer(one, now_ns) for one in found], None)
@@ -156,14 +156,14 @@ def question_of(context: Context, app: str, device: str, user: str = "") -> Ques
     """The device as it would ask, by what it told."""
     if len(device.encode("utf-8", "replace")) > NAME_BYTES_MAX:
         raise InputError(f"a device has a name of {NAME_BYTES_MAX} bytes at most", code="name_too_long")
-    known = context.backend.told.devices.named(app, [device]).get(device)
+    known = context.backend.device_directory.devices.named(app, [device]).get(device)
     version = known.app_version if known is not None else ""
     return Question(device, user or (known.user if known is not None else ""), version)
 
 
 def configuration_answer(context: Context, app: str, question: Question) -> ConfigurationAnswer:
     """What it is told now, as this API last read the rules."""
-    known = context.backend.told.remote.configurations()
+    known = context.backend.device_directory.remote.configurations()
     found = known.of(app, question, context.clock.now_ns()) if known is not None else NOTHING_SAID
     return told_answer(found)
 

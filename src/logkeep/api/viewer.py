@@ -12,7 +12,7 @@ from litestar.params import FromPath
 import logkeep
 from logkeep.api.answers import html_answer
 from logkeep.api.search import GivenContext, GivenCredential
-from logkeep.api.viewer_files import Told
+from logkeep.api.viewer_files import ViewerConfig
 
 
 @get(["/app", "/app/{rest:path}"], include_in_schema=False)
@@ -20,7 +20,9 @@ async def viewer(context: GivenContext, credential: GivenCredential) -> Response
     """The same page for every address below: which view it shows is the script's business."""
     settings = context.settings
     intake = f"{settings.intake.host}:{settings.intake.port}"
-    page, policy = context.viewer.page(Told(credential.app, logkeep.__version__, settings.store.retention_days, intake))
+    page, policy = context.viewer.page(
+        ViewerConfig(credential.app, logkeep.__version__, settings.store.retention_days, intake)
+    )
     answer = html_answer(page)
     answer.headers["Content-Security-Policy"] = policy
     return answer

@@ -24,7 +24,7 @@ _NOT_BUILT = (
 )
 
 
-class Told(msgspec.Struct):
+class ViewerConfig(msgspec.Struct):
     """What the page is told with itself, so that it need not ask. retention_days: what is kept."""
 
     app: str
@@ -46,7 +46,7 @@ class Viewer:
     def is_built(self) -> bool:
         return bool(self._index)
 
-    def page(self, told: Told) -> tuple[bytes, str]:
+    def page(self, told: ViewerConfig) -> tuple[bytes, str]:
         """The page and the policy it needs, both with a nonce of its own. Raises InputError (404)."""
         if not self._index:
             raise InputError(_NOT_BUILT, code="viewer_not_built", status=404)

@@ -18,7 +18,7 @@ Offset = int
 T = TypeVar("T")
 
 
-class Told(msgspec.Struct, frozen=True):
+class ReceivedNotice(msgspec.Struct, frozen=True):
     """One notice, decoded. id: the same whenever it is applied again; 28 hex digits. received_ns: ns UTC."""
 
     app: str
@@ -27,7 +27,7 @@ class Told(msgspec.Struct, frozen=True):
     notice: Any
 
 
-Applier = Callable[[Transaction, Sequence[Told]], None]
+Applier = Callable[[Transaction, Sequence[ReceivedNotice]], None]
 
 
 class Applied:

@@ -51,7 +51,7 @@ class Found(msgspec.Struct, frozen=True):
     next: Place | None
 
 
-class Told(msgspec.Struct, frozen=True):
+class DeviceReport(msgspec.Struct, frozen=True):
     """What one device told, and when the receiver had it."""
 
     app: str
@@ -134,7 +134,7 @@ def as_event(device: Device, enabled: bool | None = None) -> Event:
 # ── in a transaction ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def register(transaction: Transaction, told: Sequence[Told]) -> list[Device]:
+def register(transaction: Transaction, told: Sequence[DeviceReport]) -> list[Device]:
     """The devices as they are after what was told, in its order; kept."""
     ids = {id_of(one.app, "device", one.notice.device) for one in told}
     before = known(transaction, sorted(ids))

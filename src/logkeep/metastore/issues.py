@@ -79,7 +79,7 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stack: str = ""
 
 
-class Told(msgspec.Struct, frozen=True):
+class IssueReport(msgspec.Struct, frozen=True):
     """One notice. id: the same whenever it is applied again. time_ns: when it happened, ns UTC, as it is believed."""
 
     app: str
@@ -96,7 +96,7 @@ def issue_id(app: str, kind: Kind, fingerprint: str) -> str:
     return f"iss_{digest.hexdigest()}"
 
 
-def occurrence_id(told: Told) -> str:
+def occurrence_id(told: IssueReport) -> str:
     """Of what is told twice under one id of the sender's, the same."""
     return id_of(told.app, "occurrence", told.notice.id) if told.notice.id is not None else told.id
 
@@ -121,7 +121,7 @@ def group_of(notice: IssueNotice, occurrence: str) -> fingerprints.Group:
     return fingerprints.of_text(title_of(notice))
 
 
-def occurrence_of(told: Told) -> tuple[Occurrence, str, str]:
+def occurrence_of(told: IssueReport) -> tuple[Occurrence, str, str]:
     """With the fingerprint of its issue and where a crash is."""
     notice, place = told.notice, occurrence_id(told)
     group = group_of(notice, place)
@@ -166,7 +166,7 @@ def value_of(one: Occurrence) -> str:
 # ── in a transaction ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def apply(transaction: Transaction, told: Sequence[Told]) -> list[Occurrence]:
+def apply(transaction: Transaction, told: Sequence[IssueReport]) -> list[Occurrence]:
     """The occurrences among `told` that were not there before, in their order; their issues count them.
 
     Call `bump(transaction, devices.TOPIC)` before: two that count the same issue wait for each other.

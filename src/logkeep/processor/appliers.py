@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.notices import KINDS
 from logkeep.metastore import devices, issues, remote, session_map
-from logkeep.metastore.applied import Applier, Told
+from logkeep.metastore.applied import Applier, ReceivedNotice
 from logkeep.metastore.database import Transaction, bump
 from logkeep.metastore.session_map import Seen, Span, who_of
 from logkeep.processor.normalise import time_from
@@ -18,7 +18,7 @@ from logkeep.processor.normalise import time_from
 PAST_NS, FUTURE_NS = 30 * NS_PER_DAY, 600 * NS_PER_S  # of a sender's time, measured from when it was told
 
 
-def apply_sessions(transaction: Transaction, notices: Sequence[Told]) -> None:
+def apply_sessions(transaction: Transaction, notices: Sequence[ReceivedNotice]) -> None:
     bump(transaction, session_map.TOPIC)  # another processor may be told of the same session
     session_map.widen(transaction, [seen for one in notices for seen in seen_in(one)])
     for one in notices:
@@ -29,7 +29,7 @@ def apply_sessions(transaction: Transaction, notices: Sequence[Told]) -> None:
         )  # fmt: skip
 
 
-def seen_in(one: Told) -> list[Seen]:
+def seen_in(one: ReceivedNotice) -> list[Seen]:
     """What the notice of a session says about its user and its device."""
     notice, time_ns = one.notice, believed_time(one)
     span = Span(notice.session, time_ns, time_ns)
@@ -37,20 +37,20 @@ def seen_in(one: Told) -> list[Seen]:
     return [Seen(who_of(one.app, kind, name), one.app, span) for kind, name in named if name]  # type: ignore[arg-type]
 
 
-def apply_devices(transaction: Transaction, notices: Sequence[Told]) -> None:
+def apply_devices(transaction: Transaction, notices: Sequence[ReceivedNotice]) -> None:
     bump(transaction, devices.TOPIC)
-    told = [devices.Told(one.app, one.received_ns, one.notice) for one in notices]
+    told = [devices.DeviceReport(one.app, one.received_ns, one.notice) for one in notices]
     after = devices.register(transaction, told)
     remote.rematch(transaction, after, max(one.received_ns for one in notices))
 
 
-def apply_issues(transaction: Transaction, notices: Sequence[Told]) -> None:
+def apply_issues(transaction: Transaction, notices: Sequence[ReceivedNotice]) -> None:
     """The issues count, and the devices they came from are asked for all they have."""
     bump(transaction, devices.TOPIC)
     apps = {one.app: one.received_ns for one in notices}  # in the order of arrival: the last of each
     for app, now_ns in apps.items():
         told = [
-            issues.Told(app, one.id, one.received_ns, believed_time(one), one.notice)
+            issues.IssueReport(app, one.id, one.received_ns, believed_time(one), one.notice)
             for one in notices
             if one.app == app
         ]
@@ -59,7 +59,7 @@ def apply_issues(transaction: Transaction, notices: Sequence[Told]) -> None:
         remote.ask_for_all(transaction, app, reasons, now_ns)
 
 
-def believed_time(one: Told) -> int:
+def believed_time(one: ReceivedNotice) -> int:
     """When it happened; a time that nobody can read or believe is no time."""
     sent = one.notice.time
     time_ns = time_from(sent) if sent is not None else None

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, Clock
 from logkeep.errors import LogkeepError
+from logkeep.metastore.device_trimming import DeviceTrimming
 from logkeep.metastore.erasures import Erasure
-from logkeep.metastore.told_trimming import OldTold
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import DropIntent, EraseIntent
@@ -41,7 +41,7 @@ class Chores:
         grouper: Grouper | None,
         eraser: Eraser | None,
         session_map: SessionMap,
-        old_told: OldTold,
+        old_told: DeviceTrimming,
     ) -> None:
         self._session_map, self._old_told = session_map, old_told
         self._queue, self._store, self._marks, self._rules = queue, store, marks, rules

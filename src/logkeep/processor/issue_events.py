@@ -4,16 +4,15 @@ import msgspec
 
 from logkeep.decode.issues import IssueNotice
 from logkeep.event import Event, WireEvent
-from logkeep.metastore.applied import Told
-from logkeep.metastore.issues import Told as ToldIssue
-from logkeep.metastore.issues import as_event, occurrence_of
+from logkeep.metastore.applied import ReceivedNotice
+from logkeep.metastore.issues import IssueReport, as_event, occurrence_of
 from logkeep.processor.normalise import TimeLimits, normalise
 
 
-def event_of(told: Told, limits: TimeLimits, corrected: dict[str, int]) -> Event:
+def event_of(told: ReceivedNotice, limits: TimeLimits, corrected: dict[str, int]) -> Event:
     """key: the kind. Its id is the occurrence's, so that what is told twice under one id is stored once."""
     notice: IssueNotice = told.notice
-    occurrence, _, _ = occurrence_of(ToldIssue(told.app, told.id, told.received_ns, told.received_ns, notice))
+    occurrence, _, _ = occurrence_of(IssueReport(told.app, told.id, told.received_ns, told.received_ns, notice))
     seen = as_event(occurrence)
     wire = WireEvent(
         session=seen.session,

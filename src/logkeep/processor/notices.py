@@ -12,7 +12,7 @@ from logkeep.clock import NS_PER_S
 from logkeep.decode.frame import FrameHeader, RejectedSample, event_id
 from logkeep.decode.notices import KINDS, decode_notices
 from logkeep.event import Event
-from logkeep.metastore.applied import Applied, Told
+from logkeep.metastore.applied import Applied, ReceivedNotice
 from logkeep.metastore.database import Database, Transaction
 from logkeep.metastore.waiting import put
 from logkeep.processor.appliers import APPLIERS
@@ -25,14 +25,14 @@ TOPIC = "notices"
 log = get_logger("processor")
 
 
-class ToldFrame(msgspec.Struct, frozen=True):
+class NoticeFrame(msgspec.Struct, frozen=True):
     """The notices of one frame. index: of the frame in the batch. rejected: by reason, beside `notices`."""
 
     partition: Partition
     index: int
     kind: str
     app: str
-    notices: Sequence[Told]
+    notices: Sequence[ReceivedNotice]
     rejected: dict[str, int]
 
     def account(self, *, repeated: bool) -> NoticeLedger:
@@ -45,21 +45,21 @@ class ToldFrame(msgspec.Struct, frozen=True):
 
 def read_frame(
     header: FrameHeader, body: bytes, partition: Partition, index: int
-) -> tuple[ToldFrame, list[RejectedSample]] | None:
+) -> tuple[NoticeFrame, list[RejectedSample]] | None:
     """None: this version knows no such kind."""
     kind = KINDS.get(header.kind)
     if kind is None:
         return None
     decoded = decode_notices(body, kind)
     notices = [
-        Told(header.app, event_id(header.batch_id, place), header.received_ns, notice)
+        ReceivedNotice(header.app, event_id(header.batch_id, place), header.received_ns, notice)
         for place, notice in zip(decoded.indexes, decoded.notices, strict=True)
     ]
     rejected = dict(header.rejected)
     if decoded.refused:
         rejected["bad_notice"] = rejected.get("bad_notice", 0) + len(decoded.refused)
     samples = [*header.samples, *(RejectedSample("bad_notice", message, text) for _, message, text in decoded.refused)]
-    return ToldFrame(partition, index, header.kind, header.app, notices, rejected), samples
+    return NoticeFrame(partition, index, header.kind, header.app, notices, rejected), samples
 
 
 class Notices:
@@ -93,7 +93,7 @@ class Notices:
 
     def apply(
         self,
-        frames: Sequence[ToldFrame],
+        frames: Sequence[NoticeFrame],
         waiting: Mapping[Partition, Sequence[Event]],
         ends: Mapping[Partition, Offset],
     ) -> None:

@@ -16,7 +16,7 @@ from logkeep.metastore.session_map import Seen
 from logkeep.patterns.template import KeptPattern
 from logkeep.processor.issue_events import event_of
 from logkeep.processor.normalise import TimeLimits, normalise
-from logkeep.processor.notices import ToldFrame, read_frame
+from logkeep.processor.notices import NoticeFrame, read_frame
 from logkeep.queue.port import Offset, Partition, Record
 
 RetentionOf = Callable[[str], int]  # an app → days kept, today among them
@@ -63,7 +63,7 @@ class Prepared(msgspec.Struct):
     sequences: dict[tuple[str, str, str], list[int]]
     corrupt: list[tuple[Record, str]]
     patterns: list[KeptPattern] = []
-    told: list[ToldFrame] = []
+    told: list[NoticeFrame] = []
     sessionless: list[int] = []
     seen: list[Seen] = []
 

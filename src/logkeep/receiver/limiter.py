@@ -39,7 +39,7 @@ from logkeep.receiver.app_limits import (
     grouped,
     named_buckets,
 )
-from logkeep.receiver.exchange import Exchange
+from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.refused import Kind, Refusals
 from logkeep.receiver.refused import Why as RefusedWhy
 from logkeep.settings import LimitSettings
@@ -103,7 +103,7 @@ class Limiter:
         self,
         limits: KnownLimits,
         settings: LimitSettings,
-        exchange: Exchange,
+        exchange: CountExchange,
         clock: Clock,
         telemetry: Telemetry,
         refusals: Refusals,

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.processor.test_worker import APP, NOW_NS, Bench, Crash, Dying, Fuse, event
 
 from logkeep.decode.frame import RejectedSample
-from logkeep.metastore.applied import Applied, Told
+from logkeep.metastore.applied import Applied, ReceivedNotice
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.session_map import Span, known_session, spans_of, who_of
 from logkeep.processor import appliers
@@ -75,7 +75,7 @@ class Counting:
     def __init__(self) -> None:
         self.fuse = Fuse(1 << 30)
 
-    def __call__(self, transaction: Transaction, notices: list[Told]) -> None:
+    def __call__(self, transaction: Transaction, notices: list[ReceivedNotice]) -> None:
         for one in notices:
             row = {"part": f"count/{one.notice.session}"}
             if not transaction.change("UPDATE applied SET until = until + 1 WHERE part = :part", **row):

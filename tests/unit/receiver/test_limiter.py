@@ -15,7 +15,7 @@ from logkeep.decode.marks import Mark
 from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import ComponentLimits, InForce, Limits, in_force
-from logkeep.receiver.exchange import News
+from logkeep.receiver.count_exchange import News
 from logkeep.receiver.limiter import SENDERS_MAX, Limiter, Sender
 from logkeep.receiver.refused import Refusals
 from logkeep.settings import LimitSettings

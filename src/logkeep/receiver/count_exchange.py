@@ -29,7 +29,7 @@ class News(msgspec.Struct, frozen=True):
     read: Mapping[str, int] = {}
 
 
-class Exchange:
+class CountExchange:
     """`give` and `news` are for the thread that has the limits."""
 
     def __init__(

@@ -30,7 +30,7 @@ class _Found(msgspec.Struct):
     occurrences: dict[int, tuple[str, str]]
 
 
-class ToldEraser:
+class DeviceEraser:
     """A row of what an erasure covers beside the store. Raises BackendUnavailable."""
 
     def __init__(self, database: Database) -> None:

@@ -8,7 +8,7 @@ EVERY_S = 600.0
 ROUNDS_MAX = 100  # of 1,000 devices: what is left goes the next time
 
 
-class OldTold:
+class DeviceTrimming:
     """For the leader of the processors."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from logkeep.settings import MetastoreSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DeviceDirectory:
     devices: Devices
     remote: Remote
     issues: Issues
@@ -20,7 +20,9 @@ class Told:
         self.remote.close()
 
 
-def open_told(settings: MetastoreSettings, database: Database, clock: Clock | None = None) -> Told:
+def open_device_directory(
+    settings: MetastoreSettings, database: Database, clock: Clock | None = None
+) -> DeviceDirectory:
     clock = clock or SystemClock()
     remote = Remote(database, clock, refresh_s=settings.refresh_s).open()
-    return Told(Devices(database), remote, Issues(database, clock))
+    return DeviceDirectory(Devices(database), remote, Issues(database, clock))
