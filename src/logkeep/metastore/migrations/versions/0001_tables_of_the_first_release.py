@@ -1,31 +1,12 @@
 """Apps, keys, people, sign-ins, erasures, samples; and numbers that tell who watches that something has changed."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
+
+from logkeep.metastore.migrations.columns import OPTIONS, data, name, number
 
 revision = "0001"
 down_revision = None
-
-# Rows and not tables are locked, and a commit is durable, whatever the server's default is.
-OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
-
-
-def name(chars: int) -> sa.types.TypeEngine[str]:
-    """Compared byte by byte in every database; MariaDB would take `Shop` for `shop`, and `shop ` for `shop`."""
-    text = mysql.VARCHAR(chars, charset="utf8mb4", collation="utf8mb4_nopad_bin")
-    return sa.String(chars).with_variant(text, "mysql", "mariadb")
-
-
-def number() -> sa.types.TypeEngine[int]:
-    """Counts up by itself as a primary key, in SQLite too."""
-    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-def data() -> sa.types.TypeEngine[bytes]:
-    return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def upgrade() -> None:

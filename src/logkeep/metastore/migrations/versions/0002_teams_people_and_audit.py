@@ -9,24 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
+
+from logkeep.metastore.migrations.columns import OPTIONS, data, name
 
 revision = "0002"
 down_revision = "0001"
 
-# Rows and not tables are locked, and a commit is durable, whatever the server's default is.
-OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
 TEAM = "main"
-
-
-def name(chars: int) -> sa.types.TypeEngine[str]:
-    """Compared byte by byte in every database; MariaDB would take `Shop` for `shop`, and `shop ` for `shop`."""
-    text = mysql.VARCHAR(chars, charset="utf8mb4", collation="utf8mb4_nopad_bin")
-    return sa.String(chars).with_variant(text, "mysql", "mariadb")
-
-
-def data() -> sa.types.TypeEngine[bytes]:
-    return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def text(column: str, chars: int, **options: Any) -> sa.Column[str]:

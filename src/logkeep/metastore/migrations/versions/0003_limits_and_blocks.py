@@ -1,29 +1,12 @@
 """Limits of apps, blocks, and what was refused by source."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
+
+from logkeep.metastore.migrations.columns import OPTIONS, data, name, number
 
 revision = "0003"
 down_revision = "0002"
-
-OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
-
-
-def name(chars: int) -> sa.types.TypeEngine[str]:
-    """Compared byte by byte in every database."""
-    text = mysql.VARCHAR(chars, charset="utf8mb4", collation="utf8mb4_nopad_bin")
-    return sa.String(chars).with_variant(text, "mysql", "mariadb")
-
-
-def number() -> sa.types.TypeEngine[int]:
-    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-def data() -> sa.types.TypeEngine[bytes]:
-    return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def upgrade() -> None:

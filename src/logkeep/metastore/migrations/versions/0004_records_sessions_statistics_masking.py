@@ -4,27 +4,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
+
+from logkeep.metastore.migrations.columns import OPTIONS, data, name, number
 
 revision = "0004"
 down_revision = "0003"
-
-OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
-
-
-def name(chars: int) -> sa.types.TypeEngine[str]:
-    """As in 0001: compared byte by byte in every database."""
-    text = mysql.VARCHAR(chars, charset="utf8mb4", collation="utf8mb4_nopad_bin")
-    return sa.String(chars).with_variant(text, "mysql", "mariadb")
-
-
-def number() -> sa.types.TypeEngine[int]:
-    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-def data() -> sa.types.TypeEngine[bytes]:
-    """Also for names that senders chose: they may hold any character, and none is too many for an index."""
-    return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def column(title: str, kind: sa.types.TypeEngine[Any], *, key: bool = False) -> sa.Column[Any]:
