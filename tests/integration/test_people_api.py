@@ -216,6 +216,7 @@ def test_a_session_tells_its_lanes_gaps_version_and_neighbours(reading: Reading,
     assert without_cost(body) > 4
     first, last = "2026-08-01T09:43:20.000000000Z", "2026-08-01T09:46:40.000000000Z"
     assert body == {
+        "attributes": {},
         "session": "s",
         "user": "ann",
         "device": "d 1",

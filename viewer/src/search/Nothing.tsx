@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import { told } from "../api/told";
 import { isBeyondRetention } from "../time/range";
 import { Empty } from "../ui/Notice";
@@ -17,31 +18,32 @@ export function Nothing({ state, change }: { state: SearchState; change: Change 
         </p>
       </Empty>
     );
-  if (!state.query && state.from === "" && state.to === "") return <FirstEvent />;
+  const all = (state.from !== "" || state.to !== "") && (
+    <button type="button" onClick={() => change({ from: "", to: "" })}>
+      Look in all {days} days kept
+    </button>
+  );
+  if (!state.query) return <FirstEvent all={all} />;
   return (
     <Empty title="Nothing matches in this range">
       <p>Words are whole (time* finds timeout, time does not), and side by side they must all be there.</p>
       <p className="choices">
-        {(state.from !== "" || state.to !== "") && (
-          <button type="button" onClick={() => change({ from: "", to: "" })}>
-            Look in all {days} days kept
-          </button>
-        )}
-        {state.query && (
-          <button type="button" onClick={() => change({ query: "" })}>
-            Without the query
-          </button>
-        )}
+        {all}
+        <button type="button" onClick={() => change({ query: "" })}>
+          Without the query
+        </button>
       </p>
     </Empty>
   );
 }
 
-function FirstEvent() {
+function FirstEvent({ all }: { all: ReactNode }) {
   return (
-    <Empty title="No event yet">
+    <Empty title={all ? "No event in this range" : "No event yet"}>
+      <p className="choices">{all}</p>
       <p>
-        Send a first one, with the <code>app_key</code> of <code>first-run.json</code> in the data folder:
+        Send {all ? "one" : "a first one"}, with the <code>app_key</code> of <code>first-run.json</code> in the data
+        folder:
       </p>
       <pre>{`curl http://${told.intake}/v1/events -H "Authorization: Bearer $APP_KEY" \\
   -d '{"session":"first","key":"greeting","value":"hello","level":"info"}'`}</pre>
