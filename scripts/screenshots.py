@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.test_pages import FLAGS, PHONE, WIDE  # noqa: E402
+from tests.e2e.conftest import FLAGS, WIDE  # noqa: E402
+from tests.e2e.test_pages import PHONE  # noqa: E402
 from tests.e2e.viewer_data import SESSION, fill  # noqa: E402
 from tests.programs import require_program  # noqa: E402
 from tests.service import Service, running  # noqa: E402

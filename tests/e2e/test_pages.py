@@ -5,27 +5,15 @@ from typing import Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState, ViewportSize
+from tests.e2e.conftest import WIDE
 from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, NOW_NS, READ_TOKEN, Reading, make_event, served
 
 from logkeep.api.rows import COLOURS
 
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PHONE: ViewportSize = {"width": 390, "height": 844}
-WIDE: ViewportSize = {"width": 1280, "height": 800}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202e\x00\x1b[31m"
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

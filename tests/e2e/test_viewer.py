@@ -1,23 +1,19 @@
 """The viewer in a real browser, over the real service and real log lines: a test for each thing a person does."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
-from tests.e2e.test_pages import FLAGS, PHONE, WIDE
-from tests.e2e.viewer_data import HOSTILE, LONG_CHARS, SESSION, fill, has_real_logs
-from tests.programs import require_program
+from playwright.sync_api import Browser, Page, StorageState, expect
+from tests.e2e.conftest import WAIT_MS, WIDE
+from tests.e2e.test_pages import PHONE
+from tests.e2e.viewer_data import HOSTILE, LONG_CHARS, SESSION, has_real_logs
 from tests.service import Service
 
 AXE = Path(__file__).parents[2] / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
-WAIT_MS = 60_000  # a bound for a loaded machine
 ROW = ".row[data-row]"
-# The browser's own line for a refusal; and its own try, which the policy stops, to keep the colour of text typed over.
-HARMLESS = "status of 4|^Applying inline style"
 PLACES = {
     "search": "/app/?from=-24h",
     "an event open in its context": "/app/?q=session%3Dhostile",
@@ -34,54 +30,6 @@ PLACES = {
     "no such session": "/app/session?session=nobody",
     "no such page": "/app/nowhere",
 }
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def filled(service: Service) -> Service:
-    require_program("npm")  # without it there is no viewer
-    fill(service)
-    return service
-
-
-@pytest.fixture(scope="module")
-def cookies(browser: Browser, filled: Service) -> StorageState:
-    """What a browser keeps after signing in by password, which leads to the viewer."""
-    context = browser.new_context(base_url=filled.api_url)
-    tab = context.new_page()
-    tab.goto("/")
-    tab.get_by_label("E-mail").fill(filled.credentials["admin_email"])
-    tab.get_by_label("Password").fill(filled.credentials["admin_password"])
-    tab.get_by_role("button", name="Sign in with password").click()
-    assert tab.url == f"{filled.api_url}/app/"
-    state = context.storage_state()
-    context.close()
-    return state
-
-
-@pytest.fixture
-def page(browser: Browser, filled: Service, cookies: StorageState) -> Iterator[Page]:
-    """A tab that has signed in; the test fails on anything the browser complains about, its policy among it."""
-    context = browser.new_context(
-        base_url=filled.api_url, viewport=WIDE, storage_state=cookies, timezone_id="Asia/Kolkata"
-    )
-    tab = context.new_page()
-    tab.set_default_timeout(WAIT_MS)
-    expect.set_options(timeout=WAIT_MS)
-    complaints: list[str] = []
-    tab.on("console", lambda m: complaints.append(m.text) if not re.search(HARMLESS, m.text) else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(filled.api_url) else None)
-    yield tab
-    context.close()
-    assert complaints == []
 
 
 def type_query(page: Page, text: str) -> None:
@@ -191,9 +139,11 @@ def test_rows_go_on_without_end_and_are_walked_by_keyboard(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("next row")
 
 
-def test_everything_that_was_chosen_is_in_the_address(browser: Browser, filled: Service, cookies: StorageState) -> None:
+def test_everything_that_was_chosen_is_in_the_address(
+    browser: Browser, filled: Service, owner_cookies: StorageState
+) -> None:
     address = "/app/?q=component%3Abank&from=all&order=asc&cols=*session%2Cattributes.region&wrap=1"
-    context = browser.new_context(base_url=filled.api_url, viewport=WIDE, storage_state=cookies)
+    context = browser.new_context(base_url=filled.api_url, viewport=WIDE, storage_state=owner_cookies)
     tab = context.new_page()
     tab.goto(address)
     expect(tab.locator(ROW)).to_have_count(3, timeout=WAIT_MS)
@@ -348,8 +298,8 @@ def test_times_are_in_utc_or_local_and_the_choice_stays(page: Page) -> None:
     expect(page.locator(".cell-time span").first).to_have_text(local)
 
 
-def test_without_script_the_other_pages_greet(browser: Browser, filled: Service, cookies: StorageState) -> None:
-    context = browser.new_context(base_url=filled.api_url, storage_state=cookies, java_script_enabled=False)
+def test_without_script_the_other_pages_greet(browser: Browser, filled: Service, owner_cookies: StorageState) -> None:
+    context = browser.new_context(base_url=filled.api_url, storage_state=owner_cookies, java_script_enabled=False)
     tab = context.new_page()
     tab.goto("/")
     tab.wait_for_url("**/overview", timeout=WAIT_MS)
@@ -357,8 +307,10 @@ def test_without_script_the_other_pages_greet(browser: Browser, filled: Service,
     context.close()
 
 
-def test_a_sign_in_that_ended_is_said_and_leads_back(browser: Browser, filled: Service, cookies: StorageState) -> None:
-    context = browser.new_context(base_url=filled.api_url, storage_state=cookies)
+def test_a_sign_in_that_ended_is_said_and_leads_back(
+    browser: Browser, filled: Service, owner_cookies: StorageState
+) -> None:
+    context = browser.new_context(base_url=filled.api_url, storage_state=owner_cookies)
     tab = context.new_page()
     tab.goto("/app/?q=component%3Abank")
     expect(tab.locator(ROW).first).to_be_visible(timeout=WAIT_MS)
