@@ -141,7 +141,7 @@ class Decoded(msgspec.Struct, frozen=True):
 
     Each event has session, key (1 to NAME_BYTES_MAX bytes) and value (valid JSON), all text is valid UTF-8.
     rejected: reason, message and text of what is no event. corrected: number of repairs by what was repaired.
-    sessionless: some have no session, but a user or device.
+    sessionless: some have no session, but a user or device. in_one_call: nothing was repaired, rejected or skipped.
     """
 
     indexes: Sequence[int]
@@ -149,6 +149,7 @@ class Decoded(msgspec.Struct, frozen=True):
     rejected: Sequence[tuple[RejectReason, str, str]] = ()
     corrected: dict[str, int] = {}
     sessionless: bool = False
+    in_one_call: bool = False
 
 
 class _Refusal(Exception):
@@ -391,7 +392,7 @@ def decode_events(body: bytes, form: Form, skip: Sequence[int] = ()) -> Decoded:
                 str(body, "utf-8")
             sessionless = None in [event.session for event in events]
             if not sessionless or all(event.session or _names(event) for event in events):
-                return Decoded(range(len(events)), events, sessionless=sessionless)
+                return Decoded(range(len(events)), events, sessionless=sessionless, in_one_call=True)
         except _REFUSED:
             pass
     return _decode_each(body, form, frozenset(skip))

@@ -110,7 +110,7 @@ class Masker:
         if not events or self._json is None:
             return 0
         changed = 0
-        for index in _touched(self._json, [event.value.encode() for event in events]):
+        for index in touched(self._json, [event.value.encode() for event in events]):
             event = events[index]
             try:
                 value = msgspec.json.encode(self._in_json(msgspec.json.decode(event.value))).decode()
@@ -142,21 +142,21 @@ class Masker:
         if not texts or not self._searches:
             return
         pieces = list(map(str.encode, texts))
-        touched: set[int] = set()
+        changed: set[int] = set()
         for number, (search, anchored) in enumerate(self._searches):
             own = self._own.get(number)
-            found = range(len(pieces)) if anchored else _touched(search, pieces)
+            found = range(len(pieces)) if anchored else touched(search, pieces)
             for index in found:
                 before = pieces[index]
                 pieces[index] = _replaced(search, before, own)
                 if pieces[index] != before:
-                    touched.add(index)
-        for index in sorted(touched):
+                    changed.add(index)
+        for index in sorted(changed):
             yield holders[index], pieces[index].decode("utf-8", "replace")
 
 
-def _touched(search: Any, pieces: list[bytes]) -> set[int]:
-    """Indexes of those a match touches."""
+def touched(search: Any, pieces: Sequence[bytes]) -> set[int]:
+    """Indexes of the `pieces`, joined by line breaks, that a match touches."""
     ends = list(accumulate(len(piece) + 1 for piece in pieces))
     found: set[int] = set()
     for match in search.finditer(b"\n".join(pieces)):

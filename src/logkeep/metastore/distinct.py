@@ -11,18 +11,21 @@ the well-kept library (Apache DataSketches) brings numpy, 60 MB, into every proc
 import math
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import repeat
 
 EXACT_MAX = 240
 INDEX_BITS = 10
 REGISTERS = 1 << INDEX_BITS
 _RANK_BITS = 32 - INDEX_BITS
+NAMES_KEPT = 100_000
+_RANK_ROOM = 64  # more than any rank
 _ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
 
 
-@lru_cache(100_000)
+@lru_cache(NAMES_KEPT)
 def hash_of(name: str) -> int:
     """32 bits, the same everywhere."""
     return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "little")
@@ -30,7 +33,8 @@ def hash_of(name: str) -> int:
 
 def joined(sketches: Iterable[bytes], hashes: Iterable[int] = ()) -> bytes:
     """The sketch of everything in `sketches`, and of `hashes`."""
-    exact, registers = set(hashes), None
+    exact: set[int] = set(hashes)
+    registers: bytearray | None = None
     for sketch in sketches:
         if sketch[:1] == b"\x00":
             exact.update(_hashes(sketch))
@@ -38,13 +42,40 @@ def joined(sketches: Iterable[bytes], hashes: Iterable[int] = ()) -> bytes:
             registers = bytearray(sketch[1:]) if registers is None else bytearray(map(max, registers, sketch[1:]))
     if registers is None and len(exact) <= EXACT_MAX:
         return _exact(exact)
-    registers = registers if registers is not None else bytearray(REGISTERS)
-    for one in exact:
-        index, rest = one >> _RANK_BITS, one & ((1 << _RANK_BITS) - 1)
-        rank = _RANK_BITS - rest.bit_length() + 1
-        if rank > registers[index]:
-            registers[index] = rank
-    return b"\x01" + bytes(registers)
+    found = _registers(set(map(_register_of, exact)))
+    return b"\x01" + bytes(found if registers is None else map(max, registers, found))
+
+
+def sketch_of(names: Collection[str]) -> bytes:
+    """The sketch of different names."""
+    if len(names) <= EXACT_MAX:
+        return _exact(set(map(hash_of, names)))
+    if len(_register_of_name) > NAMES_KEPT:
+        _register_of_name.clear()
+    return b"\x01" + bytes(_registers(set(map(_register_of_name.__getitem__, names))))
+
+
+class _RegisterOfName(dict[str, int]):
+    """Remembers: a plain dict is looked up in half the time of a cache that minds what was used last."""
+
+    def __missing__(self, name: str) -> int:
+        found = self[name] = _register_of(hash_of(name))
+        return found
+
+
+_register_of_name = _RegisterOfName()
+
+
+def _register_of(one: int) -> int:
+    """Of a hash: the register it belongs to, in the bits above _RANK_ROOM, and the rank it brings."""
+    index, rest = one >> _RANK_BITS, one & ((1 << _RANK_BITS) - 1)
+    return index * _RANK_ROOM + _RANK_BITS - rest.bit_length() + 1
+
+
+def _registers(found: set[int]) -> Iterable[int]:
+    """Each register's highest rank."""
+    highest = dict(map(divmod, sorted(found), repeat(_RANK_ROOM)))  # of one register the last, so the highest, stays
+    return map(highest.get, range(REGISTERS), repeat(0))
 
 
 def without(sketch: bytes, hashes: Iterable[int]) -> bytes:

@@ -5,13 +5,16 @@ cheap, and rules of its own would count at another moment than those of the othe
 events as they were sent, for as long as they wait (docs/how-to/mask-secrets.md).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from logkeep.decode.frame import RejectedSample
+from logkeep.decode.split import Form
 from logkeep.event import Event
 from logkeep.masking.masker import Masker
+from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, MASK, Rules
 from logkeep.metastore.masking import MaskingRules
 from logkeep.processor.prepare import Prepared
@@ -26,12 +29,13 @@ class Masking:
 
     def __init__(self, rules: MaskingRules, telemetry: Telemetry) -> None:
         self._rules, self._masked = rules, telemetry["processor_texts_masked"]
-        self._maskers: dict[str, tuple[Rules, Masker]] = {}
-        self._default = Masker(DEFAULT)
+        self._maskers: dict[str, tuple[Rules, Masker, Prefilter]] = {}
+        self._default = (DEFAULT, Masker(DEFAULT), Prefilter(DEFAULT))
 
     def mask(self, prepared: Prepared) -> None:
         by_app: dict[str, list[Event]] = {}
-        for event in prepared.events:
+        for index in prepared.suspects:
+            event = prepared.events[index]
             by_app.setdefault(event.app, []).append(event)
         masked = sum(self._masker(app).mask(events) for app, events in by_app.items())
         for (_, app), tally in prepared.tallies.items():
@@ -62,15 +66,22 @@ class Masking:
         self._masked.inc(len(changed))
         return msgspec.structs.replace(notice, **changed)
 
+    def suspects(self, app: str, body: bytes, form: Form) -> Sequence[int] | None:
+        """As Prefilter's, by the rules of `app`."""
+        return self._of(app)[2].suspects(body, form)
+
     def _masker(self, app: str) -> Masker:
-        """That of the app's rules, made again when they have changed; of nobody's events that of the default."""
+        return self._of(app)[1]
+
+    def _of(self, app: str) -> tuple[Rules, Masker, Prefilter]:
+        """The app's rules, and what is made of them, again when they have changed; nobody's events have the default."""
         if not app:
             return self._default
         rules = self._rules.of(app)
         made = self._maskers.get(app)
         if made is None or made[0] is not rules:
-            made = self._maskers[app] = (rules, Masker(rules))
-        return made[1]
+            made = self._maskers[app] = (rules, Masker(rules), Prefilter(rules))
+        return made
 
     def _sample(self, app: str, sample: RejectedSample) -> RejectedSample:
         masker = self._masker(app)
@@ -78,7 +89,7 @@ class Masking:
 
     def _bytes(self, payload: bytes) -> bytes:
         """Of a damaged frame, which belongs to nobody one can tell; what is compressed in it stays as it is."""
-        return self._default.mask_text(payload.decode("latin-1")).encode("latin-1", "replace")
+        return self._default[1].mask_text(payload.decode("latin-1")).encode("latin-1", "replace")
 
 
 def _no_longer(masked: Any, value: Any) -> Any:

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from logkeep.decode.body import inflate
 from logkeep.decode.frame import FrameHeader, RejectedSample, event_id, unpack_frame
-from logkeep.decode.native import decode_events
+from logkeep.decode.native import Decoded, decode_events
+from logkeep.decode.split import Form
 from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event, WireEvent
 from logkeep.metastore.session_map import Seen
@@ -53,7 +54,8 @@ class Prepared(msgspec.Struct):
     """A batch ready to be written. ranges: partition → (first offset, offset after the last). Frames and events of a
     partition stand together. tallies: by partition and app. corrupt: frames that cannot be read, with the reason.
     patterns: to be kept before events name them. told: what is told beside events. sessionless: indexes of events that
-    came without a session; seen: what events tell of sessions."""
+    came without a session; seen: what events tell of sessions. suspects: indexes of events that may hold what is to be
+    masked, ascending."""
 
     ranges: dict[Partition, tuple[Offset, Offset]]
     frames: list[Frame]
@@ -66,6 +68,7 @@ class Prepared(msgspec.Struct):
     told: list[NoticeFrame] = []
     sessionless: list[int] = []
     seen: list[Seen] = []
+    suspects: list[int] = []
 
     @property
     def token(self) -> str:
@@ -116,13 +119,15 @@ class Rules(msgspec.Struct, frozen=True):
     """What of a sender is believed, how much is unpacked, and what may be kept of a notice. Times are measured from
     when the receiver had the event, so that a replay decides the same. numbers_of_http: events that came over HTTP are
     looked at for missing numbers too, as long as one processor sees them all in their order. mask_notice(app, notice):
-    the notice without the app's secrets."""
+    the notice without the app's secrets. suspects(app, body, form): indexes of the events of a well-formed body that
+    may hold such, None: all."""
 
     retention_of: RetentionOf
     future_s: float
     inflated_bytes_max: int
     numbers_of_http: bool = True
     mask_notice: Callable[[str, Any], Any] = lambda app, notice: notice
+    suspects: Callable[[str, bytes, Form], Sequence[int] | None] = lambda app, body, form: None
 
     def limits(self, received_ns: int, app: str) -> TimeLimits:
         return TimeLimits.around(received_ns, retention_days=self.retention_of(app), future_s=self.future_s)
@@ -147,7 +152,7 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
             if not _add_notices(prepared, frame, body, limits, rules):
                 prepared.corrupt.append((record, f"this version knows no notices of the kind {header.kind[:80]!r}"))
         elif header.app:
-            _add_app_frame(prepared, frame, body, limits, rules.numbers_of_http or header.source == "udp")
+            _add_app_frame(prepared, frame, body, limits, rules)
         else:
             _add_keyed_frame(prepared, frame, body, rules, app_of_key)
         frame.end = len(prepared.events)
@@ -172,14 +177,16 @@ def _add_notices(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimi
     if header.kind == "issues":
         prepared.tally(partition, header.app).received += len(told.notices)
         prepared.events += [event_of(one, limits, prepared.corrected) for one in told.notices]
+        prepared.suspects += range(frame.start, len(prepared.events))
     if samples:
         prepared.tally(partition, header.app).samples.extend(samples)
     return True
 
 
-def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits, numbered: bool) -> None:
-    """All events belong to the app whose key sent the request. numbered: their numbers are looked at."""
+def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimits, rules: Rules) -> None:
+    """All events belong to the app whose key sent the request."""
     header = frame.header
+    numbered = rules.numbers_of_http or header.source == "udp"
     tally = prepared.tally(frame.partition, header.app)
     tally.received += header.count + sum(header.rejected.values())
     for reason, count in header.rejected.items():
@@ -191,12 +198,21 @@ def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLi
         tally.reject(reason)
         tally.samples.append(RejectedSample(reason, message, text))
     _count_corrections(prepared, decoded.corrected)
+    _suspect(prepared, decoded, header, body, rules)
     app, batch_id, received_ns = header.app, header.batch_id, header.received_ns
     add, corrected = prepared.events.append, prepared.corrected
     for index, wire in zip(decoded.indexes, decoded.events, strict=True):
         add(normalise(wire, app, event_id(batch_id, index), received_ns, limits, corrected))
         if numbered and wire.seq is not None:
             _number(prepared, app, wire)
+
+
+def _suspect(prepared: Prepared, decoded: Decoded, header: FrameHeader, body: bytes, rules: Rules) -> None:
+    """Before the frame's events are added: which of them may hold something to mask."""
+    start, found = len(prepared.events), None
+    if decoded.in_one_call:
+        found = rules.suspects(header.app, body, header.form)
+    prepared.suspects += range(start, start + len(decoded.events)) if found is None else [start + i for i in found]
 
 
 def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules, app_of_key: AppOfKey) -> None:
@@ -233,6 +249,7 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules
         if app not in limits:
             limits[app] = rules.limits(header.received_ns, app)
         made_id = event_id(header.batch_id, index)
+        prepared.suspects.append(len(prepared.events))
         prepared.events.append(normalise(wire, app, made_id, header.received_ns, limits[app], prepared.corrected))
         if wire.seq is not None:
             _number(prepared, app, wire)

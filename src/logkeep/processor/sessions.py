@@ -31,7 +31,9 @@ TRIM_EVERY_S = 60.0
 
 log = get_logger("sessions")
 
+_Triple = tuple[str, str, str, str]
 _triple = attrgetter("app", "session", "user", "device")
+_time = attrgetter("time_ns")
 _who = lru_cache(KNOWN_MAX)(who_of)
 
 
@@ -54,7 +56,7 @@ class SessionMap:
         self._database, self._clock, self._telemetry = database, clock, telemetry
         self._bounds = bounds_of(settings)
         self._known: dict[str, _Known] = {}
-        self._told: dict[tuple[str, str, str, str], Span] = {}
+        self._told: dict[_Triple, Span] = {}
         self._alone = True
         self._pending: dict[tuple[str, str], Seen] = {}
         self._rows_a_second = settings.rows_a_second_max
@@ -96,8 +98,8 @@ class SessionMap:
     def _news(self, events: Sequence[Event]) -> list[Seen]:
         """Sessions of users and devices that the map does not know, or not as going on so late."""
         told = self._told
-        latest = max((event.time_ns for event in events), default=0)
-        triples = list(map(_triple, events))
+        times, triples = list(map(_time, events)), list(map(_triple, events))
+        latest = max(times, default=0)
         fresh = set()
         for triple in set(triples):
             known = told.get(triple)
@@ -109,8 +111,8 @@ class SessionMap:
         if len(told) + len(fresh) > KNOWN_MAX:
             told.clear()
         news: list[Seen] = []
-        for (app, session, user, device), span in _spans_in(triples, events, fresh).items():
-            triple = (app, session, user, device)
+        for triple, span in _spans_in(triples, times, fresh).items():
+            app, _, user, device = triple
             known = told.get(triple)
             if known is not None and known.from_ns <= span.from_ns and span.last_ns <= known.last_ns + EXTEND_NS:
                 continue
@@ -214,14 +216,11 @@ def _whos(event: Event) -> tuple[str, str]:
     return device, _who(event.app, "user", event.user) if event.user else ""
 
 
-def _spans_in(
-    triples: Sequence[tuple[str, str, str, str]], events: Sequence[Event], wanted: set[tuple[str, str, str, str]]
-) -> dict[tuple[str, str, str, str], Span]:
-    first: dict[tuple[str, str, str, str], int] = {}
-    last: dict[tuple[str, str, str, str], int] = {}
-    for triple, event in zip(triples, events, strict=True):
+def _spans_in(triples: Sequence[_Triple], times: Sequence[int], wanted: set[_Triple]) -> dict[_Triple, Span]:
+    first: dict[_Triple, int] = {}
+    last: dict[_Triple, int] = {}
+    for triple, time_ns in zip(triples, times, strict=True):
         if triple in wanted:
-            time_ns = event.time_ns
             if triple not in first:
                 first[triple] = last[triple] = time_ns
             elif time_ns > last[triple]:

@@ -20,7 +20,7 @@ from logkeep.event import Event
 from logkeep.metastore import statistics as rows_of
 from logkeep.metastore.applied import Applied
 from logkeep.metastore.database import Database, Transaction
-from logkeep.metastore.distinct import hash_of, joined
+from logkeep.metastore.distinct import sketch_of
 from logkeep.metastore.statistics import Counts, Place
 from logkeep.processor.marks import Marks
 from logkeep.processor.prepare import Prepared
@@ -50,9 +50,8 @@ def count(events: Sequence[Event], cells: Cells) -> None:
     if not events:
         return
     groups: dict[tuple[object, ...], list[Event]] = defaultdict(list)
-    days = {time_ns // NS_PER_DAY for time_ns in map(_time, events)}
-    if len(days) == 1:
-        (day,) = days
+    day = min(map(_time, events)) // NS_PER_DAY
+    if day == max(map(_time, events)) // NS_PER_DAY:
         for place, event in zip(map(_place, events), events, strict=True):
             groups[place].append(event)
         named = {Place(app, day, component, key): group for (app, component, key), group in groups.items()}  # type: ignore[arg-type]
@@ -79,7 +78,7 @@ class Tally(msgspec.Struct):
     def add(self, group: list[Event]) -> None:
         levels = list(map(_level, group))
         self.events += len(group)
-        self.value_bytes += sum(map(len, map(str.encode, map(_value, group))))
+        self.value_bytes += len("".join(map(_value, group)).encode())
         self.errors += levels.count("error") + levels.count("fatal")
         self.users.update(map(_user, group))
         self.sessions.update(map(_session, group))
@@ -100,7 +99,7 @@ def written(cells: Cells) -> dict[Place, Counts]:
     return {
         place: Counts(
             tally.events, tally.value_bytes, tally.errors, tally.rejects,
-            *(joined((), map(hash_of, names - {""})) for names in (tally.users, tally.sessions, tally.devices)),
+            *(sketch_of(names - {""}) for names in (tally.users, tally.sessions, tally.devices)),
         )
         for place, tally in cells.items()
     }  # fmt: skip

@@ -80,6 +80,7 @@ class Processor:
             settings.processor.future_s,
             settings.intake.inflated_bytes_max,
             mask_notice=self._masking.mask_notice,
+            suspects=self._masking.suspects,
         )
         patterns_max = settings.processor.patterns_max
         self._grouper = Grouper(patterns_max, store.known_patterns(patterns_max=patterns_max)) if patterns_max else None
