@@ -25,7 +25,7 @@ setup: .venv/installed-run viewer ## install the locked dependencies and the pac
 test: setup-dev ## install everything the tests need, then check and run all tests
 	@scripts/install_servers.sh
 	@$(MAKE) check
-	@$(BIN)/pytest
+	@scripts/run_tests.sh
 
 .PHONY: check
 check: setup-dev ## lint, format, types and import rules, of the viewer too

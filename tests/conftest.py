@@ -1,18 +1,32 @@
 """What all tests share: real programs, the servers that all tests of a run talk to, and the running service."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tests.servers.kafka
 import tests.servers.mariadb
 import tests.servers.postgresql
 import tests.servers.redis
+from tests import workers
 from tests.programs import require_program
 from tests.servers.databases import DatabaseServer
 from tests.servers.kafka import Kafka
 from tests.servers.process import ServerProcess
 from tests.service import Service, running
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return workers.Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has put those of a parameter beside each other
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: workers.place_of(item.nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,15 @@ intake and API say they are ready. Whatever happens in the test, `kill_all` leav
 """
 
 import contextlib
+import fcntl
+import functools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +24,7 @@ import httpx
 LOGKEEP = str(Path(sys.executable).with_name("logkeep"))
 POLL_S = 0.02
 START_S = 180.0  # a bound for a loaded two-core machine; a start takes about a second
+_given: set[int] = set()  # ports
 Role = Literal["receiver", "udp", "keeper", "supervisor"]
 
 
@@ -195,7 +199,7 @@ def answers_ok(url: str) -> bool:
 
 
 def free_port(*, taken: int = 0) -> int:
-    """A port that is free on loopback for both TCP and UDP, and is not `taken`."""
+    """A port that is free on loopback for both TCP and UDP, is not `taken`, and is given to nobody else meanwhile."""
     for _ in range(100):
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind(("127.0.0.1", 0))
@@ -206,8 +210,30 @@ def free_port(*, taken: int = 0) -> int:
                 udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            if _reserved(port):
+                return port
     raise AssertionError("no port is free for both TCP and UDP")
+
+
+def _reserved(port: int) -> bool:
+    """False when a test has it: between this and what will listen there, and while that is started again.
+
+    Until the end of this process it is no other's, as the byte of its number in one file of the machine is locked.
+    """
+    if port in _given:
+        return False
+    try:
+        fcntl.lockf(_ports(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _given.add(port)
+    return True
+
+
+@functools.cache
+def _ports() -> int:
+    path = f"{tempfile.gettempdir()}/logkeep-test-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def is_alive(pid: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.style.tree import ROOT, SOURCE, calls, files, place, python_files
+from tests.workers import OF_FILES
 
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
@@ -108,3 +109,11 @@ def _places(search: Callable[[str], re.Match[str] | None]) -> list[str]:
         if match := search(text):
             found.append(place(path, text.count("\n", 0, match.start()) + 1))
     return found
+
+
+def test_files_that_talk_to_a_large_server_are_of_its_group() -> None:
+    """Else the server is started by two processes of `make test`."""
+    asks = re.compile(r"\b(kafka|mariadb|postgresql): \w|\b(elasticsearch|mongodb|opensearch)\.shared|\b(filled): ")
+    tests = [path for path in python_files(ROOT / "tests") if path.name.startswith("test_")]
+    asking = {str(path.relative_to(ROOT)) for path in tests if asks.search(path.read_text())}
+    assert [name for name in sorted(asking) if not name.startswith(tuple(OF_FILES))] == []
