@@ -1,10 +1,13 @@
 """What all tests share: real programs, the servers that all tests of a run talk to, and the running service."""
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import httpx._transports.default
 import pytest
 import tests.servers.kafka
 import tests.servers.mariadb
@@ -16,6 +19,10 @@ from tests.servers.databases import DatabaseServer
 from tests.servers.kafka import Kafka
 from tests.servers.process import ServerProcess
 from tests.service import Service, running
+
+# Else each `httpx.get` reads the certificates of all authorities again: 60 ms of a core, for tests that ask in plain
+# HTTP, and poll.
+httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)
 
 
 @pytest.hookimpl(optionalhook=True)
