@@ -1,8 +1,9 @@
 """Every setting: one table of sections, each field with its default, unit and reason.
 
 A value comes from, strongest first: a command-line flag, an environment variable `LOGKEEP_SECTION_NAME`
-(`LOGKEEP_NAME` for the top ones), the TOML file, the default here. docs/reference/settings.md is generated from this
-file by `logkeep settings --markdown`, and a test fails when it is behind.
+(`LOGKEEP_NAME` for the top ones; of a secret also `LOGKEEP_SECTION_NAME_FILE`), the TOML file, the default here.
+docs/reference/settings.md is generated from this file by `logkeep settings --markdown`, and a test fails when it is
+behind.
 """
 
 import os
@@ -18,10 +19,22 @@ from logkeep.errors import InputError
 
 MIB = 1 << 20
 GIB = 1 << 30
+SECRET_FILE = "_FILE"  # what a variable ends with that names the file of a secret instead of holding it
 
 
 def _doc(text: str, *, ge: float | None = None, le: float | None = None) -> Meta:
     return Meta(description=text, ge=ge, le=le)
+
+
+def _secret(text: str) -> Meta:
+    """Of a setting that no log line, page or check may show."""
+    return Meta(description=text, extra={"secret": True})
+
+
+Password = Annotated[str, _secret("password of that user")]
+CaFile = Annotated[str, _doc("PEM file of the authority that signed the server's certificate; \"\": the system's")]
+CertificateFile = Annotated[str, _doc("PEM file of the certificate shown to a server that asks for one")]
+KeyFile = Annotated[str, _doc("PEM file of the private key of certificate_file, without a passphrase")]
 
 
 def _cores() -> int:
@@ -186,21 +199,21 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], _doc("how user and password are proved")
     ] = "SCRAM-SHA-512"
     user: Annotated[str, _doc("user for SASL")] = ""
-    password: Annotated[str, _doc("password for SASL; better in the environment than in a file")] = ""
-    ca_file: Annotated[str, _doc("file of the authority that signed the brokers' certificates; \"\": the system's")] = (
-        ""
-    )
-    certificate_file: Annotated[str, _doc("file of the certificate this client shows, if brokers ask for one")] = ""
-    key_file: Annotated[str, _doc("file of the private key of certificate_file")] = ""
+    password: Password = ""
+    ca_file: CaFile = ""
+    certificate_file: CertificateFile = ""
+    key_file: KeyFile = ""
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The queue on Redis Streams (queue.kind = "redis"): one server; not Redis Cluster."""
 
-    url: Annotated[str, _doc("redis://HOST:PORT/DB, or rediss:// for TLS")] = "redis://127.0.0.1:6379/0"
+    url: Annotated[str, _secret("redis://HOST:PORT/DB, or rediss:// for TLS")] = "redis://127.0.0.1:6379/0"
     user: Annotated[str, _doc("user of Redis' access lists")] = ""
-    password: Annotated[str, _doc("its password; better in the environment than in a file")] = ""
-    ca_file: Annotated[str, _doc("file of the authority that signed the server's certificate; \"\": the system's")] = ""
+    password: Password = ""
+    ca_file: CaFile = ""
+    certificate_file: CertificateFile = ""
+    key_file: KeyFile = ""
     prefix: Annotated[str, _doc("all keys begin with it; two installations on one server need two")] = "logkeep"
     partitions: Annotated[
         int, _doc("streams; so many processors can share the work; it can grow, not shrink", ge=1, le=1000)
@@ -229,7 +242,7 @@ class CounterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         _doc("local: a file of the data folder, for the receivers of one machine; redis: for those of all machines"),
     ] = "local"
     url: Annotated[
-        str, _doc('redis://USER:PASSWORD@HOST:PORT/DB; "": the server of [redis]. A secret: better in the variable')
+        str, _secret('redis://USER:PASSWORD@HOST:PORT/DB; "": the server of [redis], whose TLS files count in any case')
     ] = ""
     timeout_s: Annotated[
         float, _doc("seconds to wait for the server; while it is away each receiver counts by itself", ge=0.05)
@@ -309,11 +322,17 @@ class MetastoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     url: Annotated[
         str,
-        _doc(
+        _secret(
             '"": SQLite, `metastore.db` in the data folder; else `mariadb://…` or `postgresql://…`, which instances on '
-            "several machines share. It holds a password: better set in the environment than in a file"
+            "several machines share"
         ),
     ] = ""
+    tls: Annotated[
+        bool, _doc("speak nothing but TLS to the database, and only to one whose certificate and name are in order")
+    ] = False
+    ca_file: CaFile = ""
+    certificate_file: CertificateFile = ""
+    key_file: KeyFile = ""
     refresh_s: Annotated[
         float, _doc("seconds until a change made by another instance counts here, such as a key revoked", ge=0.1)
     ] = 2.0
@@ -349,8 +368,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Literal["starttls", "tls", "none"], _doc("how it is spoken to; none only within a network you trust")
     ] = "starttls"
     user: Annotated[str, _doc('user at the mail server; "": it asks for none')] = ""
-    password: Annotated[str, _doc("its password; better in the environment than in a file")] = ""
-    ca_file: Annotated[str, _doc('file of the authority that signed its certificate; "": the system\'s')] = ""
+    password: Password = ""
+    ca_file: CaFile = ""
     timeout_s: Annotated[float, _doc("seconds to wait for the mail server; then it is tried again", ge=1)] = 10.0
 
 
@@ -359,7 +378,7 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     issuer: Annotated[str, _doc('its address, such as https://accounts.google.com; "": nobody signs in this way')] = ""
     client_id: Annotated[str, _doc("what the provider calls this installation")] = ""
-    client_secret: Annotated[str, _doc("the secret it gave for that; better in the environment than in a file")] = ""
+    client_secret: Annotated[str, _secret("the secret it gave for that")] = ""
     name: Annotated[str, _doc("what stands on the button of the sign-in page")] = "single sign-on"
     domains: Annotated[
         str, _doc('mail domains that may sign in, with commas in between; "": those of people who are known here alone')
@@ -417,9 +436,11 @@ class OpenSearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         "http://127.0.0.1:9200"
     )
     user: Annotated[str, _doc("user, where the cluster asks for one")] = ""
-    password: Annotated[str, _doc("its password; a secret, so better in the variable than in a file")] = ""
-    api_key: Annotated[str, _doc("API key instead of user and password; a secret as well")] = ""
-    ca_file: Annotated[str, _doc("file of the authority that signed the nodes' certificates; \"\": the system's")] = ""
+    password: Password = ""
+    api_key: Annotated[str, _secret("API key instead of user and password, as the engine encodes it")] = ""
+    ca_file: CaFile = ""
+    certificate_file: CertificateFile = ""
+    key_file: KeyFile = ""
     index_prefix: Annotated[
         str, _doc("what the names of its indexes begin with; one more a day, such as logkeep-events-2026.08.01")
     ] = "logkeep"
@@ -443,7 +464,7 @@ class MongoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     url: Annotated[
         str,
-        _doc("its address, with user, password and options (replicaSet, tls, …); a secret, so better in the variable"),
+        _secret("its address, with user, password and options (replicaSet, tls, tlsCAFile, tlsCertificateKeyFile, …)"),
     ] = "mongodb://127.0.0.1:27017"
     database: Annotated[
         str, _doc("what the names of its databases begin with; one more a day, such as logkeep_2026_08_01")
@@ -499,6 +520,7 @@ class SettingRow(msgspec.Struct, frozen=True):
     default: Any
     description: str
     type: Any
+    secret: bool = False
 
 
 def rows() -> list[SettingRow]:
@@ -514,7 +536,9 @@ def _rows(struct: type[msgspec.Struct], prefix: str) -> list[SettingRow]:
             continue
         name = prefix + field.encode_name
         variable = "LOGKEEP_" + name.replace(".", "_").upper()
-        found.append(SettingRow(name, variable, field.default, field.type.__metadata__[0].description, field.type))
+        meta = field.type.__metadata__[0]
+        secret = bool((meta.extra or {}).get("secret"))
+        found.append(SettingRow(name, variable, field.default, meta.description, field.type, secret))
     return found
 
 
@@ -536,6 +560,10 @@ def load(
     for variable in sorted(v for v in environment if v.startswith("LOGKEEP_")):
         if variable in by_variable:
             _put(tree, by_variable[variable].name, _parsed(by_variable[variable], environment[variable]))
+        elif (row := by_variable.get(variable.removesuffix(SECRET_FILE))) is not None and row.secret:
+            if row.variable in environment:
+                raise InputError(f"both {row.variable} and {variable} are set; keep one of them")
+            _put(tree, row.name, _content(variable, environment[variable]))
     for name, value in (flags or {}).items():
         if value is not None:
             _put(tree, known[name].name, value)
@@ -543,6 +571,15 @@ def load(
         return msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
         raise InputError(f"bad setting: {error}") from error
+
+
+def _content(variable: str, path: str) -> str:
+    """The secret in a file, without the end of its line."""
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"{variable}={path}: cannot read the secret: {reason}") from None
 
 
 def _put(tree: dict[str, Any], name: str, value: Any) -> None:

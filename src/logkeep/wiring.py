@@ -31,6 +31,7 @@ from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
+from logkeep.tls import TlsFiles
 from logkeep.wiring_backend import app_ledger, ledger_of_marks, make_backend, udp_loss_of_marks, unreadable
 from logkeep.wiring_limits import api_limits, limiting, open_limits, sender_of_key
 from logkeep.wiring_stores import opened_store
@@ -111,7 +112,9 @@ def _database(settings: Settings) -> Database:
         return SqliteDatabase(settings.folder / METASTORE_FILE, timeout_s=chosen.timeout_s)
     from logkeep.metastore.server import ServerDatabase
 
-    return ServerDatabase(chosen.url, timeout_s=chosen.timeout_s)
+    files = TlsFiles.of("metastore", chosen)
+    files.check(tls=chosen.tls, how="set metastore.tls = true")
+    return ServerDatabase(chosen.url, timeout_s=chosen.timeout_s, tls=files if chosen.tls else None)
 
 
 def prepare_metastore(settings: Settings) -> FirstRun | None:

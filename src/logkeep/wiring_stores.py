@@ -5,6 +5,7 @@ from typing import Literal
 from logkeep.clock import SystemClock
 from logkeep.settings import Settings
 from logkeep.store.port import Store
+from logkeep.tls import TlsFiles
 
 
 def opened_store(settings: Settings) -> Store:
@@ -40,7 +41,7 @@ def _opened_opensearch(settings: Settings, product: Literal["opensearch", "elast
         user=given.user,
         password=given.password,
         api_key=given.api_key,
-        ca_file=given.ca_file,
+        files=TlsFiles.of("opensearch", given),
         connections=settings.api.readers + given.bulk_requests + 2,
     )
     layout = Layout(given.index_prefix, given.shards, given.replicas)

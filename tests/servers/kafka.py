@@ -1,37 +1,52 @@
 """Apache Kafka on loopback: one broker or several, each broker and controller in one process (KRaft)."""
 
 import base64
+import re
 import subprocess
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers import process
+from tests.servers import authority, process
+from tests.servers.authority import Authority, Issued
 from tests.servers.java import fetched, java
 from tests.servers.process import START_S, ServerProcess, folder_of
 from tests.service import free_port
 
 LIBRARY = ("kafka",)
+USER, PASSWORD = "logkeep", "se_cret-2b9f"  # on the shared one's secured address
 
 
 @dataclass(frozen=True)
 class Kafka:
-    """address: for bootstrap.servers."""
+    """address: for bootstrap.servers. secured: the same of SASL_SSL, when there is an authority."""
 
     brokers: list[ServerProcess]
     address: str
+    secured: str = ""
 
 
 @contextmanager
-def running(folder: Path | None = None, *, brokers: int = 1, heap: str = "256m") -> Iterator[Kafka]:
-    """A cluster that is ready."""
+def running(
+    folder: Path | None = None,
+    *,
+    brokers: int = 1,
+    heap: str = "256m",
+    signed: Authority | None = None,
+    users: Mapping[str, str] | None = None,
+) -> Iterator[Kafka]:
+    """A cluster that is ready. signed: also on SASL_SSL, for `users` (name: password) with a certificate of it."""
     command = [*java(heap), "-cp", f"{fetched(*LIBRARY)}/jars/*"]
     ports = [free_port() for _ in range(brokers)]
     with folder_of("kafka", folder) as place, ExitStack() as stack:
+        secured = [free_port() for _ in ports] if signed else []
         files = _configurations(place, ports)
-        _format([*command, "kafka.tools.StorageTool", "format"], files)
+        for port, file in zip(secured, files, strict=False):
+            _secure(file, port, signed.issue(place), users or {})  # type: ignore[union-attr]
+        known = [f"--add-scram=SCRAM-SHA-512=[name={name},password={word}]" for name, word in (users or {}).items()]
+        _format([*command, "kafka.tools.StorageTool", "format", *known], files)
         servers = [
             ServerProcess(
                 [*command, "kafka.Kafka", str(file)], file.with_suffix(".log"),
@@ -44,7 +59,33 @@ def running(folder: Path | None = None, *, brokers: int = 1, heap: str = "256m")
             server.launch()
         for server in servers:
             server.wait_until_ready()
-        yield Kafka(servers, ",".join(f"127.0.0.1:{port}" for port in ports))
+        yield Kafka(servers, _addresses(ports), _addresses(secured))
+
+
+def _addresses(ports: list[int]) -> str:
+    return ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+def _secure(file: Path, port: int, tls: Issued, users: Mapping[str, str]) -> None:
+    """One listener more: SCRAM and PLAIN over TLS, with certificates on both sides."""
+    text = file.read_text()
+    for name in ("listeners", "advertised.listeners"):
+        text = re.sub(rf"^{name}=(.*)$", rf"{name}=\1,SECURED://127.0.0.1:{port}", text, flags=re.MULTILINE)
+    text = text.replace("security.protocol.map=", "security.protocol.map=SECURED:SASL_SSL,")
+    login = "org.apache.kafka.common.security"
+    known = "".join(f' user_{name}="{word}"' for name, word in users.items())
+    lines = {
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
+        "scram-sha-512.sasl.jaas.config": f"{login}.scram.ScramLoginModule required;",
+        "plain.sasl.jaas.config": f"{login}.plain.PlainLoginModule required{known};",
+        "ssl.client.auth": "required",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": tls.bundle,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": tls.ca,
+    }
+    text += "".join(f"listener.name.secured.{name}={value}\n" for name, value in lines.items())
+    file.write_text(text)
 
 
 def _format(command: list[str], files: list[Path]) -> None:
@@ -96,4 +137,8 @@ def _configuration(folder: Path, index: int, ports: list[int], controllers: list
     return file
 
 
-shared = process.shared(running)
+def _secured() -> AbstractContextManager[Kafka]:
+    return running(signed=authority.shared(), users={USER: PASSWORD})
+
+
+shared = process.shared(_secured)

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 
 from tests.programs import require_program
 from tests.servers import process
+from tests.servers.authority import Authority
 from tests.servers.databases import PASSWORD, USER, DatabaseServer, run
 from tests.servers.process import ServerProcess, folder_of, unprivileged
 from tests.service import free_port
 
 
 @contextmanager
-def running() -> Iterator[DatabaseServer]:
+def running(authority: Authority | None = None) -> Iterator[DatabaseServer]:
+    """authority: USER has to come with TLS and a certificate of its."""
     program, install = require_program("mariadbd"), require_program("mariadb-install-db")
     user, port = unprivileged("mysql"), free_port()
     with folder_of("mariadb", user=user) as folder:
@@ -23,11 +25,15 @@ def running() -> Iterator[DatabaseServer]:
             f"--port={port}", "--skip-name-resolve", "--performance-schema=OFF", "--innodb-buffer-pool-size=32M",
             "--innodb-flush-log-at-trx-commit=2",
         ]  # fmt: skip
+        if authority is not None:
+            files = authority.issue(folder, user)
+            command += [f"--ssl-ca={files.ca}", f"--ssl-cert={files.certificate}", f"--ssl-key={files.key}"]
+        needs = " REQUIRE X509" if authority else ""
         url = f"mariadb://127.0.0.1:{port}"
         with ServerProcess(
             command, folder / "mariadb.log", ready=lambda said: _answers(port), url=url, user=user
         ) as server:
-            _query(port, f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
+            _query(port, f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'{needs}")
             yield DatabaseServer(server, lambda name: _create(port, name))
 
 

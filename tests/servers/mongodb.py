@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers import process
+from tests.servers.authority import Authority
 from tests.servers.java import fetched, java
 from tests.servers.process import ServerProcess, folder_of
 from tests.service import free_port
@@ -19,13 +20,17 @@ LIBRARY = ("mongodb", PROGRAM)
 
 
 @contextmanager
-def running(file: Path | None = None) -> Iterator[ServerProcess]:
-    """file: where it keeps its data, whole only after `stop`; None: in memory, gone when it ends."""
+def running(file: Path | None = None, *, authority: Authority | None = None) -> Iterator[ServerProcess]:
+    """file: where it keeps its data, whole only after `stop`; None: in memory, gone when it ends.
+
+    authority: with TLS, and nothing else.
+    """
     libraries, port = fetched(*LIBRARY), free_port()
-    command = [*java("768m"), "-cp", f"{libraries}/classes:{libraries}/jars/*", PROGRAM, str(port)]
+    program = ["-cp", f"{libraries}/classes:{libraries}/jars/*", PROGRAM, str(port)]
     with folder_of("mongodb") as place:
+        tls = [f"-Dtls={authority.issue(place).bundle}"] if authority else []
         server = ServerProcess(
-            command + [str(file)] * (file is not None), place / "mongodb.log",
+            [*java("768m"), *tls, *program, *([str(file)] if file else [])], place / "mongodb.log",
             ready=lambda said: "listening" in said, url=f"mongodb://127.0.0.1:{port}",
         )  # fmt: skip
         with server:

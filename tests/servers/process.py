@@ -159,6 +159,11 @@ def folder_of(name: str, folder: Path | None = None, *, user: str | None = None)
         shutil.rmtree(made, ignore_errors=True)
 
 
+def lasting_folder(name: str) -> Path:
+    """A new one that is removed when this process ends."""
+    return _shared.enter_context(folder_of(name))
+
+
 def unprivileged(user: str) -> str | None:
     """`user`, when this process is root and has to become somebody else for a server that refuses root."""
     if os.getuid() != 0:

@@ -17,6 +17,7 @@ import typer
 from logkeep import settings as settings_module
 from logkeep.cli import client
 from logkeep.cli.client import Api, Connection, printable
+from logkeep.cli.settings_table import shown
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, LogkeepError
 from logkeep.settings import Settings
 
@@ -57,7 +58,7 @@ def all_findings(config: Path | None, data: Path | None) -> list[Finding]:
         settings = settings_module.load(file=config, flags={"data": str(data) if data else None})
     except InputError as error:
         return [Finding("configuration", "wrong", error.message)]
-    found = [_configuration(settings, config), _data_folder(settings), _disk_space(settings)]
+    found = [_configuration(settings, config), *_servers(settings), _data_folder(settings), _disk_space(settings)]
     found.append(_found("metastore", lambda: _metastore(settings)))
     running = _lock_holder(settings.folder)
     found.append(Finding("service", "note", f"running, process {running}" if running else "not running"))
@@ -76,6 +77,22 @@ def _configuration(settings: Settings, config: Path | None) -> Finding:
     ]
     detail += f"; set in the environment: {', '.join(changed)}" if changed else ""
     return Finding("configuration", "note" if warnings else "ok", "; ".join([detail, *warnings]))
+
+
+def _servers(settings: Settings) -> list[Finding]:
+    """What leads to each server in use, as far as it is set; secrets are not told."""
+    wanted = {
+        settings.queue.kind, "opensearch" if settings.store.kind == "elasticsearch" else settings.store.kind,
+        "metastore" if settings.metastore.url else "", "redis" if settings.counters.kind == "redis" else "",
+        "counters" if settings.counters.url else "",
+    }  # fmt: skip
+    told: dict[str, list[str]] = {}
+    for row in settings_module.rows():
+        section, _, name = row.name.partition(".")
+        value = getattr(getattr(settings, section), name) if section in wanted and name else row.default
+        if value != row.default:
+            told.setdefault(section, []).append(f"{name}={shown(row, value)}")
+    return [Finding(f"{section} settings", "ok", ", ".join(values)) for section, values in told.items()]
 
 
 def _data_folder(settings: Settings) -> Finding:

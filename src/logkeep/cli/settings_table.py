@@ -21,6 +21,10 @@ data = "/var/lib/logkeep"
 port = 7300
 ```
 
+Those marked *secret* are shown nowhere (`logkeep check` shows `***`). In place of the variable they may be in a file
+that the variable with `_FILE` at its end names, as containers are given theirs:
+`LOGKEEP_KAFKA_PASSWORD_FILE=/run/secrets/kafka`.
+
 | TOML name | environment variable | default | meaning |
 | --- | --- | --- | --- |
 """
@@ -38,10 +42,7 @@ def settings(
 
 def markdown_table() -> str:
     """docs/reference/settings.md, the same on every machine."""
-    lines = [
-        f"| `{row.name}` | `{row.variable}` | {_default(row)} | {row.description.replace('|', chr(92) + '|')} |\n"
-        for row in rows()
-    ]
+    lines = [f"| `{row.name}` | `{row.variable}` | {_default(row)} | {_meaning(row)} |\n" for row in rows()]
     return _INTRODUCTION + "".join(lines)
 
 
@@ -51,6 +52,21 @@ def text_table() -> str:
         f"{row.variable:{width}}  {row.default if row.default != '' else '(empty)'}\n{'':{width}}  {row.description}\n"
         for row in rows()
     )
+
+
+def shown(row: SettingRow, value: Any) -> str:
+    """For people: no secret, and of an address that may hold one only scheme, host and path."""
+    if not row.secret:
+        return str(value)
+    scheme, is_address, rest = str(value).partition("://")
+    who, has_user, place = rest.rpartition("@")
+    if not is_address or "@" in who or "?" in who:
+        return "***"
+    return f"{scheme}://{'***@' if has_user else ''}{place.partition('?')[0]}"
+
+
+def _meaning(row: SettingRow) -> str:
+    return row.description.replace("|", "\\|") + (" *(secret)*" if row.secret else "")
 
 
 def _default(row: SettingRow) -> str:

@@ -14,6 +14,7 @@ from redis.retry import Retry
 from logkeep.counters.port import VALUE_BYTES_MAX, Addition
 from logkeep.errors import BackendUnavailable
 from logkeep.settings import CounterSettings, RedisSettings
+from logkeep.tls import TlsFiles, advice, redis_options
 
 T = TypeVar("T")
 
@@ -34,10 +35,12 @@ class RedisCounters:
     def __init__(self, settings: CounterSettings, shared: RedisSettings) -> None:
         """shared: the server of the queue, which is used where `settings` names no other."""
         own = bool(settings.url)
-        options: dict[str, Any] = {"ssl_ca_certs": shared.ca_file} if shared.ca_file else {}
+        files = TlsFiles.of("redis", shared)
+        url = settings.url or shared.url
+        options = redis_options(files, url) if not own or url.startswith("rediss:") else {}
         self._prefix = shared.prefix
         self._redis: Any = redis.Redis.from_url(
-            settings.url or shared.url,
+            url,
             username=None if own else shared.user or None,
             password=None if own else shared.password or None,
             socket_timeout=settings.timeout_s,
@@ -86,5 +89,5 @@ class RedisCounters:
             return work()
         except redis.RedisError as error:
             raise BackendUnavailable(
-                f"redis (counters): {type(error).__name__}: {error}; counting goes on here alone"
+                f"redis (counters): {type(error).__name__}: {advice(error, 'redis')}; counting goes on here alone"
             ) from error

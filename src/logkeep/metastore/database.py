@@ -12,10 +12,13 @@ from msgspec import Meta
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.errors import BackendUnavailable, LogkeepError
+from logkeep.tls import advice
 
 TRIES_MAX = 5  # of a transaction that met another one, or whose connection was lost
 RETRY_FIRST_S = 0.02  # doubled each time, and shortened by chance so that two do not meet again
 HEAD = "0006"  # the revision this Logkeep works with; a test compares it with migrations/versions/
+
+_NOT_LET_IN = ("password authentication failed", "access denied")  # PostgreSQL; MariaDB
 
 T = TypeVar("T")
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what every database takes for a whole number
@@ -97,7 +100,11 @@ def tried_again(attempt: Callable[[], T], clock: Clock, *, within_s: float) -> T
 
 def unavailable(what: str, error: BaseException) -> BackendUnavailable:
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return BackendUnavailable(f"the metastore {what}: {first_line}; try again", code="metastore_unavailable")
+    if any(words in first_line.lower() for words in _NOT_LET_IN):
+        text = f"lets us not in: {first_line}; check user and password in metastore.url"
+    else:
+        text = f"{what}: {advice(first_line, 'metastore')}; try again"
+    return BackendUnavailable(f"the metastore {text}", code="metastore_unavailable")
 
 
 def bump(transaction: Transaction, topic: str) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.errors import InputError
 from logkeep.metastore.database import HEAD, Again, Value, Work, tried_again, unavailable
+from logkeep.tls import TlsFiles
 
 GRACE_S = 1.0  # after the server's own limit of a statement, whose error says more
 CONNECTIONS_MAX = 8  # of one process: its threads that ask are fewer
@@ -50,10 +51,13 @@ class _Transaction:
 class ServerDatabase:
     """The Database port. Statements, waits for locks and for connections end after `timeout_s`."""
 
-    def __init__(self, url: str, *, timeout_s: float, clock: Clock | None = None) -> None:
-        """url: `mariadb://…` or `postgresql://…`. Raises InputError, which does not tell it: it holds a password."""
+    def __init__(self, url: str, *, timeout_s: float, tls: TlsFiles | None = None, clock: Clock | None = None) -> None:
+        """url: `mariadb://…` or `postgresql://…`. Raises InputError, which does not tell it: it holds a password.
+
+        tls: nothing but TLS is spoken, certificate and name are checked; None: as the URL says.
+        """
         self._clock, self._timeout_s = clock or SystemClock(), timeout_s
-        self._engine = _engine(url, timeout_s)
+        self._engine = _engine(url, timeout_s, tls)
 
     def read(self, work: Work[T]) -> T:
         return self._tried(work)
@@ -148,7 +152,7 @@ class ServerDatabase:
         self._engine.dispose()
 
 
-def _engine(url: str, timeout_s: float) -> sa.Engine:
+def _engine(url: str, timeout_s: float, tls: TlsFiles | None) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         driver = DRIVERS[parsed.get_backend_name()]
@@ -160,7 +164,7 @@ def _engine(url: str, timeout_s: float) -> sa.Engine:
         ) from None
     engine = sa.create_engine(
         parsed.set(drivername=driver),
-        connect_args=_postgresql(timeout_s) if driver.startswith("postgresql") else _mysql(timeout_s),
+        connect_args=_postgresql(timeout_s, tls) if driver.startswith("postgresql") else _mysql(timeout_s, tls),
         isolation_level="READ COMMITTED",  # every change locks the rows it builds on first
         pool_size=CONNECTIONS_MAX,
         max_overflow=0,
@@ -173,23 +177,33 @@ def _engine(url: str, timeout_s: float) -> sa.Engine:
     return engine
 
 
-def _postgresql(timeout_s: float) -> dict[str, Any]:
+def _postgresql(timeout_s: float, tls: TlsFiles | None) -> dict[str, Any]:
     ms = int(timeout_s * 1000)
     return {
         "connect_timeout": max(2, round(timeout_s)),  # libpq takes 1 for 2
         "options": f"-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={4 * ms}",
         "tcp_user_timeout": ms,
         "application_name": "logkeep",
+        **({} if tls is None else _libpq(tls)),
     }
 
 
-def _mysql(timeout_s: float) -> dict[str, Any]:
+def _libpq(tls: TlsFiles) -> dict[str, Any]:
+    """Raises InputError: a file cannot be used."""
+    tls.context()
+    found = {"sslmode": "verify-full", "sslrootcert": tls.ca_file or "system"}
+    own = {"sslcert": tls.certificate_file, "sslkey": tls.key_file} if tls.certificate_file else {}
+    return found | own
+
+
+def _mysql(timeout_s: float, tls: TlsFiles | None) -> dict[str, Any]:
     return {
         "charset": "utf8mb4",
         "connect_timeout": max(1, round(timeout_s)),
         "read_timeout": timeout_s + GRACE_S,
         "write_timeout": timeout_s + GRACE_S,
         "program_name": "logkeep",
+        **({} if tls is None else {"ssl": tls.context()}),
     }
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -14,15 +15,20 @@ from logkeep.errors import BackendUnavailable, InputError
 from logkeep.queue.port import LEADER, Partition
 from logkeep.settings import KafkaSettings
 from logkeep.telemetry import get_logger
+from logkeep.tls import TlsFiles, advice
 
 PREFIX = "kafka-"
 REQUEST_TIMEOUT_S = 10.0
 TELL_EVERY_S = 10.0
 CHECK_TIMEOUT_S = 3.0  # a probe does not wait longer
+METADATA_FIRST_S = 0.5  # of the first try, doubled each time
 OVERHEAD_BYTES = 1 << 20  # of a message and its batch, on top of the payload
 MARKS_BYTES_MAX = 4 << 20
 QUEUE_SEGMENT_MS = 3_600_000  # what is deleted leaves the brokers' disks when its segment is closed: an hour at most
 MARKS_SEGMENT_BYTES = 16 << 20  # read whole when partitions change hands
+
+_NOT_LET_IN = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)
+_REFUSALS = (*_NOT_LET_IN, KafkaError._SSL)
 
 log = get_logger("kafka")
 
@@ -42,7 +48,19 @@ def index_of(partition: Partition) -> int:
 
 
 def unavailable(what: str, error: object) -> BackendUnavailable:
-    return BackendUnavailable(f"kafka: {what}: {text_of(error)}; try later")
+    if _code(error) in _NOT_LET_IN:
+        return BackendUnavailable(f"kafka lets us not in: {text_of(error)}; check kafka.user and kafka.password")
+    return BackendUnavailable(f"kafka: {what}: {advice(text_of(error), 'kafka', address='servers')}; try later")
+
+
+def _code(error: object) -> int | None:
+    found = error.args[0] if isinstance(error, KafkaException) and error.args else error
+    return int(found.code()) if isinstance(found, KafkaError) else None
+
+
+def _is_refusal(error: KafkaError | None) -> bool:
+    """Whether no waiting mends it."""
+    return error is not None and (error.code() in _REFUSALS or advice(text_of(error), "kafka") != text_of(error))
 
 
 def text_of(error: object) -> str:
@@ -50,8 +68,13 @@ def text_of(error: object) -> str:
     return f"{found.name()}: {found.str()}" if isinstance(found, KafkaError) else str(found)
 
 
-def configuration(settings: KafkaSettings) -> dict[str, Any]:
-    """What every client of ours begins with. Holds the password."""
+def configuration(settings: KafkaSettings, told: Callable[[KafkaError], None] | None = None) -> dict[str, Any]:
+    """What every client of ours begins with. Holds the password. told: of trouble, beside the log.
+
+    Raises InputError: a file cannot be used.
+    """
+    tls = settings.security.endswith("ssl")
+    TlsFiles.of("kafka", settings).check(tls=tls, how="set kafka.security to ssl or sasl_ssl")
     found: dict[str, Any] = {
         "bootstrap.servers": settings.servers,
         "client.id": "logkeep",
@@ -60,7 +83,7 @@ def configuration(settings: KafkaSettings) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 1_000,
         "topic.metadata.refresh.interval.ms": 60_000,
         "log_level": 2,  # what fails is told by the calls that fail
-        "error_cb": _tell,
+        "error_cb": told or _tell,
     }
     if settings.security.startswith("sasl"):
         found |= {
@@ -100,7 +123,8 @@ class Topics:
         self._lock = threading.Lock()
         self._count = 0
         self.events, self.marks = settings.topic, f"{settings.topic}-marks"
-        self.admin = AdminClient(configuration(settings))
+        self._trouble: KafkaError | None = None  # what the client was told last, which says more than its time out
+        self.admin = AdminClient(configuration(settings, self._note))
 
     def group_id(self, group: str) -> str:
         return f"{self._settings.topic}-{group}"
@@ -124,7 +148,7 @@ class Topics:
 
     def look_again(self) -> None:
         """Who leads which partition is asked anew, by a client that has no older belief."""
-        self.admin = AdminClient(configuration(self._settings))
+        self.admin = AdminClient(configuration(self._settings, self._note))
 
     def _ensure(self) -> int:
         there = self._metadata().topics
@@ -142,10 +166,21 @@ class Topics:
         return count
 
     def _metadata(self, timeout_s: float = REQUEST_TIMEOUT_S) -> Any:
-        try:
-            return self.admin.list_topics(timeout=timeout_s)
-        except KafkaException as error:
-            raise unavailable("no broker answers", error) from error
+        """A refusal is told at once: the client itself goes on trying until the time is over."""
+        self._trouble, until_s, wait_s = None, time.monotonic() + timeout_s, METADATA_FIRST_S
+        while True:
+            try:
+                return self.admin.list_topics(timeout=min(wait_s, max(0.01, until_s - time.monotonic())))
+            except KafkaException as error:
+                self.admin.poll(0)  # what the client was told meanwhile
+                if _is_refusal(self._trouble) or time.monotonic() >= until_s:
+                    raise unavailable("no broker answers", self._trouble or error) from error
+            wait_s *= 2
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # says nothing beside the others
+            self._trouble = error
+        _tell(error)
 
     def _make(self, topics: list[Any]) -> None:
         for name, made in self.admin.create_topics(topics, request_timeout=REQUEST_TIMEOUT_S).items():

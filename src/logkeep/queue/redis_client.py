@@ -19,6 +19,7 @@ from logkeep.errors import BackendUnavailable
 from logkeep.queue.port import Offset
 from logkeep.queue.room import queue_full
 from logkeep.settings import RedisSettings
+from logkeep.tls import TlsFiles, advice, redis_options
 
 ENTRY_BYTES = 64  # what an entry costs beside its payload, about
 FIELD = b"p"
@@ -119,7 +120,7 @@ class Client:
     """The server, reached when it is first needed and again whenever it was lost. Safe from many threads."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        options: dict[str, Any] = {"ssl_ca_certs": settings.ca_file} if settings.ca_file else {}
+        options = redis_options(TlsFiles.of("redis", settings), settings.url)
         self._settings = settings
         self.raw: Any = redis.Redis.from_url(
             settings.url,
@@ -149,7 +150,7 @@ class Client:
         except redis.RedisError as error:
             if "OOM" in str(error)[:8]:
                 raise queue_full(f"redis has no memory left: {error}") from error
-            raise BackendUnavailable(f"redis: {type(error).__name__}: {error}; what is stored is unknown") from error
+            raise unavailable(error) from error
 
     def refuse_weak(self) -> None:
         """Raises BackendUnavailable when the server may lose what it acknowledged, unless that is allowed."""
@@ -177,6 +178,16 @@ class Client:
 
     def close(self) -> None:
         self.raw.close()
+
+
+def unavailable(error: redis.RedisError) -> BackendUnavailable:
+    """With what to do, where somebody has to do something."""
+    if isinstance(error, redis.exceptions.AuthenticationError):
+        return BackendUnavailable(f"redis lets us not in: {error}; check redis.user and redis.password")
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return BackendUnavailable(f"redis: {error}; see which rights the user of redis.user needs in the documentation")
+    text = advice(error, "redis")
+    return BackendUnavailable(f"redis: {type(error).__name__}: {text}; what is stored is unknown")
 
 
 def _text(value: Any) -> Any:

@@ -30,6 +30,7 @@ from pymongo.read_preferences import Nearest, Primary, PrimaryPreferred, Seconda
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.store.mongodb_documents import Document, database_of, day_of_database, in_messages
 from logkeep.store.reading import LimitReached, Limits, Reading
+from logkeep.tls import advice
 
 ReadPreference: TypeAlias = Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"]
 T = TypeVar("T")
@@ -41,7 +42,7 @@ SOCKET_TIMEOUT_S = 600.0  # no answer for so long: the server is gone. Keep-aliv
 BATCH_ROWS_MAX = 1000  # documents of one answer: what is read too much when a limit or a cancel comes in between
 NAMES_A_QUERY_MAX = 10_000  # values of one `$in`: a megabyte of query
 
-_DUPLICATE, _TIMED_OUT = 11000, 50
+_DUPLICATE, _TIMED_OUT, _AUTHENTICATION_FAILED = 11000, 50, 18
 _MEMORY_CODES = {16945, 292, 146}  # of a group or a sort
 _GONE_CODES = {26, 43, 175, 237}  # the collection or its cursor went away: the day was dropped
 # Of one document: what is wrong with it is wrong for ever.
@@ -351,7 +352,10 @@ def _translated() -> Iterator[None]:
     except (errors.ConfigurationError, ValueError) as error:  # InvalidURI among them
         raise BackendUnavailable(f"the address of MongoDB cannot be used: {_brief(str(error))}") from error
     except (errors.PyMongoError, OSError) as error:
-        raise BackendUnavailable(f"MongoDB does not answer: {_brief(str(error))}") from error
+        text = advice(_brief(str(error)), "mongodb")
+        text = text.replace("mongodb.ca_file", "tlsCAFile of mongodb.url")
+        text = text.replace("mongodb.certificate_file and mongodb.key_file", "tlsCertificateKeyFile of mongodb.url")
+        raise BackendUnavailable(f"MongoDB does not answer: {text}") from error
 
 
 def _of_operation(error: errors.OperationFailure) -> LogkeepError:
@@ -359,6 +363,8 @@ def _of_operation(error: errors.OperationFailure) -> LogkeepError:
         return LimitReached("time")
     if error.code in _MEMORY_CODES:
         return LimitReached("memory")
+    if error.code == _AUTHENTICATION_FAILED:
+        return BackendUnavailable("MongoDB lets us not in: check user, password and authSource in mongodb.url")
     return BackendUnavailable(f"MongoDB failed (code {error.code}): {_brief(str(error))}")
 
 

@@ -18,6 +18,7 @@ from opensearchpy.transport import Transport
 
 from logkeep.clock import Clock
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
+from logkeep.tls import TlsFiles, advice
 
 Product = Literal["opensearch", "elasticsearch"]
 
@@ -26,6 +27,7 @@ WAIT_FIRST_S, WAIT_MAX_S = 0.1, 2.0  # between them, doubled each time, half of 
 NO_ROOM = frozenset((429, 503))
 AT_FAULT = frozenset((400, 404, 413))
 REASON_CHARS_MAX = 300
+OUR_CERTIFICATE_WANTED = "No required SSL certificate was sent"  # an nginx in front of the nodes, with a 400
 MERGE_S = 5.0  # to wait for the end of a merge, which goes on without
 CANCEL_S = 5.0  # each request of a cancellation
 PIT_KEEP_S = 120  # a point in time nobody asks about so long is gone
@@ -42,7 +44,7 @@ class EngineRefused(InputError):
 class Access(msgspec.Struct, frozen=True):
     """Where the engine is and who we are to it.
 
-    ca_file: of the authority that signed its certificate; "": the system's.
+    files: for https. section: of the settings, for what a message says to look at.
     """
 
     urls: tuple[str, ...]
@@ -50,7 +52,7 @@ class Access(msgspec.Struct, frozen=True):
     user: str = ""
     password: str = ""
     api_key: str = ""
-    ca_file: str = ""
+    files: TlsFiles = TlsFiles("opensearch")
     connections: int = 8
 
 
@@ -60,11 +62,13 @@ class SearchClient:
     def __init__(self, access: Access, clock: Clock) -> None:
         self.product = access.product
         self._clock = clock
+        secure = any(url.startswith("https:") for url in access.urls)
+        access.files.check(tls=secure, how="begin opensearch.urls with https://")
         options: dict[str, Any] = {"headers": {"authorization": f"ApiKey {access.api_key}"}} if access.api_key else {}
         if access.user:
             options["http_auth"] = (access.user, access.password)
-        if any(url.startswith("https:") for url in access.urls):
-            options |= {"verify_certs": True, "ca_certs": access.ca_file or None}
+        if secure:
+            options["ssl_context"] = access.files.context()
         self._transport = Transport(
             [_host(url) for url in access.urls],
             connection_class=Urllib3HttpConnection,
@@ -97,6 +101,8 @@ class SearchClient:
                 status = error.status_code
                 if status == 404 and missing_ok:
                     return b""
+                if status == 400 and OUR_CERTIFICATE_WANTED in str(error.error):
+                    raise _unavailable(error) from None
                 if status in AT_FAULT:
                     raise EngineRefused(*_reason(error), int(status)) from None
                 if status not in NO_ROOM or attempt == TRIES_MAX - 1:
@@ -226,9 +232,18 @@ def _unavailable(error: TransportError) -> BackendUnavailable:
     if isinstance(error, ConnectionTimeout):
         return BackendUnavailable("the store did not answer in time")
     if isinstance(error, NotReached):
-        return BackendUnavailable(f"the store is not reached: {str(error.info)[:REASON_CHARS_MAX]}")
+        return BackendUnavailable(f"the store is not reached: {advice(_brief(error), 'opensearch', address='urls')}")
+    if error.status_code == 401:
+        todo = "check opensearch.user and opensearch.password, or opensearch.api_key"
+        return BackendUnavailable(f"the store lets us not in: it answers 401; {todo}")
     kind, reason = _reason(error)
-    return BackendUnavailable(f"the store answers {error.status_code}: {kind}: {reason[:REASON_CHARS_MAX]}")
+    text = advice(f"{kind}: {reason[:REASON_CHARS_MAX]}", "opensearch", address="urls")
+    todo = "; the user of opensearch.user lacks a right" if error.status_code == 403 else ""
+    return BackendUnavailable(f"the store answers {error.status_code}: {text}{todo}")
+
+
+def _brief(error: TransportError) -> str:
+    return str(error.info)[:REASON_CHARS_MAX]
 
 
 def listed(indexes: Sequence[str]) -> str:
