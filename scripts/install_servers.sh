@@ -18,6 +18,7 @@ missing_packages() {
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     echo chromium
   command -v mariadbd >/dev/null || echo mariadb-server
+  ls /usr/lib*/galera*/libgalera_smm.so /usr/lib/libgalera_smm.so 2>/dev/null | grep -q . || echo galera-4
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
   command -v javac >/dev/null || echo default-jdk-headless
   # What checks deploy/: datagrams through nginx, certificates, units, manifests (Go builds kustomize).

@@ -16,6 +16,12 @@ def require_program(*names: str) -> str:
     return found or missing(" or ".join(names))
 
 
+def require_file(*paths: str) -> str:
+    """The first of `paths` that is there, such as a library of a server; else as above."""
+    found = next(filter(os.path.exists, paths), None)
+    return found or missing(" or ".join(paths))
+
+
 def missing(what: str) -> NoReturn:
     """Ends a test that needs `what`."""
     message = f"{what} is not installed; scripts/install_servers.sh installs it where it may"

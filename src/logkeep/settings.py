@@ -324,7 +324,7 @@ class MetastoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         str,
         _secret(
             '"": SQLite, `metastore.db` in the data folder; else `mariadb://…` or `postgresql://…`, which instances on '
-            "several machines share"
+            "several machines share, with `HOST,HOST,HOST` for the nodes of a cluster"
         ),
     ] = ""
     tls: Annotated[

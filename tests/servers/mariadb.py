@@ -1,7 +1,8 @@
 """A real MariaDB on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from tests.programs import require_program
 from tests.servers import process
@@ -33,31 +34,33 @@ def running(authority: Authority | None = None) -> Iterator[DatabaseServer]:
         with ServerProcess(
             command, folder / "mariadb.log", ready=lambda said: _answers(port), url=url, user=user
         ) as server:
-            _query(port, f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'{needs}")
+            query(port, f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'{needs}")
             yield DatabaseServer(server, lambda name: _create(port, name))
 
 
 def _create(port: int, name: str) -> None:
-    _query(port, f"CREATE DATABASE {name}")
-    _query(port, f"GRANT ALL ON {name}.* TO {USER}@'127.0.0.1'")
+    query(port, f"CREATE DATABASE {name}")
+    query(port, f"GRANT ALL ON {name}.* TO {USER}@'127.0.0.1'")
 
 
 def _answers(port: int) -> bool:
     import pymysql
 
     try:
-        _query(port, "SELECT 1")
+        query(port, "SELECT 1")
     except pymysql.MySQLError:
         return False
     return True
 
 
-def _query(port: int, statement: str) -> None:
+def query(port: int, statement: str) -> Sequence[Any]:
+    """The rows that root gets."""
     import pymysql
 
     connection = pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True)
     with connection, connection.cursor() as cursor:
         cursor.execute(statement)
+        return cursor.fetchall()
 
 
 shared = process.shared(running)

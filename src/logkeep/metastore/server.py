@@ -1,4 +1,4 @@
-"""The metastore's database on a server: MariaDB or PostgreSQL, through SQLAlchemy."""
+"""The metastore's database on a server: MariaDB, alone or as a Galera cluster, or PostgreSQL, through SQLAlchemy."""
 
 import os
 import socket
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.errors import InputError
 from logkeep.metastore.database import HEAD, Again, Value, Work, tried_again, unavailable
+from logkeep.metastore.hosts import Place, Places, urls_of
 from logkeep.tls import TlsFiles
 
 GRACE_S = 1.0  # after the server's own limit of a statement, whose error says more
@@ -27,7 +28,9 @@ DRIVERS = {
     "postgres": "postgresql+psycopg",
 }
 # Of the server's errors: another transaction was in the way, and this one had no effect.
+# On a Galera cluster 1213 also says that a transaction was not certified: another node has changed the same row.
 _MYSQL_AGAIN = {1205, 1213, 1020, 1062}  # lock wait timeout, deadlock, row changed, duplicate key
+_MYSQL_ELSEWHERE = {1047}  # a node that has left its cluster takes connections, and refuses statements
 _POSTGRESQL_AGAIN = {"40001", "40P01", "55P03", "23505"}  # serialization, deadlock, lock timeout, duplicate key
 
 T = TypeVar("T")
@@ -57,7 +60,7 @@ class ServerDatabase:
         tls: nothing but TLS is spoken, certificate and name are checked; None: as the URL says.
         """
         self._clock, self._timeout_s = clock or SystemClock(), timeout_s
-        self._engine = _engine(url, timeout_s, tls)
+        self._engine = _engine(url, timeout_s, tls, self._clock)
 
     def read(self, work: Work[T]) -> T:
         return self._tried(work)
@@ -152,18 +155,18 @@ class ServerDatabase:
         self._engine.dispose()
 
 
-def _engine(url: str, timeout_s: float, tls: TlsFiles | None) -> sa.Engine:
+def _engine(url: str, timeout_s: float, tls: TlsFiles | None, clock: Clock) -> sa.Engine:
     try:
-        parsed = sa.make_url(url)
-        driver = DRIVERS[parsed.get_backend_name()]
+        urls = [sa.make_url(one) for one in urls_of(url)]
+        driver = DRIVERS[urls[0].get_backend_name()]
     except (sa.exc.ArgumentError, KeyError, ValueError):
         # Not `from error`: a traceback would show the URL.
         raise InputError(
             "metastore.url is no URL of a database; it looks like mariadb://USER:PASSWORD@HOST/NAME or "
-            "postgresql://USER:PASSWORD@HOST/NAME"
+            "postgresql://USER:PASSWORD@HOST/NAME, with HOST,HOST,HOST for the nodes of a cluster"
         ) from None
     engine = sa.create_engine(
-        parsed.set(drivername=driver),
+        urls[0].set(drivername=driver),
         connect_args=_postgresql(timeout_s, tls) if driver.startswith("postgresql") else _mysql(timeout_s, tls),
         isolation_level="READ COMMITTED",  # every change locks the rows it builds on first
         pool_size=CONNECTIONS_MAX,
@@ -172,9 +175,48 @@ def _engine(url: str, timeout_s: float, tls: TlsFiles | None) -> sa.Engine:
         pool_recycle=RECYCLE_S,
         hide_parameters=True,  # hashes and samples have no place in a log
     )
+    if len(urls) > 1:
+        _use_places(engine, Places([Place(one.host or "", one.port) for one in urls], clock))
     if engine.dialect.name != "postgresql":
         sa.event.listen(engine, "connect", lambda opened, _: _bound_statements(opened, timeout_s))
+        sa.event.listen(engine, "handle_error", _leave_node)
     return engine
+
+
+def _use_places(engine: sa.Engine, places: Places) -> None:
+    """New connections go to the first place that takes statements, and for PostgreSQL changes."""
+    dialect = engine.dialect
+    mine = {"target_session_attrs": "read-write"} if dialect.name == "postgresql" else {}
+    failures = dialect.loaded_dbapi.Error
+
+    def connect(_: Any, __: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        def open_at(place: Place) -> Any:
+            there = {"host": place.host} | ({"port": place.port} if place.port is not None else {})
+            opened = dialect.loaded_dbapi.connect(*arguments, **(options | mine | there))
+            if dialect.name != "postgresql":
+                _ask(opened, failures)
+            return opened
+
+        return places.connected(open_at, failures)
+
+    sa.event.listen(engine, "do_connect", connect)
+
+
+def _ask(opened: Any, failures: type[Exception]) -> None:
+    """It takes statements; else closed, and what it said is raised."""
+    try:
+        with opened.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except failures:
+        opened.close()
+        raise
+
+
+def _leave_node(context: sa.engine.ExceptionContext) -> None:
+    """All its connections are given up, so that the next ones go to another."""
+    cause = context.original_exception
+    if cause.args and cause.args[0] in _MYSQL_ELSEWHERE:
+        context.is_disconnect = True
 
 
 def _postgresql(timeout_s: float, tls: TlsFiles | None) -> dict[str, Any]:
