@@ -177,6 +177,50 @@ def test_what_people_block_is_refused_until_they_take_it_back(service: Service) 
     assert after["rejected"]["blocked"] >= before["rejected"]["blocked"] >= 3
 
 
+def test_what_is_told_beside_events_has_the_same_limits(service: Service) -> None:
+    """Not twice: an issue makes an event of its session, which costs nothing more."""
+    set_limits(service, events_per_second=5, burst_events=50)
+    balanced(service)
+    requests: list[tuple[str, list[dict[str, str]]]] = [
+        *[("sessions", [{"session": f"s{n}", "user": "u"} for n in range(10)])] * 20,
+        *[("devices", [{"device": f"d{n}", "model": "m"} for n in range(10)])] * 5,
+        *[("issues", [{"session": "s", "title": f"t{n}", "component": "cart"} for n in range(10)])] * 20,
+    ]
+    told = [
+        httpx.post(f"{service.intake_url}/v1/{kind}", json=body, headers=service.write_headers)
+        for kind, body in requests
+    ]
+    assert {one.status_code for one in told} == {202, 429}
+    refused = next(one for one in told if one.status_code == 429)
+    assert refused.json()["error"]["code"] == "quota_exceeded" and int(refused.headers["retry-after"]) >= 1
+    assert '"second";q=50' in refused.headers["ratelimit-policy"]
+    passed = [len(one.json().get("ids", [])) for one in told if one.status_code == 202]
+
+    def applied() -> bool:
+        kinds = service.ledger()["notices"].values()
+        return sum(one["received"] for one in kinds) == 10 * len(passed) == sum(one["applied"] for one in kinds)
+
+    wait_for(applied, 20, "what passed to be applied", lambda: f"{len(passed)} {service.ledger()['notices']}")
+    assert 5 <= len(passed) <= 30  # two receivers with a burst of 50 each, errors' tenth, and what is filled up again
+
+    set_limits(service)
+    api = httpx.Client(base_url=service.api_url, headers=service.read_headers)
+    made = api.post("/api/v1/blocks", json={"kind": "component", "value": "noisy", "reason": "a loop"}).json()
+    issues = [{"session": "s", "title": "t", "component": name} for name in ("noisy", "calm", "noisy", "calm")]
+
+    def is_blocked() -> bool:
+        found = httpx.post(f"{service.intake_url}/v1/issues", json=issues, headers=service.write_headers).json()
+        places = [one["index"] for one in found["rejected"]]
+        return places == [0, 2] and (found["accepted"], len(found["ids"]), len(found["links"])) == (2, 2, 2)
+
+    wait_for(is_blocked, 20, "issues of the component to be left out")
+    assert api.delete(f"/api/v1/blocks/{made['block']}").status_code == 200
+    wait_for(
+        lambda: service.ledger()["notices"]["issues"]["rejected"].get("blocked", 0) >= 2, 20, "them to be counted",
+        lambda: str(service.ledger()["notices"]),
+    )  # fmt: skip
+
+
 def test_a_write_key_may_not_look_and_a_change_from_another_site_is_refused(service: Service) -> None:
     path = f"/api/v1/apps/{service.credentials['app']}/limits"
     for method, where in (("GET", path), ("PUT", path), ("GET", "/api/v1/blocks"), ("POST", "/api/v1/blocks")):

@@ -19,6 +19,7 @@ from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.batch_ids import BatchIds
+from logkeep.receiver.issue_links import NamedIssue
 from logkeep.telemetry import Telemetry, get_logger
 
 COMMIT_EXCHANGES_MAX = 8_192  # of one batch; the queue takes at most 10,000 payloads at once
@@ -38,8 +39,8 @@ class Exchange:
     with it; keep_alive: it is told that it does not. held: bytes of the process's memory it accounts for. wire_bytes:
     its body as it was sent. Of a request with events: app, body (exactly the accepted ones), form, encoding of `body`,
     count, what was rejected, batch_id when the sender made it repeatable or is told ids, and marks where they were read
-    already. kind: of notices, "" for events; ids, links: of those, when the answer tells them. config: what the answer
-    tells the sender's device.
+    already. kind: of notices, "" for events; ids, links: of those, when the answer tells them, and issues, of which.
+    config: what the answer tells the sender's device.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Exchange:
         "form",
         "held",
         "ids",
+        "issues",
         "keep_alive",
         "kind",
         "links",
@@ -78,6 +80,7 @@ class Exchange:
         self.repeatable = False
         self.kind = ""
         self.ids: tuple[str, ...] = ()
+        self.issues: tuple[NamedIssue, ...] = ()
         self.links: tuple[dict[str, str], ...] = ()
         self.config: bytes | None = None
         self.marks: Sequence[Mark] | None = None

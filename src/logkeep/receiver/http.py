@@ -12,9 +12,7 @@ from typing import Any
 import httptools
 
 from logkeep.decode.body import encoding_of
-from logkeep.decode.frame import event_id
 from logkeep.decode.native import count_flawless
-from logkeep.decode.notices import KINDS
 from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.receiver.answers import CONTINUE, without_body
@@ -22,7 +20,6 @@ from logkeep.receiver.commit import Exchange
 from logkeep.receiver.configured import DEVICE
 from logkeep.receiver.heads import HEADERS, PLAIN
 from logkeep.receiver.intake import Intake, KnownHead
-from logkeep.receiver.issue_links import issue_links
 from logkeep.receiver.limiter import Sender
 from logkeep.receiver.reading import PreparedBody, Result, SentBody
 from logkeep.receiver.routes import EVENTS, EVENTS_URL, MethodNotAllowed, Route, route_of
@@ -374,7 +371,7 @@ class Connection(asyncio.Protocol):
             head.get(b"idempotency-key"),
             route.session if route.name == "replace" else None,
             route.key if route.name == "replace" else None,
-            limited=not route.kind and intake.limiter is not None and intake.limiter.limits(sender.app),
+            limited=intake.limiter is not None and intake.limiter.limits(sender.app),
             kind=route.kind,
         )
         exchange.kind = route.kind
@@ -391,8 +388,7 @@ class Connection(asyncio.Protocol):
         exchange.encoding, exchange.marks = "zstd" if result.compressed else "plain", result.marks
         exchange.rejected, exchange.samples, exchange.batch_id = checked.rejected, checked.samples, result.batch_id
         exchange.repeatable = bool(result.batch_id)
-        if exchange.kind:
-            self._name_notices(exchange, result)
+        exchange.issues = result.issues
         more = max(0, len(result.body) - exchange.held)
         exchange.held += more
         intake.pending_bytes += more
@@ -413,13 +409,6 @@ class Connection(asyncio.Protocol):
             return ""
         peer = self._transport.get_extra_info("peername")
         return intake.proxies.client(str(peer[0]) if peer else "", forwarded)
-
-    def _name_notices(self, exchange: Exchange, result: PreparedBody) -> None:
-        """Their ids are told in the answer, so they are made before the commit."""
-        if KINDS[exchange.kind].answers_ids:
-            exchange.batch_id = exchange.batch_id or self._intake.committer.batch_ids.next()
-            exchange.ids = tuple(event_id(exchange.batch_id, index) for index in range(exchange.count))
-            exchange.links = issue_links(result.issues, exchange.ids, self._intake.public_url)
 
     def _serve(self, route: Route, exchange: Exchange) -> None:
         """Everything but events."""

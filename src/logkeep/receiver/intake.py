@@ -1,11 +1,14 @@
 """What the connections of one receiver process share."""
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
+from logkeep.decode.frame import event_id
+from logkeep.decode.notices import KINDS
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuotaExceeded
 from logkeep.queue.port import Partition, Queue
 from logkeep.receiver.addresses import Proxies, networks
@@ -13,9 +16,10 @@ from logkeep.receiver.admission import Admission
 from logkeep.receiver.answers import Answers, status_of, with_headers
 from logkeep.receiver.commit import Committer, Exchange
 from logkeep.receiver.configured import Configured
-from logkeep.receiver.limiter import Limiter, Sender
-from logkeep.receiver.limiting import limit
-from logkeep.receiver.reading import Readers
+from logkeep.receiver.issue_links import issue_links
+from logkeep.receiver.limiter import Cut, Limiter, Sender
+from logkeep.receiver.limiting import leave_out, ruled
+from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX, Readers
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.telemetry import Telemetry, get_logger
 
@@ -109,13 +113,35 @@ class Intake:
     def submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         """Towards the commit, unless a limit stands before all of it."""
         limiter = self.limiter
-        if limiter is not None and not exchange.kind and limiter.limits(sender.app):
-            try:
-                limit(exchange, limiter, sender, address)
-            except (QuotaExceeded, InputError) as error:
-                self.settle(exchange, with_headers(self.refusal(error), limiter.headers(sender.app)))
-                return
+        if limiter is None or not limiter.limits(sender.app):
+            self._commit(exchange)
+            return
+        try:
+            cut = ruled(exchange, limiter, sender, address)
+        except (QuotaExceeded, InputError) as error:
+            self.settle(exchange, with_headers(self.refusal(error), limiter.headers(sender.app)))
+            return
+        if cut is None:
+            self._commit(exchange)
+        elif len(exchange.body) <= PLAIN_INLINE_BYTES_MAX:
+            leave_out(exchange, cut)
+            self._commit(exchange)
+        else:
+            self.readers.run(partial(_left_out, exchange, cut), partial(self._commit_rest, exchange))
+
+    def _commit(self, exchange: Exchange) -> None:
+        if exchange.kind and KINDS[exchange.kind].answers_ids:
+            # The ids of notices are told in the answer, so they are made before the commit.
+            exchange.batch_id = exchange.batch_id or self.committer.batch_ids.next()
+            exchange.ids = tuple(event_id(exchange.batch_id, index) for index in range(exchange.count))
+            exchange.links = issue_links(exchange.issues, exchange.ids, self.public_url)
         self.committer.submit(exchange)
+
+    def _commit_rest(self, exchange: Exchange, done: bool) -> None:
+        if done:
+            self._commit(exchange)
+        else:
+            self.settle(exchange, self.refusal(BackendUnavailable("the receiver failed here", code="internal")))
 
     def refusal(self, error: LogkeepError, *, allow: str | None = None) -> bytes:
         """The answer that says why."""
@@ -198,3 +224,13 @@ class Intake:
         if limiter is None or not limiter.limits(exchange.app):
             return answer
         return with_headers(answer, limiter.headers(exchange.app))
+
+
+def _left_out(exchange: Exchange, cut: Cut) -> bool:
+    """False after a failure of our own: a bug must not leave the sender without an answer."""
+    try:
+        leave_out(exchange, cut)
+    except Exception:
+        _log.exception("cannot leave events out of a body", app=exchange.app, bytes=len(exchange.body))
+        return False
+    return True

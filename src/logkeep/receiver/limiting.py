@@ -6,21 +6,24 @@ from logkeep.decode.native import Rejected
 from logkeep.event import RejectReason
 from logkeep.receiver.commit import Exchange
 from logkeep.receiver.limiter import Cut, Limiter, Sender
+from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX
 
 
-def limit(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) -> None:
-    """`exchange` has the events that may pass, the others among its rejected ones. Its body is plain, or it passes
-    whole. Raises QuotaExceeded: nothing of it is taken."""
-    if not exchange.count:
-        return
+def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) -> Cut | None:
+    """What is to be left out of it; its notices are looked at as events are. Raises QuotaExceeded, InputError: nothing
+    of it is taken.
+
+    What was read before its app had limits passes: its body may be compressed, or would take long to be looked at here.
+    """
     body, form, marks = exchange.body, exchange.form, exchange.marks
     exchange.marks = None
-    cut = limiter.rule(sender, address, exchange.count, len(body), lambda: marks or marks_of(body, form))
-    if cut is not None:
-        leave_out(exchange, cut)
+    if not exchange.count or exchange.encoding != "plain" or (marks is None and len(body) > PLAIN_INLINE_BYTES_MAX):
+        return None
+    return limiter.rule(sender, address, exchange.count, len(body), lambda: marks or marks_of(body, form))
 
 
 def leave_out(exchange: Exchange, cut: Cut) -> None:
+    """`exchange` has what may pass, the rest is among its rejected. Takes a second where the body is of its largest."""
     kept, gone = without(exchange.body, exchange.form, cut.left_out)
     reasons = [cut.left_out[index] for index in sorted(cut.left_out)]
     told = zip(_as_sent(exchange, cut), reasons, strict=True)
@@ -31,6 +34,7 @@ def leave_out(exchange: Exchange, cut: Cut) -> None:
     exchange.samples = (*exchange.samples, *samples)
     exchange.body, exchange.form, exchange.encoding = kept, "ndjson", "plain"
     exchange.count -= len(cut.left_out)
+    exchange.issues = tuple(one for index, one in enumerate(exchange.issues) if index not in cut.left_out)
 
 
 def sample(reason: RejectReason, message: str, event: bytes) -> RejectedSample:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +26,8 @@ INFLATED_INLINE_BYTES_MAX = 1 << 20
 KEPT_COMPRESSED_BYTES_MIN = 64 << 10  # of the inflated body: smaller ones are kept plain and share frames
 THREADS = 2  # each may hold a body of inflated_bytes_max
 IDEMPOTENCY_KEY_BYTES_MAX = 255
+
+T = TypeVar("T")
 
 _log = get_logger("receiver")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -82,7 +85,7 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
     if sent.kind:
         checked = check_notices(plain, KINDS[sent.kind])
         named = named_issues(checked.body) if sent.kind == "issues" else ()
-        return PreparedBody(checked, checked.body, False, _batch_id(sent, plain), named)
+        return PreparedBody(checked, checked.body, False, _batch_id(sent, plain), named, _marks(sent, checked))
     if sent.session is not None:
         plain = replacing_event(plain, sent.session, sent.key or "")
     checked = check_body(plain, event_bytes_max=settings.event_bytes_max, events_max=settings.events_max)
@@ -90,11 +93,14 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
         sent.encoding == "zstd" and sent.session is None and checked.as_sent and len(plain) > KEPT_COMPRESSED_BYTES_MIN
         and not sent.limited
     )  # fmt: skip
-    marks = None
-    if sent.limited and checked.count and len(checked.body) > PLAIN_INLINE_BYTES_MAX:
-        marks = marks_of(checked.body, checked.form)
     body = sent.body if compressed else checked.body
-    return PreparedBody(checked, body, compressed, _batch_id(sent, plain), marks=marks)
+    return PreparedBody(checked, body, compressed, _batch_id(sent, plain), marks=_marks(sent, checked))
+
+
+def _marks(sent: SentBody, checked: Checked) -> list[Mark] | None:
+    if not sent.limited or not checked.count or len(checked.body) <= PLAIN_INLINE_BYTES_MAX:
+        return None
+    return marks_of(checked.body, checked.form)
 
 
 def replacing_event(body: bytes, session: str, key: str) -> bytes:
@@ -161,12 +167,12 @@ class Readers:
                 pass
         self.run(partial(self._prepared, sent), then)
 
-    def run(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
-        """`work` in a thread, `then` on the loop."""
+    def run(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """`work`, which raises nothing, in a thread, `then` on the loop."""
         loop = asyncio.get_running_loop()
         self._under_way += 1
 
-        def finish(result: Result) -> None:
+        def finish(result: T) -> None:
             self._under_way -= 1
             then(result)
 

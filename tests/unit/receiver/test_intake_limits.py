@@ -1,0 +1,95 @@
+"""What limits leave out of a large body: not on the loop, and told by the places it was sent in."""
+
+import asyncio
+import json
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from tests.unit.receiver.test_limiter import Alone, Blocks, Given
+
+from logkeep.clock import SystemClock
+from logkeep.decode.frame import unpack_frame
+from logkeep.metastore.blocks import Blocked
+from logkeep.metastore.limits import Limits
+from logkeep.queue.memory import MemoryQueue
+from logkeep.receiver import limiting
+from logkeep.receiver.admission import Admission
+from logkeep.receiver.commit import Exchange
+from logkeep.receiver.intake import Intake
+from logkeep.receiver.limiter import Limiter, Sender
+from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX, PreparedBody, SentBody
+from logkeep.receiver.refused import Refusals
+from logkeep.settings import Intake as IntakeSettings
+from logkeep.settings import LimitSettings
+from logkeep.telemetry import Telemetry
+
+TELEMETRY = Telemetry()
+
+
+def limiter_that_blocks(component: str) -> Limiter:
+    blocks, clock, settings = Blocks(), SystemClock(), LimitSettings()
+    blocks.set("shop", Blocked(components={component: "a loop"}))
+    alone: Any = Alone({})
+    return Limiter(Given(settings, shop=Limits()), settings, alone, clock, TELEMETRY, Refusals(), blocks)
+
+
+async def answered(intake: Intake, sent: SentBody) -> Exchange:
+    """The exchange of a request, once it has its answer."""
+    done = asyncio.Event()
+    exchange = Exchange(SimpleNamespace(send_ready=done.set), sent.app)
+
+    def read(result: Any) -> None:
+        assert isinstance(result, PreparedBody)
+        exchange.body, exchange.count, exchange.form = result.body, result.checked.count, result.checked.form
+        exchange.marks, exchange.rejected, exchange.kind = result.marks, result.checked.rejected, sent.kind
+        exchange.issues = result.issues
+        intake.submit(exchange, Sender(sent.app), "")
+
+    intake.readers.read(sent, read)
+    await asyncio.wait_for(done.wait(), 30)
+    return exchange
+
+
+@pytest.mark.parametrize("kind", ["", "issues"])
+def test_what_is_left_out_of_a_large_body_is_left_out_in_a_thread(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    without = limiting.without
+
+    def watched(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return without(*given)
+
+    monkeypatch.setattr(limiting, "without", watched)
+    text = "x" * (PLAIN_INLINE_BYTES_MAX // 20)
+    sent = [
+        {"session": str(number), "key": "k", "value": text, "title": "t", "component": ("calm", "noisy")[number % 2]}
+        for number in range(40)
+    ]
+    if kind:
+        sent = [{name: each[name] for name in ("session", "title", "component")} | {"stack": text} for each in sent]
+    queue, nobody = MemoryQueue(), cast(Any, None)
+
+    async def run() -> Exchange:
+        intake = Intake(
+            IntakeSettings(), queue, "http-0", Admission(nobody), TELEMETRY, SystemClock(), limiter_that_blocks("noisy")
+        )  # fmt: skip
+        try:
+            return await answered(intake, SentBody("shop", json.dumps(sent).encode(), limited=True, kind=kind))
+        finally:
+            intake.close()
+
+    exchange = asyncio.run(run())
+    assert len(threads) == 1 and threads[0] is not threading.main_thread()
+    assert exchange.answer is not None and exchange.answer.startswith(b"HTTP/1.1 202")
+    answer = json.loads(exchange.answer.partition(b"\r\n\r\n")[2])
+    assert answer["accepted"] == 20
+    assert [(one["index"], one["reason"]) for one in answer["rejected"]] == [(n, "blocked") for n in range(1, 40, 2)]
+    assert [link["session"] for link in answer.get("links", [])] == (
+        [f"/sessions/{number}" for number in range(0, 40, 2)] if kind else []
+    )
+    (record,) = queue.read("any", records_max=10, bytes_max=1 << 30)
+    header, body = unpack_frame(record.payload)
+    assert (header.count, header.rejected) == (20, {"blocked": 20})
+    assert [json.loads(line)["session"] for line in body.split(b"\n")] == [str(n) for n in range(0, 40, 2)]
