@@ -9,6 +9,7 @@ from tests.contract.metastores import KINDS, Shared, shared
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore import blocks as blocks_module
+from logkeep.metastore.audit import CONSOLE, Audit, Entry, Wanted
 from logkeep.metastore.blocks import Blocks
 from logkeep.metastore.refusals import KEPT_HOURS, Refusals, Row
 
@@ -46,6 +47,37 @@ def test_a_block_is_seen_by_all_and_ends_by_itself(it: Shared) -> None:
     there._watched.look()
     assert there.apps["shöp"].of_address("192.0.2.200") is None and there.list("shöp")[-1] == made
     assert [there.remove(app, made.block) for app in ("other", "shöp", "shöp")] == [False, True, False]
+
+
+def test_blocks_of_a_team_and_of_all_count_for_their_apps(it: Shared) -> None:
+    """Also for apps that are made later."""
+    accounts = it.accounts()
+    directory = it.directory(accounts)
+    directory.teams.create(CONSOLE, name="two", title_="Two")
+    directory.apps.create(CONSOLE, team="two", name="shop", title_="")
+    blocks = Blocks(it.open(), SystemClock(), refresh_s=60)
+    entry = Entry(by=CONSOLE, what="block.made", made_ns=1, team="two")
+    team = blocks.put(
+        "", "address", "192.0.2.1", reason="of two", by="anna", expires_ns=0, team="two", entries=[entry]
+    )  # fmt: skip
+    everyone = blocks.put("", "component", "noisy", reason="of all", by="bert", expires_ns=0)
+    own = blocks.put("shop", "component", "own", reason="of one", by="anna", expires_ns=0, team="two")
+    assert [one.scope for one in (team, everyone, own)] == ["team", "installation", "app"]
+    directory.apps.create(CONSOLE, team="two", name="later", title_="")
+    blocks._watched.look()
+
+    def seen(app: str) -> tuple[str | None, dict[str, str]]:
+        return blocks.apps[app].of_address("192.0.2.1"), blocks.apps[app].components
+
+    assert seen("shop") == ("of two", {"own": "of one", "noisy": "of all"})
+    assert (seen("later"), seen("default")) == (("of two", {"noisy": "of all"}), (None, {"noisy": "of all"}))
+    assert [blocks.list(app) for app in ("shop", "later", "default")] == [
+        [own, everyone, team], [everyone, team], [everyone],
+    ]  # fmt: skip
+    assert blocks.named("default", team.block) is None and blocks.named("later", team.block) == team
+    assert [blocks.remove(app, team.block) for app in ("default", "later")] == [False, True]
+    wanted = Wanted(teams=("two",), what="block.made")
+    assert [row.who for row in Audit(it.open(), SystemClock()).list(wanted)] == ["console"]
 
 
 def test_what_is_blocked_is_an_address_a_hash_or_a_name(it: Shared) -> None:

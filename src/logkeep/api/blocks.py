@@ -1,5 +1,6 @@
-"""The block list of an app and who was refused: `/api/v1/blocks`, `/api/v1/blocked`."""
+"""What is blocked for an app and who was refused: `/api/v1/blocks`, `/api/v1/blocked`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,12 +10,17 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import Meta
 
 from logkeep.api.answers import FromTime, Time, documented, json_answer
+from logkeep.api.auth import actor_of, caller_of
+from logkeep.api.backend import Context
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import parse_time
 from logkeep.counters.usage import hour_of
 from logkeep.errors import InputError
-from logkeep.metastore.blocks import Block
+from logkeep.metastore.audit import Entry
+from logkeep.metastore.blocks import Block, Scope
 from logkeep.metastore.refusals import LIMIT_MAX
+from logkeep.metastore.roles import NOTHING
+from logkeep.metastore.teams import FIRST_TEAM
 from logkeep.store.page import rfc3339
 
 BODY_BYTES_MAX = 16 * 1024
@@ -25,9 +31,11 @@ _Text = Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)]
 
 
 class BlockAnswer(msgspec.Struct):
-    """state: ended: it blocks nothing any more, and is shown for a month."""
+    """state: ended: it blocks nothing any more, and is shown for a month. scope: whom it counts for: this app, all apps
+    of its team, or every app of the installation; of the last, only who may remove it sees who made it."""
 
     block: str
+    scope: Scope
     kind: Kind
     value: str
     reason: str
@@ -53,6 +61,13 @@ class NewBlock(msgspec.Struct, forbid_unknown_fields=True):
         Meta(description="an address or network; the first 8 to 64 hex digits of a key's SHA-256; a component's name"),
     ]
     reason: Annotated[_Text, Meta(description="for whoever is blocked, and for your colleagues")]
+    scope: Annotated[
+        Scope,
+        Meta(
+            description="this app; `team`: all apps of its team, by an admin of it; `installation`: every app, by an "
+            "admin of the team `main`"
+        ),
+    ] = "app"
     expires: Annotated[
         str | None, Meta(description="RFC 3339 or epoch ms; null, and no `expires_in_s`: when somebody removes it")
     ] = None
@@ -80,11 +95,12 @@ _decode = msgspec.json.Decoder(NewBlock).decode
 
 
 @get("/api/v1/blocks", summary="Block list", tags=["limits"], responses=documented(BlocksAnswer, "All blocks", 400))
-async def blocks(context: GivenContext, credential: GivenCredential) -> Response[bytes]:
-    """What people have blocked."""
+async def blocks(
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
+) -> Response[bytes]:
+    """What people have blocked: for this app, its team, or every app."""
     found = await context.checks.run(lambda: context.backend.blocks.list(credential.app))
-    now_ns = context.clock.now_ns()
-    return json_answer(msgspec.json.encode(BlocksAnswer([_shown(block, now_ns) for block in found])))
+    return json_answer(msgspec.json.encode(_answer(request, context, found)))
 
 
 @post(
@@ -105,11 +121,18 @@ async def make_block(
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"the block cannot be read: {error}", code="invalid_json") from error
     now_ns = context.clock.now_ns()
-    expires_ns = _end(wanted, now_ns)
+    expires_ns, team = _end(wanted, now_ns), context.backend.metastore.team_of(credential.app)
+    _refuse_wide(request, wanted.scope, team)
+    app = credential.app if wanted.scope == "app" else ""
+    team = "" if wanted.scope == "installation" else team
+    told = {"kind": wanted.kind, "value": wanted.value, "reason": wanted.reason, "scope": wanted.scope}
+    entry = Entry(
+        by=actor_of(request), what="block.made", made_ns=now_ns, team=team or FIRST_TEAM, app=app, detail=told
+    )
     made = await context.checks.run(
         lambda: context.backend.blocks.put(
-            credential.app, wanted.kind, wanted.value, reason=wanted.reason, by=credential.name or credential.scope,
-            expires_ns=expires_ns,
+            app, wanted.kind, wanted.value, reason=wanted.reason, by=credential.name or credential.scope,
+            expires_ns=expires_ns, team=team, entries=[entry],
         )
     )  # fmt: skip
     return json_answer(msgspec.json.encode(_shown(made, now_ns)), 201)
@@ -122,17 +145,28 @@ async def make_block(
     status_code=200,
     responses=documented(BlocksAnswer, "Those that are left", 400, 404),
 )
-async def remove_block(context: GivenContext, credential: GivenCredential, block: FromPath[str]) -> Response[bytes]:
+async def remove_block(
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, block: FromPath[str]
+) -> Response[bytes]:
     """It blocks nothing any more."""
-    backend, now_ns = context.backend, context.clock.now_ns()
+    backend, now_ns, app = context.backend, context.clock.now_ns(), credential.app
 
     def remove() -> list[Block]:
-        if not 0 < len(block) <= 64 or not block.isprintable() or not backend.blocks.remove(credential.app, block):
+        found = backend.blocks.named(app, block) if 0 < len(block) <= 64 and block.isprintable() else None
+        if found is None:
             raise InputError(f"there is no block {block[:80]!r}", code="not_found", status=404)
-        return backend.blocks.list(credential.app)
+        _refuse_wide(request, found.scope, found.team)
+        told = {"kind": found.kind, "value": found.value, "scope": found.scope}
+        team = found.team or (FIRST_TEAM if found.scope == "installation" else backend.metastore.team_of(app))
+        entry = Entry(
+            by=actor_of(request), what="block.removed", made_ns=now_ns, team=team, app=found.app, target=block,
+            detail=told,
+        )  # fmt: skip
+        backend.blocks.remove(app, block, entries=[entry])
+        return backend.blocks.list(app)
 
     left = await context.checks.run(remove)
-    return json_answer(msgspec.json.encode(BlocksAnswer([_shown(one, now_ns) for one in left])))
+    return json_answer(msgspec.json.encode(_answer(request, context, left)))
 
 
 @get(
@@ -155,6 +189,29 @@ async def blocked(
     return json_answer(msgspec.json.encode(BlockedAnswer(rows)))
 
 
+def _may(request: Request[Any, Any, Any], scope: Scope, team: str) -> bool:
+    """Whether the asker, who may block for an app, may do so for all of these."""
+    if scope == "app":
+        return True
+    return "admin" in caller_of(request).teams.get(team if scope == "team" else FIRST_TEAM, NOTHING)
+
+
+def _refuse_wide(request: Request[Any, Any, Any], scope: Scope, team: str) -> None:
+    """Raises InputError (403): nobody blocks for apps that are not theirs."""
+    if not _may(request, scope, team):
+        whose = f"the team {team!r}" if scope == "team" else f"the team {FIRST_TEAM!r}, which has the installation"
+        raise InputError(
+            f"a block of scope {scope!r} needs an admin of {whose}; block it for your app instead",
+            code="forbidden",
+            status=403,
+        )
+
+
+def _answer(request: Request[Any, Any, Any], context: Context, found: Sequence[Block]) -> BlocksAnswer:
+    now_ns, sees_all = context.clock.now_ns(), _may(request, "installation", "")
+    return BlocksAnswer([_shown(one, now_ns, named=sees_all or one.scope != "installation") for one in found])
+
+
 def _end(wanted: NewBlock, now_ns: int) -> int:
     if wanted.expires is not None and wanted.expires_in_s is not None:
         raise InputError("give `expires` or `expires_in_s`, not both")
@@ -168,9 +225,9 @@ def _end(wanted: NewBlock, now_ns: int) -> int:
     return expires_ns
 
 
-def _shown(block: Block, now_ns: int) -> BlockAnswer:
+def _shown(block: Block, now_ns: int, *, named: bool = True) -> BlockAnswer:
     ended = bool(block.expires_ns) and block.expires_ns <= now_ns
     return BlockAnswer(
-        block.block, block.kind, block.value, block.reason, "ended" if ended else "in_force", rfc3339(block.made_ns),
-        block.made_by, rfc3339(block.expires_ns) if block.expires_ns else None,
+        block.block, block.scope, block.kind, block.value, block.reason, "ended" if ended else "in_force",
+        rfc3339(block.made_ns), block.made_by if named else "", rfc3339(block.expires_ns) if block.expires_ns else None,
     )  # fmt: skip

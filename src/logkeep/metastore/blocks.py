@@ -1,6 +1,7 @@
-"""What an app's people have blocked: addresses, keys and components, with a reason and, as a rule, an end.
+"""What people have blocked: addresses, keys and components, with a reason and, as a rule, an end.
 
-All of it is kept in memory by receivers; a block counts everywhere within `refresh_s`, and ends by itself.
+A block is of one app, of all apps of a team, or of everyone: who may do that is the API's to say. All of it is kept in
+memory by receivers; a block counts everywhere within `refresh_s`, and ends by itself.
 """
 
 import ipaddress
@@ -14,18 +15,22 @@ import msgspec
 from logkeep.clock import Clock
 from logkeep.errors import InputError, QuotaExceeded
 from logkeep.event import NAME_BYTES_MAX
+from logkeep.metastore.accounts import TOPIC as ACCOUNTS
+from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.database import Database, Transaction, bump, change_of
 from logkeep.metastore.watched import Watched
 from logkeep.telemetry import get_logger
 
 TOPIC = "blocks"
-BLOCKS_MAX = 1000  # of an app
+BLOCKS_MAX = 1000  # of an app, as many of a team, and of the installation
 REASON_CHARS_MAX = 500
 EXPIRED_KEPT_NS = 30 * 86_400 * 1_000_000_000  # for whoever asks why something was missing
-_COLUMNS = "block, app, kind, value, reason, made_by, made_ns, expires_ns"
+_COLUMNS = "block, app, team, kind, value, reason, made_by, made_ns, expires_ns"
+_OF_APP = "(app = :app OR (app = '' AND (team = '' OR team = (SELECT team FROM apps WHERE name = :app))))"
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 
 Kind = Literal["address", "key", "component"]
+Scope = Literal["app", "team", "installation"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 log = get_logger("metastore")
@@ -34,17 +39,23 @@ log = get_logger("metastore")
 class Block(msgspec.Struct, frozen=True):
     """value: an address or network; the first 8 to 64 hex digits of a key's SHA-256; the name of a component.
 
-    expires_ns: ns UTC, 0: when somebody removes it.
+    app: "" of all apps of `team`, or of everyone's where that is "" too. expires_ns: ns UTC, 0: when somebody removes
+    it.
     """
 
     block: str
     app: str
+    team: str
     kind: Kind
     value: str
     reason: str
     made_by: str
     made_ns: int
     expires_ns: int
+
+    @property
+    def scope(self) -> Scope:
+        return "app" if self.app else "team" if self.team else "installation"
 
 
 class Blocked(msgspec.Struct, frozen=True):
@@ -73,9 +84,9 @@ class Blocked(msgspec.Struct, frozen=True):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """next_ns: when the next of them ends."""
+    """change: of blocks and of apps, which say whose team they are. next_ns: when the next block ends."""
 
-    change: int
+    change: tuple[int, int]
     next_ns: int
     apps: dict[str, Blocked]
 
@@ -109,14 +120,21 @@ class Blocks:
         known = self._watched.value
         return known.apps if known is not None else {}
 
-    def put(self, app: str, kind: Kind, value: str, *, reason: str, by: str, expires_ns: int) -> Block:
-        """The new block, durable. Raises InputError (no such address, key or name), QuotaExceeded (BLOCKS_MAX)."""
+    def put(
+        self, app: str, kind: Kind, value: str, *, reason: str, by: str, expires_ns: int, team: str = "",
+        entries: Sequence[Entry] = (),
+    ) -> Block:  # fmt: skip
+        """The new block, durable. app: "" for all apps of `team`; without a team either for everyone's. entries: what
+        the audit log is told with it.
+
+        Raises InputError (no such address, key or name), QuotaExceeded (BLOCKS_MAX).
+        """
         now_ns = self._clock.now_ns()
         if "\0" in value + reason + by:
             raise InputError("a block cannot hold NUL: not every database keeps it")
         block = Block(
-            f"blk_{secrets.token_hex(8)}", app, kind, normal(kind, value), reason[:REASON_CHARS_MAX], by[:255], now_ns,
-            expires_ns,
+            f"blk_{secrets.token_hex(8)}", app, "" if app else team, kind, normal(kind, value),
+            reason[:REASON_CHARS_MAX], by[:255], now_ns, expires_ns,
         )  # fmt: skip
 
         def insert(transaction: Transaction) -> None:
@@ -124,32 +142,41 @@ class Blocks:
             transaction.change(
                 "DELETE FROM blocks WHERE expires_ns > 0 AND expires_ns < :old", old=now_ns - EXPIRED_KEPT_NS
             )
-            count = transaction.rows("SELECT COUNT(*) FROM blocks WHERE app = :app", app=app)[0][0]
-            if int(count) >= BLOCKS_MAX:
-                raise QuotaExceeded(f"the app has {BLOCKS_MAX} blocks; remove some", retry_after_s=60)
+            sql = "SELECT COUNT(*) FROM blocks WHERE app = :app AND team = :team"
+            if int(transaction.rows(sql, app=app, team=block.team)[0][0]) >= BLOCKS_MAX:
+                raise QuotaExceeded(f"the {block.scope} has {BLOCKS_MAX} blocks; remove some", retry_after_s=60)
             transaction.change(
                 f"INSERT INTO blocks ({_COLUMNS}) VALUES "  # noqa: S608
-                "(:block, :app, :kind, :value, :reason, :made_by, :made_ns, :expires_ns)",
+                "(:block, :app, :team, :kind, :value, :reason, :made_by, :made_ns, :expires_ns)",
                 **msgspec.structs.asdict(block),
             )
+            record(transaction, entries)
 
         self._database.write(insert)
         self._watched.look()
         return block
 
     def list(self, app: str) -> list[Block]:
-        """Newest first; those that have ended lately among them."""
-        sql = f"SELECT {_COLUMNS} FROM blocks WHERE app = :app ORDER BY number DESC LIMIT :limit"  # noqa: S608
-        rows = self._database.read(lambda transaction: transaction.rows(sql, app=app, limit=BLOCKS_MAX))
+        """Those that count for this app, newest first; those that have ended lately among them."""
+        sql = f"SELECT {_COLUMNS} FROM blocks WHERE {_OF_APP} ORDER BY number DESC LIMIT :limit"  # noqa: S608
+        rows = self._database.read(lambda transaction: transaction.rows(sql, app=app, limit=3 * BLOCKS_MAX))
         return [_block(row) for row in rows]
 
-    def remove(self, app: str, block: str) -> bool:
-        """Whether there was such a block of this app; now there is none."""
+    def named(self, app: str, block: str) -> Block | None:
+        """One of those that count for this app."""
+        sql = f"SELECT {_COLUMNS} FROM blocks WHERE block = :block AND {_OF_APP}"  # noqa: S608
+        rows = self._database.read(lambda transaction: transaction.rows(sql, app=app, block=block))
+        return _block(rows[0]) if rows else None
+
+    def remove(self, app: str, block: str, *, entries: Sequence[Entry] = ()) -> bool:
+        """Whether such a block counted for this app; now there is none."""
 
         def delete(transaction: Transaction) -> bool:
             bump(transaction, TOPIC)
-            sql = "DELETE FROM blocks WHERE app = :app AND block = :block"
-            return transaction.change(sql, app=app, block=block) > 0
+            if not transaction.rows(f"SELECT 1 FROM blocks WHERE block = :block AND {_OF_APP}", app=app, block=block):  # noqa: S608
+                return False
+            record(transaction, entries)
+            return transaction.change("DELETE FROM blocks WHERE block = :block", block=block) > 0
 
         found = self._database.write(delete)
         self._watched.look()
@@ -159,7 +186,7 @@ class Blocks:
         return self._database.read(lambda transaction: self._read(transaction, known))
 
     def _read(self, transaction: Transaction, known: _Known | None) -> _Known:
-        change, now_ns = change_of(transaction, TOPIC), self._clock.now_ns()
+        change, now_ns = (change_of(transaction, TOPIC), change_of(transaction, ACCOUNTS)), self._clock.now_ns()
         if known is not None and known.change == change and (not known.next_ns or now_ns < known.next_ns):
             return known
         rows = transaction.rows(f"SELECT {_COLUMNS} FROM blocks ORDER BY number")  # noqa: S608
@@ -167,8 +194,12 @@ class Blocks:
         next_ns = min((block.expires_ns for block in blocks if block.expires_ns), default=0)
         by_app: dict[str, list[Block]] = {}
         for block in blocks:
-            by_app.setdefault(block.app, []).append(block)
-        return _Known(change, next_ns, {app: _blocked(own) for app, own in by_app.items()})
+            if block.app:
+                by_app.setdefault(block.app, []).append(block)
+        wide = [block for block in blocks if not block.app]
+        for app, team in transaction.rows("SELECT name, team FROM apps") if wide else ():
+            by_app.setdefault(str(app), []).extend(block for block in wide if block.team in ("", team))
+        return _Known(change, next_ns, {app: _blocked(own) for app, own in by_app.items() if own})
 
 
 def normal(kind: Kind, value: str) -> str:
@@ -188,8 +219,10 @@ def normal(kind: Kind, value: str) -> str:
 
 
 def _block(row: Sequence[Any]) -> Block:
-    block, app, kind, value, reason, made_by, made_ns, expires_ns = row
-    return Block(str(block), str(app), kind, str(value), str(reason), str(made_by), int(made_ns), int(expires_ns))
+    block, app, team, kind, value, reason, made_by, made_ns, expires_ns = row
+    return Block(
+        str(block), str(app), str(team), kind, str(value), str(reason), str(made_by), int(made_ns), int(expires_ns)
+    )
 
 
 def _blocked(blocks: Sequence[Block]) -> Blocked:

@@ -23,7 +23,7 @@ TABLES = (
     ("erasures", "job, app, state, expires_ns, body", "number"),
     ("samples", "kind, app, size, content", "number"),
     ("limits", "app, version, body, changed_by, changed_ns", "app"),
-    ("blocks", "block, app, kind, value, reason, made_by, made_ns, expires_ns", "number"),
+    ("blocks", "block, app, team, kind, value, reason, made_by, made_ns, expires_ns", "number"),
     ("refusals", "writer, hour, app, kind, source, why, events, last_ns", "number"),
     ("sessions", "sid, app, session, user_id, device, attributes, from_ns, last_ns", "sid"),
     ("session_map", "who, sid, session, from_ns, last_ns", "who, sid"),

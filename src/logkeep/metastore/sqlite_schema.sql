@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0006');
+INSERT INTO "alembic_version" VALUES('0007');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -54,7 +54,7 @@ CREATE TABLE blocks (
 	reason VARCHAR(512) NOT NULL, 
 	made_by VARCHAR(255) NOT NULL, 
 	made_ns BIGINT NOT NULL, 
-	expires_ns BIGINT NOT NULL, 
+	expires_ns BIGINT NOT NULL, team VARCHAR(255) DEFAULT '' NOT NULL, 
 	PRIMARY KEY (number), 
 	UNIQUE (block)
 );

@@ -88,39 +88,52 @@ class Proxies:
         return any(address in network for network in self._trusted)
 
 
+Name = tuple[str, str]  # app and address
+
+
 class _Record(msgspec.Struct):
+    """untold: refusals that the other receivers do not know of yet."""
+
     count: int = 0
     since_s: float = 0.0
     until_s: float = 0.0
     strikes: int = 0
+    untold: int = 0
 
 
 class ShortBlocks:
-    """Addresses that went on being refused: nothing of theirs is read for a while. For HTTP, where an address has
-    shaken hands: anybody can write any address into a datagram.
+    """Addresses that went on being refused by an app: nothing of theirs is read for it for a while. For HTTP, where an
+    address has shaken hands: anybody can write any address into a datagram.
+
+    By app, so that a tight limit of one closes no door of another. The app "" is everyone's: of requests whose key is
+    none, which are nobody's.
     """
 
     def __init__(self, settings: LimitSettings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
-        self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._records: OrderedDict[Name, _Record] = OrderedDict()
+        self._untold: set[Name] = set()
         self.any = False  # whether an address may be blocked now
 
-    def left_s(self, address: str) -> float:
+    def left_s(self, app: str, address: str) -> float:
         """How long it is blocked yet."""
-        record = self._records.get(address)
-        return record.until_s - self._now_s() if record is not None and record.until_s else 0.0
+        found = [self._records.get((name, address)) for name in {app, ""}]
+        until_s = max((record.until_s for record in found if record is not None), default=0.0)
+        return until_s - self._now_s() if until_s else 0.0
 
-    def refused(self, address: str) -> bool:
+    def refused(self, app: str, address: str) -> bool:
         """Whether this refusal was the one too many."""
         if not self._settings.block_refusals:
             return False
-        now_s = self._now_s()
-        record = self._records.get(address)
+        now_s, name = self._now_s(), (app, address)
+        record = self._records.get(name)
         if record is None:
             while len(self._records) >= ADDRESSES_MAX:
-                self._records.popitem(last=False)
-            record = self._records[address] = _Record(since_s=now_s)
-        self._records.move_to_end(address)
+                self._untold.discard(self._records.popitem(last=False)[0])
+            record = self._records[name] = _Record(since_s=now_s)
+        self._records.move_to_end(name)
+        record.untold += 1
+        self._untold.add(name)
         block_s = self._settings.block_s
         if now_s - record.since_s > WINDOW_S:
             if record.until_s and now_s - record.until_s > block_s * (1 << STRIKES_MAX):
@@ -129,10 +142,29 @@ class ShortBlocks:
         record.count += 1
         if record.count < self._settings.block_refusals:
             return False
-        record.until_s = now_s + block_s * (1 << record.strikes)
+        self._block(record, now_s)
+        return True
+
+    def _block(self, record: _Record, now_s: float) -> None:
+        record.until_s = now_s + self._settings.block_s * (1 << record.strikes)
         record.strikes = min(record.strikes + 1, STRIKES_MAX)
         record.count, record.since_s = 0, now_s
         self.any = True
+
+    def untold(self, names_max: int) -> list[tuple[Name, int]]:
+        """How often whom, since this was last asked: for the other receivers."""
+        names = [self._untold.pop() for _ in range(min(names_max, len(self._untold)))]
+        told = [(name, self._records[name].untold) for name in names]
+        for name in names:
+            self._records[name].untold = 0
+        return told
+
+    def heard(self, name: Name, total: int) -> bool:
+        """All receivers have refused it so often within WINDOW_S; whether that is one too many."""
+        record, now_s = self._records.get(name), self._now_s()
+        if record is None or record.until_s > now_s or not 0 < self._settings.block_refusals <= total:
+            return False
+        self._block(record, now_s)
         return True
 
     def forget(self) -> None:
@@ -140,10 +172,11 @@ class ShortBlocks:
         now_s = self._now_s()
         quiet_s = max(WINDOW_S, self._settings.block_s * (1 << STRIKES_MAX))
         while self._records:
-            address, record = next(iter(self._records.items()))
+            name, record = next(iter(self._records.items()))
             if now_s - max(record.since_s, record.until_s) <= quiet_s:
                 break
-            del self._records[address]
+            del self._records[name]
+            self._untold.discard(name)
         self.any = bool(self._records) and any(record.until_s > now_s for record in self._records.values())
 
     def _now_s(self) -> float:

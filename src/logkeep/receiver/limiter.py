@@ -25,7 +25,7 @@ from logkeep.errors import InputError, QuotaExceeded
 from logkeep.event import RejectReason
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import InForce
-from logkeep.receiver.addresses import ShortBlocks
+from logkeep.receiver.addresses import WINDOW_S, Name, ShortBlocks
 from logkeep.receiver.app_limits import (
     RETRY_MAX_S,
     SECOND_ACTIVE_S,
@@ -119,6 +119,7 @@ class Limiter:
         self._known = limits.known
         self._senders: OrderedDict[tuple[str, str, str], Bucket] = OrderedDict()
         self._asked: dict[str, Shared] = {}  # key of an addition → what hears of its total
+        self._told: dict[str, Name] = {}  # the same of refused addresses
         self._reading: dict[str, float] = {}  # app → when it was asked what it has used
         rate = settings.total_events_per_second
         self._total: Pool | None = None
@@ -177,7 +178,7 @@ class Limiter:
     def admit(self, sender: Sender, address: str, count: int = 1) -> None:
         """Raises what refuses all that this sender sends: InputError (403, blocked by people), QuotaExceeded (its
         address goes on being refused)."""
-        if self.short.any and (left_s := self.short.left_s(address)) > 0:
+        if self.short.any and (left_s := self.short.left_s(sender.app, address)) > 0:
             self._note(sender.app, "address", address, "blocked", count)
             raise exceeded("this address is not listened to for a while", left_s)
         blocked = self._blocked.get(sender.app)
@@ -191,8 +192,9 @@ class Limiter:
             raise InputError(f"this {kind} is blocked: {reason or 'no reason is given'}", code="blocked", status=403)
 
     def unwelcome(self, app: str, address: str) -> None:
-        """This address was refused something. Where addresses are limited, many of these close the door for a while."""
-        if address and self.looks_at_addresses and self.short.refused(address):
+        """This app has refused this address something. Where addresses are limited, many of these close its door to it
+        for a while; app "": of a request that names none, and then every app's."""
+        if address and self.looks_at_addresses and self.short.refused(app, address):
             self._note(app, "address", address, "blocked", 0)
 
     def _without_components(self, app: str, blocked: Blocked, marks: Sequence[Mark]) -> dict[int, RejectReason]:
@@ -427,6 +429,8 @@ class Limiter:
             for key, (total, sent) in news.totals.items():
                 if (bucket := self._asked.get(key)) is not None:
                     hear(bucket, total, sent)
+                elif (name := self._told.pop(key, None)) is not None and self.short.heard(name, total):
+                    self._note(name[0], "address", name[1], "blocked", 0)
             self._take_over_use(news.read, now_ns, now_s)
         if self._limits.known is not self._known or self._blocks.known is not self._known_blocks:
             self._renew()
@@ -444,6 +448,7 @@ class Limiter:
                 self._reading[app] = now_s
                 reads += usage.keys(app, now_ns)
         additions += self._sender_additions()
+        additions += self._refused_addresses()
         self._asked = {one.key: bucket for bucket, one in additions if bucket is not None}
         self._headers.clear()
         if additions or reads:
@@ -457,6 +462,14 @@ class Limiter:
             self._refusals_due_s = now_s + REFUSALS_EVERY_S
         if hour != refusals.hour:
             refusals.begin(hour) if refusals.hour else setattr(refusals, "hour", hour)
+
+    def _refused_addresses(self) -> list[tuple[Shared | None, Addition]]:
+        """What was refused here counts at the other receivers too."""
+        told = {f"refused:{one[0]}\0{one[1]}": (one, count) for one, count in self.short.untold(EXCHANGED_SENDERS_MAX)}
+        if len(self._told) > 2 * EXCHANGED_SENDERS_MAX:  # the counters are away
+            self._told.clear()
+        self._told |= {key: name for key, (name, _) in told.items()}
+        return [(None, Addition(key, count, WINDOW_S)) for key, (_, count) in told.items()]
 
     def _sender_additions(self) -> list[tuple[Shared | None, Addition]]:
         spent = [(name, bucket) for name, bucket in self._senders.items() if bucket.spent]

@@ -57,18 +57,18 @@ def test_what_is_no_address_counts_for_nobody(text: str) -> None:
 def test_an_address_that_goes_on_being_refused_is_blocked_for_a_while_and_longer_each_time() -> None:
     clock = ManualClock()
     blocks = ShortBlocks(LimitSettings(block_refusals=3, block_s=10), clock)
-    assert [blocks.refused("a") for _ in range(3)] == [False, False, True]
-    assert (blocks.any, blocks.left_s("a"), blocks.left_s("b")) == (True, 10, 0.0)
+    assert [blocks.refused("shop", "a") for _ in range(3)] == [False, False, True]
+    assert (blocks.any, blocks.left_s("shop", "a"), blocks.left_s("shop", "b")) == (True, 10, 0.0)
     clock.advance(10)
-    assert blocks.left_s("a") <= 0
-    assert [blocks.refused("a") for _ in range(3)][-1] and blocks.left_s("a") == 20
+    assert blocks.left_s("shop", "a") <= 0
+    assert [blocks.refused("shop", "a") for _ in range(3)][-1] and blocks.left_s("shop", "a") == 20
     clock.advance(20 + 11)
-    assert blocks.refused("a") is False  # slowly refused is not flooding
+    assert blocks.refused("shop", "a") is False  # slowly refused is not flooding
     for _ in range(10):
         clock.advance(9)
         for _ in range(3):
-            blocks.refused("a")
-    assert blocks.left_s("a") == 160
+            blocks.refused("shop", "a")
+    assert blocks.left_s("shop", "a") == 160
     clock.advance(2000)
     blocks.forget()
     assert blocks.any is False and len(blocks._records) == 0
@@ -77,16 +77,35 @@ def test_an_address_that_goes_on_being_refused_is_blocked_for_a_while_and_longer
 def test_a_clock_that_is_set_lets_nobody_out_and_keeps_nobody_in() -> None:
     clock = ManualClock()
     blocks = ShortBlocks(LimitSettings(block_refusals=1, block_s=10), clock)
-    blocks.refused("a")
+    blocks.refused("shop", "a")
     clock.jump(-86_400)
-    assert blocks.left_s("a") == 10
+    assert blocks.left_s("shop", "a") == 10
     clock.jump(10 * 86_400)
-    assert blocks.left_s("a") == 10
+    assert blocks.left_s("shop", "a") == 10
 
 
 def test_a_million_addresses_take_bounded_memory() -> None:
     clock = ManualClock()
     blocks = ShortBlocks(LimitSettings(block_refusals=2, block_s=10), clock)
     for number in range(3 * ADDRESSES_MAX):
-        blocks.refused(f"a{number}")
-    assert len(blocks._records) == ADDRESSES_MAX
+        blocks.refused("shop", f"a{number}")
+    assert len(blocks._records) == ADDRESSES_MAX == len(blocks.untold(10 * ADDRESSES_MAX))
+
+
+def test_an_app_closes_its_own_door_and_guessed_keys_close_every_door() -> None:
+    blocks = ShortBlocks(LimitSettings(block_refusals=1, block_s=10), ManualClock())
+    blocks.refused("shop", "a")
+    assert [blocks.left_s(app, "a") for app in ("shop", "other", "")] == [10, 0.0, 0.0]
+    blocks.refused("", "b")
+    assert [blocks.left_s(app, "b") for app in ("shop", "other", "")] == [10, 10, 10]
+
+
+def test_refusals_of_all_receivers_count_together() -> None:
+    here, there = (ShortBlocks(LimitSettings(block_refusals=4, block_s=10), ManualClock()) for _ in range(2))
+    name = ("shop", "a")
+    for each in (here, there, here, there):
+        each.refused(*name)
+    assert here.untold(10) == [(name, 2)] == there.untold(10) and here.untold(10) == []
+    assert (here.heard(name, 2), there.heard(name, 4), there.heard(name, 4)) == (False, True, False)
+    assert (here.left_s(*name), there.left_s(*name)) == (0.0, 10)
+    assert here.heard(("shop", "b"), 9) is False  # it was never here
