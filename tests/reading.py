@@ -42,7 +42,7 @@ from logkeep.metastore.people import insert_person
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.remote import Remote
 from logkeep.metastore.searches import Searches
-from logkeep.metastore.session_map import known_session
+from logkeep.metastore.session_map import known_sessions
 from logkeep.metastore.statistics import read as read_statistics
 from logkeep.metastore.teams import insert_member, insert_team
 from logkeep.metastore.tokens import Token, insert_token
@@ -158,8 +158,8 @@ class Reading:
             statistics=lambda app, grain, first, after: self.database.read(
                 lambda transaction: read_statistics(transaction, app, grain, first, after)
             ),
-            told_session=lambda app, session: self.database.read(
-                lambda transaction: known_session(transaction, app, session)
+            told_sessions=lambda app, sessions: self.database.read(
+                lambda transaction: known_sessions(transaction, app, sessions)
             ),
             ready=lambda: self.problems,
             degraded=lambda: self.degraded,

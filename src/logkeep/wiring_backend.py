@@ -1,6 +1,6 @@
 """What the API and its pages are given: the part of the wiring that knows who answers which question of theirs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ def make_backend(
     from logkeep.metastore.masking import MaskingRules
     from logkeep.metastore.samples import Samples
     from logkeep.metastore.searches import Searches
-    from logkeep.metastore.session_map import KnownSession, known_session
+    from logkeep.metastore.session_map import KnownSession, known_sessions
     from logkeep.metastore.statistics import Grain, StatisticsRow
     from logkeep.metastore.statistics import read as read_statistics
 
@@ -103,8 +103,8 @@ def make_backend(
     def statistics(app: str, grain: Grain, from_day: int, to_day: int) -> list[StatisticsRow]:
         return database.read(lambda transaction: read_statistics(transaction, app, grain, from_day, to_day))
 
-    def told_session(app: str, session: str) -> KnownSession | None:
-        return database.read(lambda transaction: known_session(transaction, app, session))
+    def told_sessions(app: str, sessions: Sequence[str]) -> dict[str, KnownSession]:
+        return database.read(lambda transaction: known_sessions(transaction, app, sessions))
 
     return Backend(
         store=store,
@@ -125,7 +125,7 @@ def make_backend(
         udp_loss=udp_loss,
         ready=partial(unreadable, store),
         statistics=statistics,
-        told_session=told_session,
+        told_sessions=told_sessions,
         degraded=lambda: [*filter(None, [accounts.problem()]), *behind(queue_watch)],
     )
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.service import LOGKEEP, Service
+import httpx
+from tests.service import LOGKEEP, Service, wait_for
 
 LOGHUB = Path(__file__).parents[3] / "shared" / "data" / "loghub"
 SESSION = "order-7f3a2c/é"
+CRASHED = "order-9d20aa"
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
     "\u202egnp\x00\x1b[31mred\x1b[0m"
@@ -31,7 +33,15 @@ def fill(service: Service) -> None:
         answer = service.post(batch)
         assert answer.status_code == 202, answer.text
     service.post([{"session": "refused", "value": "an event without a key"}])
+    tell(service, "/v1/devices", devices())
+    tell(service, "/v1/issues", issues(now))
     service.wait_until_drained()
+    wait_for(lambda: len(service.get("/api/v1/issues").json()["issues"]) == 4, 60, "the issues to be counted")
+
+
+def tell(service: Service, path: str, body: Any) -> None:
+    answer = httpx.post(f"{service.intake_url}{path}", json=body, headers=service.write_headers, timeout=30)
+    assert answer.status_code == 202, answer.text
 
 
 def story(now: datetime) -> list[dict[str, Any]]:
@@ -62,7 +72,54 @@ def story(now: datetime) -> list[dict[str, Any]]:
                 "key": "screen", "value": "start", "time": at(now, -60 * minutes),
             }
         )  # fmt: skip
-    return events
+    steps = [(-660, "cart opened"), (-651, "pay tapped"), (-602, "pay tapped again"), (-595, "started after a crash")]
+    return events + [
+        {
+            "session": CRASHED, "user": "bo@example.org", "device": "iphone-15-3", "component": "app", "level": "info",
+            "key": "screen", "value": value, "time": at(now, second),
+        }
+        for second, value in steps
+    ]  # fmt: skip
+
+
+def devices() -> list[dict[str, Any]]:
+    """Three that tell what they are, the last one with a hostile name."""
+    return [
+        {
+            "device": "pixel-8-11", "name": "Ada's phone", "model": "Pixel 8", "os": "Android", "os_version": "16",
+            "app_version": "7.6.9", "language": "de-AT", "sdk": "logkeep-kotlin 1.0", "user": "ada@example.org",
+            "keys": {"plan": "gold", "level": 5, "beta": True},
+        },
+        {
+            "device": "iphone-15-3", "name": "Bo's iPhone", "model": "iPhone 15", "os": "iOS", "os_version": "18.1",
+            "app_version": "7.6.8", "language": "en-GB", "user": "bo@example.org", "keys": {"plan": "free"},
+        },
+        {"device": "till-4", "name": HOSTILE, "model": "Till <b>4</b>", "os": "Linux", "keys": {"shop": HOSTILE}},
+    ]  # fmt: skip
+
+
+STACK = (
+    "java.lang.IllegalStateException: no amount\n\tat com.shop.Cart.pay(Cart.java:88)\n"
+    "\tat com.shop.Screen.tap(Screen.java:41)\n" + "\tat android.os.Handler.dispatchMessage(Handler.java:106)\n" * 9
+)
+
+
+def issues(now: datetime) -> list[dict[str, Any]]:
+    """A crash that happened three times, one of them in CRASHED; an issue, somebody's words, and a hostile one."""
+    bo = {"device": "iphone-15-3", "user": "bo@example.org", "component": "app", "app_version": "7.6.8"}
+    crash = {"kind": "crash", "stack": STACK}
+    return [
+        crash | bo | {"session": "order-51be07", "time": at(now, -7200), "id": "crash-1"},
+        crash | {"session": "till-4-day", "device": "till-4", "app_version": "7.6.9", "time": at(now, -3600)},
+        crash | bo | {"session": CRASHED, "time": at(now, -600), "id": "crash-3"},
+        bo | {"session": CRASHED, "title": "Payment took 190 s", "text": "**twice** today", "time": at(now, -650)},
+        bo
+        | {
+            "session": CRASHED, "kind": "feedback", "title": "The pay button does nothing",
+            "text": "I tapped it *five times*.\nThen it closed.", "time": at(now, -590),
+        },
+        {"session": "hostile-issue", "kind": "feedback", "title": HOSTILE, "text": HOSTILE, "user": HOSTILE},
+    ]  # fmt: skip
 
 
 def numbers(now: datetime) -> list[dict[str, Any]]:

@@ -298,6 +298,12 @@ def test_a_session_is_whose_senders_told_it_to_be(reading: Reading, client: Test
     shown = [(each["user"], each["device"], each["attributes"]) for each in found]
     assert shown == [("anna", "d-7", {"plan": "gold"}), ("bo", "d-7", {"plan": "gold"})]
     assert "anna" in client.get("/sessions/s-9", headers=READ | BROWSER).text
+    rows = get(client, "/api/v1/sessions").json()["sessions"]
+    assert {row["session"]: (row["user"], row["device"]) for row in rows if row["session"] in ("s-8", "s-9")} == {
+        "s-9": ("anna", "d-7"), "s-8": ("bo", "d-7"),
+    }  # fmt: skip
+    for path in ("/overview", "/sessions", "/users/bo"):
+        assert "/devices/d-7" in client.get(path, headers=READ | BROWSER).text
 
 
 def test_a_long_session_says_that_there_is_more() -> None:

@@ -146,7 +146,10 @@ class ActivityLinks(msgspec.Struct):
 
 
 class ActivityAnswer(msgspec.Struct):
-    """What is told of one session, device or user: of the events that match, in the range."""
+    """What is told of one session, device or user: of the events that match, in the range.
+
+    A session whose events name no user or device has those that `POST /v1/sessions` told.
+    """
 
     session: Annotated[str | None, Meta(description="null in lists of devices and users")]
     device: Annotated[str | None, Meta(description="the last one named; in a list of devices the device itself")]

@@ -1,7 +1,7 @@
 """What the API reads from, given to it by the wiring: it never touches queue or processor itself."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -70,7 +70,7 @@ class Backend:
     """All callables may block and are called from threads.
 
     ledger(app). rejected(app, limit): newest first. udp_loss(app): per component and client. statistics(app, grain,
-    from_day, to_day): as `metastore.statistics.read`. told_session(app, session): what senders told of it. ready():
+    from_day, to_day): as `metastore.statistics.read`. told_sessions(app, sessions): what was told of these. ready():
     what is wrong now, in words for the operator; [] when all is well. degraded(): what is wrong and hinders no read.
     feed: what is stored from now on. device_directory: of devices and issues.
     """
@@ -93,7 +93,7 @@ class Backend:
     udp_loss: Callable[[str], list[dict[str, Any]]]
     ready: Callable[[], list[str]]
     statistics: Callable[[str, Grain, int, int], list[StatisticsRow]]
-    told_session: Callable[[str, str], KnownSession | None]
+    told_sessions: Callable[[str, Sequence[str]], dict[str, KnownSession]]
     degraded: Callable[[], list[str]] = list
 
 

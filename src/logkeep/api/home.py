@@ -14,6 +14,7 @@ from logkeep.api.links import search_url
 from logkeep.api.people_pages import listed
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import TIME_NS_MAX, TimeRange, format_time
+from logkeep.api.told_sessions import with_told
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.query.ast import All
 from logkeep.store.page import rfc3339
@@ -64,7 +65,7 @@ def _page(context: Context, reading: Reading, app: str) -> bytes:
         ledger=ledger,
         rejected_total=sum(ledger.rejected.values()),
         sessions_span=sessions_span,
-        sessions=listed("session", sessions, now_ns),
+        sessions=listed("session", with_told(context, app, sessions), now_ns),
         intake=f"{context.settings.intake.host}:{context.settings.intake.port}",
     )
 

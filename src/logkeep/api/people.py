@@ -31,6 +31,7 @@ from logkeep.api.devices import (
 )
 from logkeep.api.links import named_url, session_url
 from logkeep.api.search import Cursor, GivenContext, GivenCredential, range_of, read_cursor
+from logkeep.api.told_sessions import with_told
 from logkeep.query import ast
 from logkeep.query.parser import parse
 from logkeep.store.page import rfc3339
@@ -133,7 +134,8 @@ async def _listed(context: Context, app: str, plural: str, asked: Asked) -> Resp
             page = context.backend.store.activity(reading, request)
         if asked.of == "device":
             return _devices(context, reading, request, page)
-        members = {plural: [_answer(asked.of, row) for row in page.rows], "next": next_list_cursor(request, page)}
+        rows = with_told(context, request.app, page.rows) if asked.of == "session" else page.rows
+        members = {plural: [_answer(asked.of, row) for row in rows], "next": next_list_cursor(request, page)}
         return b"%b,%b}" % (msgspec.json.encode(members)[:-1], cost_members(reading))
 
     return json_answer(await context.read(found))

@@ -17,6 +17,7 @@ from logkeep.api.people import Asked, make_list_request, next_list_cursor
 from logkeep.api.rows import colours_of, format_ago, format_span
 from logkeep.api.search import RANGES, GivenContext, GivenCredential
 from logkeep.api.times import TimeRange, format_time
+from logkeep.api.told_sessions import with_told
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import InputError
 from logkeep.query import ast
@@ -122,7 +123,8 @@ def _list(context: Context, reading: Reading, given: dict[str, str], request: Ac
     page = _read(context, reading, f"/{PLURALS[request.of]}", request)
     cursor = next_list_cursor(request, page)
     next_url = cursor and list_url(request.of, **(given | {"cursor": cursor}))
-    rows = listed(request.of, page.rows, context.clock.now_ns())
+    found = with_told(context, request.app, page.rows) if request.of == "session" else page.rows
+    rows = listed(request.of, found, context.clock.now_ns())
     return _render_list(context, request.app, request.of, given, rows, next_url, cost=cost_of(reading))
 
 
@@ -199,7 +201,7 @@ def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cur
         others_more=others.next is not None,
         others_url=list_url(other, **{of: name, "from": ""}),
         other=other,
-        rows=listed("session", sessions.rows, now_ns),
+        rows=listed("session", with_told(context, app, sessions.rows), now_ns),
         bars_data=_bars(context, reading, app, only, now_ns),
         days=context.retention_days(app),
         search=search_url(field_query(of, name)),

@@ -29,10 +29,10 @@ from logkeep.api.rows import decode_events, format_span, make_rows
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.timeline import Head, decode_heads, gaps, lanes, version_of
 from logkeep.api.times import format_time
+from logkeep.api.told_sessions import told_sessions
 from logkeep.clock import NS_PER_S
-from logkeep.errors import BackendUnavailable, InputError
+from logkeep.errors import InputError
 from logkeep.event import LEVELS, Scalar
-from logkeep.metastore.session_map import KnownSession
 from logkeep.store.page import rfc3339
 from logkeep.store.port import Page, SessionPlace
 from logkeep.store.reading import Reading
@@ -97,7 +97,7 @@ def _answer(context: Context, reading: Reading, app: str, asked: _Asked) -> Resp
             status=404,
         )
     heads = decode_heads(page.events)
-    known = _known(context, app, name)
+    known = told_sessions(context, app, [name]).get(name)
     user = _last(head.user for head in heads) or (known.user if known else "") or None
     device = _last(head.device for head in heads) or (known.device if known else "") or None
     previous: SessionNeighbours | None = None
@@ -119,14 +119,6 @@ def _answer(context: Context, reading: Reading, app: str, asked: _Asked) -> Resp
 def _events(context: Context, reading: Reading, app: str, name: str) -> Page:
     with context.telemetry["api_query_seconds"].labels("/sessions/{session}").time():
         return context.backend.store.session(reading, app, name, limit=context.settings.api.session_events_max)
-
-
-def _known(context: Context, app: str, name: str) -> KnownSession | None:
-    """What senders told of the session; None too while the metastore is away: its events are there all the same."""
-    try:
-        return context.backend.told_session(app, name)
-    except BackendUnavailable:
-        return None
 
 
 class _Told(msgspec.Struct, frozen=True):

@@ -186,9 +186,18 @@ def told(transaction: Transaction, app: str, session: str, *, time_ns: int, user
 
 
 def known_session(transaction: Transaction, app: str, session: str) -> KnownSession | None:
-    sql = "SELECT session, user_id, device, attributes, from_ns, last_ns FROM sessions WHERE sid = :sid"
-    for name, user, device, attributes, from_ns, last_ns in transaction.rows(sql, sid=sid_of(app, session)):
-        return KnownSession(
+    return known_sessions(transaction, app, [session]).get(session)
+
+
+def known_sessions(transaction: Transaction, app: str, sessions: Iterable[str]) -> dict[str, KnownSession]:
+    """Those of `sessions` that something was told of, by name."""
+    sql = "SELECT session, user_id, device, attributes, from_ns, last_ns FROM sessions WHERE sid IN"
+    found = [
+        KnownSession(
             _text(name), _text(user), _text(device), msgspec.json.decode(bytes(attributes)), int(from_ns), int(last_ns)
         )
-    return None
+        for name, user, device, attributes, from_ns, last_ns in in_list(
+            transaction, sql, sorted({sid_of(app, session) for session in sessions})
+        )
+    ]
+    return {one.session: one for one in found}
