@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.e2e.conftest import FLAGS, WIDE  # noqa: E402
 from tests.e2e.test_pages import PHONE  # noqa: E402
-from tests.e2e.viewer_data import SESSION, fill  # noqa: E402
+from tests.e2e.viewer_data import CRASHED, SESSION, fill  # noqa: E402
 from tests.programs import require_program  # noqa: E402
 from tests.service import Service, running  # noqa: E402
 
@@ -34,6 +34,11 @@ PLACES = {
     "session": "/app/session?session=" + quote(SESSION, safe=""),
     "sessions": "/app/sessions",
     "devices": "/app/devices",
+    "device": "/app/device?device=iphone-15-3",
+    "remote": "/app/remote",
+    "issues": "/app/issues",
+    "issue": "/app/issues?kind=crash",
+    "crash": "/app/session?session=" + CRASHED,
     "user": "/app/user?user=" + quote("ada@example.org"),
     "patterns": "/app/patterns?from=-3d",
     "statistics": "/app/statistics?key=checkout.ms",
@@ -77,6 +82,9 @@ def arrange(page: Page, name: str, service: Service) -> None:
     if name == "event":
         page.locator(".row[data-row]", has_text="declined").click()
         page.get_by_role("button", name="context").click()
+    if name == "issue":
+        page.locator("table.issues a").click()
+        page.locator(".occurrence pre").wait_for()
     if name == "tail":
         page.locator(".live-live").wait_for()
         beat = {"session": "heart", "key": "beat", "component": "terminal", "level": "info"}

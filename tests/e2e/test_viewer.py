@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect
 from tests.e2e.conftest import WAIT_MS, WIDE
 from tests.e2e.test_pages import PHONE
-from tests.e2e.viewer_data import HOSTILE, LONG_CHARS, SESSION, has_real_logs
+from tests.e2e.viewer_data import CRASHED, HOSTILE, LONG_CHARS, SESSION, has_real_logs
 from tests.service import Service
 
 AXE = Path(__file__).parents[2] / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
@@ -24,6 +24,11 @@ PLACES = {
     "sessions": "/app/sessions",
     "devices": "/app/devices",
     "users": "/app/users",
+    "device": "/app/device?device=till-4",
+    "remote control": "/app/remote",
+    "issues": "/app/issues?status=all",
+    "no issue": "/app/issues?text=nowhere",
+    "session with issues": "/app/session?session=" + CRASHED,
     "user": "/app/user?user=" + quote("ada@example.org"),
     "patterns": "/app/patterns",
     "statistics": "/app/statistics",

@@ -58,3 +58,14 @@ export interface RejectedSample {
 }
 
 export type SavedSearch = Schemas["SavedSearchAnswer"];
+
+export type DeviceAnswer = Schemas["DeviceAnswer"];
+export type RegisteredAnswer = Schemas["RegisteredAnswer"];
+export type ConfigurationAnswer = Schemas["ConfigurationAnswer"];
+export type RuleAnswer = Schemas["RuleAnswer"];
+export type RulesAnswer = Schemas["RulesAnswer"];
+export type IssueAnswer = Schemas["IssueAnswer"];
+export type IssuesAnswer = Schemas["IssuesAnswer"];
+export type OccurrenceAnswer = Schemas["OccurrenceAnswer"];
+export type OccurrencesAnswer = Schemas["OccurrencesAnswer"];
+export type TalliesAnswer = Schemas["TalliesAnswer"];

@@ -105,7 +105,7 @@ function Preferences({ onHelp }: { onHelp: () => void }) {
       />
       <MenuLine />
       <MenuItem onSelect={onHelp}>Keyboard shortcuts</MenuItem>
-      <MenuLink href="/issues">Issues, crashes and feedback</MenuLink>
+      <MenuLink href="/app/issues">Issues, crashes and feedback</MenuLink>
       <MenuLink href="/account">Your account</MenuLink>
       <MenuLink href="/overview">Pages without script</MenuLink>
       <MenuItem onSelect={signOut}>Sign out</MenuItem>

@@ -1,5 +1,7 @@
 import { memo } from "react";
 import type { LogEvent } from "../api/types";
+import { issueOf } from "../issues/links";
+import { IssueMark } from "../issues/Marks";
 import { Shown } from "../text/Shown";
 import { plain } from "../text/symbols";
 import { cut, fieldOf, firstLine, valueText } from "../text/values";
@@ -19,6 +21,7 @@ const WRAPPED_CHARS_MAX = 4000;
 
 /** The cells of one event: one line, or wrapped. */
 export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone }: Props) {
+  const told = issueOf(event);
   return (
     <>
       {columns.map((column) => (
@@ -38,6 +41,7 @@ export const EventCells = memo(function EventCells({ event, columns, marks, wrap
             updated
           </span>
         )}
+        {told && <IssueMark {...told} />}
         <Shown text={wrap ? cut(valueText(event.value), WRAPPED_CHARS_MAX) : firstLine(event.value)} marks={marks} />
       </div>
     </>

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { LogEvent } from "../api/types";
 import { usePreferences } from "../app/preferences";
+import { issueHref, issueOf } from "../issues/links";
 import { attributeField, term } from "../query/edit";
 import { Name } from "../text/Shown";
 import { cut, valueText } from "../text/values";
@@ -104,7 +105,11 @@ function Fields({ event, zone, onTerm, onColumn }: FieldsProps) {
             onTerm={onTerm}
             onColumn={onColumn}
           >
-            {value !== null && typeof value === "object" ? (
+            {name === "issue" && issueOf(event) ? (
+              <Link href={issueHref(String(value))}>
+                <Name text={String(value)} />
+              </Link>
+            ) : value !== null && typeof value === "object" ? (
               <JsonTree value={value} path={`attributes.${name}`} />
             ) : (
               <Name text={cut(valueText(value), 2000)} />

@@ -1,7 +1,8 @@
 import { Link } from "wouter";
-import type { ActivityAnswer } from "../api/types";
 import { usePreferences } from "../app/preferences";
 import { namedHref, sessionHref } from "../events/links";
+import { MarksOf } from "../issues/Marks";
+import type { Mark } from "../issues/useIssueMarks";
 import { quoted } from "../query/edit";
 import { searchHref } from "../search/state";
 import { count } from "../text/numbers";
@@ -9,12 +10,19 @@ import { Name } from "../text/Shown";
 import { plain } from "../text/symbols";
 import { ago, dateTime, span } from "../time/format";
 import { colourOf } from "../ui/Level";
-import type { Singular } from "./useActivity";
+import type { Row, Singular } from "./useActivity";
 
 const COMPONENTS = 4;
 
+interface Props {
+  of: Singular;
+  rows: readonly Row[];
+  /** Who of them was met by issues. */
+  marks?: ReadonlyMap<string, Mark>;
+}
+
 /** Rows of sessions, devices or users, latest activity first. */
-export function ActivityTable({ of, rows }: { of: Singular; rows: readonly ActivityAnswer[] }) {
+export function ActivityTable({ of, rows, marks }: Props) {
   const { zone } = usePreferences();
   const now = Date.now();
   return (
@@ -51,9 +59,10 @@ export function ActivityTable({ of, rows }: { of: Singular; rows: readonly Activ
                   <Link href={of === "session" ? sessionHref(name) : namedHref(of, name)}>
                     <Name text={name} />
                   </Link>
+                  <MarksOf mark={marks?.get(name)} />
                 </td>
-                <td title={dateTime(row.last, zone)} className="when">
-                  {ago(row.last, now)}
+                <td title={row.last ? dateTime(row.last, zone) : ""} className="when">
+                  {row.last ? ago(row.last, now) : "–"}
                 </td>
                 <td className="number">{count(row.events)}</td>
                 <td className="number">
@@ -69,7 +78,9 @@ export function ActivityTable({ of, rows }: { of: Singular; rows: readonly Activ
                   )}
                 </td>
                 {of !== "session" && <td className="number">{count(row.sessions)}</td>}
-                <td className="when">{span(Date.parse(row.last) - Date.parse(row.first))}</td>
+                <td className="when">
+                  {row.last && row.first ? span(Date.parse(row.last) - Date.parse(row.first)) : "–"}
+                </td>
                 {of !== "user" && <Named of="user" name={row.user} />}
                 {of !== "device" && <Named of="device" name={row.device} />}
                 <td>

@@ -1,6 +1,8 @@
 import { useDeferredValue, useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import { usePreferences } from "../app/preferences";
+import { useIssueMarks } from "../issues/useIssueMarks";
+import { term } from "../query/edit";
 import { rangeName, TimePicker } from "../time/TimePicker";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { Empty, Failure } from "../ui/Notice";
@@ -11,7 +13,7 @@ import { type Plural, SINGULAR, useActivity } from "./useActivity";
 const FIRST_RANGE = "-24h";
 
 /** Who was active lately, to be narrowed down by name, query and time. */
-export function ListPage({ of }: { of: Plural }) {
+export function ListPage({ of }: { of: Exclude<Plural, "devices"> }) {
   const given = new URLSearchParams(useSearch());
   const [, go] = useLocation();
   const [q, setQ] = useState(given.get("q") ?? "");
@@ -22,6 +24,8 @@ export function ListPage({ of }: { of: Plural }) {
   const device = given.get("device") ?? "";
   const wanted = { ...range, user, device, q: useDeferredValue(q.trim()) };
   const { rows, cost, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useActivity(of, wanted);
+  const only = (["user", "device"] as const).flatMap((who) => (wanted[who] ? [term(who, wanted[who], true)] : []));
+  const marks = useIssueMarks(SINGULAR[of], { ...range, query: only.join(" ") });
   const choose = (changed: Record<string, string>) => {
     for (const [name, value] of Object.entries(changed))
       if (value) given.set(name, value);
@@ -66,7 +70,7 @@ export function ListPage({ of }: { of: Plural }) {
         </Empty>
       ) : (
         <>
-          <ActivityTable of={SINGULAR[of]} rows={rows} />
+          <ActivityTable of={SINGULAR[of]} rows={rows} marks={marks} />
           {hasNextPage && (
             <p className="choices more">
               <button type="button" disabled={isFetchingNextPage} onClick={() => fetchNextPage()}>
@@ -81,5 +85,4 @@ export function ListPage({ of }: { of: Plural }) {
 }
 
 export const SessionsPage = () => <ListPage key="sessions" of="sessions" />;
-export const DevicesPage = () => <ListPage key="devices" of="devices" />;
 export const UsersPage = () => <ListPage key="users" of="users" />;

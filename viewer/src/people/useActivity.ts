@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ask } from "../api/client";
-import type { ActivityAnswer, Cost } from "../api/types";
+import type { ActivityAnswer, Cost, DeviceAnswer } from "../api/types";
 
 export type Plural = "sessions" | "devices" | "users";
 export type Singular = "session" | "device" | "user";
@@ -13,15 +13,23 @@ export interface ActivityWanted {
   user?: string;
   device?: string;
   q?: string;
+  /** Of devices: what they told. */
+  where?: string;
   limit?: number;
 }
 
-type Page = Cost & { next: string | null } & Partial<Record<Plural, ActivityAnswer[]>>;
+/** registered, remote: of devices. first, last: null of a device that told of itself and sent no event. */
+export type Row = Omit<ActivityAnswer, "first" | "last"> &
+  Pick<DeviceAnswer, "first" | "last"> &
+  Partial<Pick<DeviceAnswer, "registered" | "remote">>;
+
+type Page = Cost & { next: string | null } & Partial<Record<Plural, Row[]>>;
 
 /** Sessions, devices or users by last activity, a page at a time. */
-export function useActivity(of: Plural, wanted: ActivityWanted) {
+export function useActivity(of: Plural, wanted: ActivityWanted, enabled = true) {
   const found = useInfiniteQuery({
     queryKey: ["activity", of, wanted],
+    enabled,
     initialPageParam: null as string | null,
     queryFn: ({ pageParam, signal }) =>
       ask<Page>(`/api/v1/${of}`, { limit: 100, ...wanted, cursor: pageParam }, signal),

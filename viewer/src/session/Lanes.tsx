@@ -1,21 +1,23 @@
 import { type MouseEvent, useMemo } from "react";
-import type { SessionAnswer } from "../api/types";
+import type { IssueAnswer, SessionAnswer } from "../api/types";
 import { usePreferences } from "../app/preferences";
 import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
 import { clock } from "../time/format";
 import { colourOf } from "../ui/Level";
+import { IssueLane } from "./IssueLane";
 import { LANE, type Lane, nearest, timeline } from "./lanes";
 
 interface Props {
   session: SessionAnswer;
+  issues: readonly IssueAnswer[];
   hidden: ReadonlySet<string>;
   onToggle: (component: string) => void;
   onEvent: (id: string) => void;
 }
 
 /** What each component did, beside the others; a click leads to the event. */
-export function Lanes({ session, hidden, onToggle, onEvent }: Props) {
+export function Lanes({ session, issues, hidden, onToggle, onEvent }: Props) {
   const { zone } = usePreferences();
   const line = useMemo(
     () =>
@@ -34,6 +36,7 @@ export function Lanes({ session, hidden, onToggle, onEvent }: Props) {
   };
   return (
     <figure className="lanes" aria-label="Events by component over time">
+      <IssueLane line={line} events={session.events} issues={issues} />
       {line.lanes.map((lane) => (
         <div key={lane.component} className={hidden.has(lane.component) ? "lane is-hidden" : "lane"}>
           <button

@@ -18,13 +18,15 @@ import { CostLine, PartialNote } from "../ui/CostLine";
 import { CopyButton } from "../ui/copy";
 import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
+import { IssueList, useIssuesOf } from "./IssueLane";
 import { Lanes } from "./Lanes";
 
 const COLUMNS = ["component", "key"].map((field) => ({ field, pinned: false }));
 
 /** All of one session, in order, with a lane for each component. */
 export default function SessionPage() {
-  const name = new URLSearchParams(useSearch()).get("session") ?? "";
+  const given = new URLSearchParams(useSearch());
+  const name = given.get("session") ?? "";
   const { data, error, refetch } = useQuery({
     queryKey: ["session", name],
     enabled: name !== "",
@@ -42,14 +44,16 @@ export default function SessionPage() {
     );
   if (error) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={24} label="loading the session" />;
-  return <Session session={data} />;
+  return <Session key={name} session={data} event={given.get("event") ?? ""} />;
 }
 
-function Session({ session }: { session: SessionAnswer }) {
+/** event: the one that whoever links here means. */
+function Session({ session, event }: { session: SessionAnswer; event: string }) {
   const { zone } = usePreferences();
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [only, setOnly] = useState("");
-  const [current, setCurrent] = useState("");
+  const [current, setCurrent] = useState(event);
+  const issues = useIssuesOf(session.session);
   const selected = useRef<LogEvent | null>(null);
   const shown = useMemo(() => filtered(session.events, hidden, only), [session, hidden, only]);
   const gapBefore = useMemo(() => new Map(session.gaps.map((gap) => [gap.before, gap])), [session]);
@@ -72,8 +76,10 @@ function Session({ session }: { session: SessionAnswer }) {
       <div className="session-head">
         <Head session={session} errors={errors} />
         <PartialNote cost={session} zone={zone} />
+        <IssueList issues={issues} />
         <Lanes
           session={session}
+          issues={issues}
           hidden={hidden}
           onToggle={(component) => setHidden((before) => toggledSet(before, component))}
           onEvent={setCurrent}
