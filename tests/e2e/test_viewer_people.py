@@ -8,6 +8,21 @@ from tests.e2e.conftest import WAIT_MS, WIDE
 from tests.e2e.viewer_data import CRASHED
 from tests.service import Service
 
+ROW = ".row[data-row]"
+
+
+# Where a word stands in the first row that says it.
+PLACE = """word => {
+    const text = [...document.querySelectorAll('.row[data-row] .cell-value bdi')]
+        .map(line => line.firstChild).find(node => node.textContent.includes(word));
+    const range = document.createRange();
+    const from = text.textContent.indexOf(word);
+    range.setStart(text, from);
+    range.setEnd(text, from + word.length);
+    const box = range.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+
 
 def issue_named(service: Service, text: str) -> dict[str, object]:
     (issue,) = service.get("/api/v1/issues", text=text, status="").json()["issues"]
@@ -108,6 +123,67 @@ def test_devices_that_match_are_told_something_for_a_while(page: Page, filled: S
     expect(button).to_be_disabled()
     page.get_by_label("yes, all devices").check()
     expect(button).to_be_enabled()
+
+
+def test_a_word_of_a_message_is_searched_for_left_out_or_looked_for_alone(page: Page) -> None:
+    page.goto("/app/?q=component%3Abank&from=all")
+    expect(page.locator(ROW)).to_have_count(3)
+    page.mouse.click(*page.evaluate(PLACE, "answered"))
+    word = page.get_by_role("combobox", name="word")
+    expect(word).to_have_value("answered")
+    page.get_by_role("button", name="without it").click()
+    expect(page.locator(".cm-content")).to_have_text("component:bank -answered")
+    expect(page.locator(ROW)).to_have_count(2)
+    page.locator(".rows").focus()
+    page.keyboard.press("j")
+    page.keyboard.press("f")  # the words of the row, by keyboard
+    expect(word).to_be_focused()
+    word.select_option("Bank.java:93")
+    page.get_by_role("button", name="only with it").click()
+    expect(page.locator(".cm-content")).to_have_text('component:bank -answered "Bank.java:93"')
+    expect(page.locator(ROW)).to_have_count(1)
+    page.locator(ROW).click()
+    word.select_option("Bank.java:93")
+    page.get_by_role("button", name="it alone").click()
+    expect(page.locator(".cm-content")).to_have_text('"Bank.java:93"')
+
+
+def test_columns_are_as_wide_as_they_were_made(page: Page) -> None:
+    page.goto("/app/?q=component%3Abank&from=all")
+    cell = page.locator(ROW).first.locator(".cell-key")
+    expect(cell).to_be_visible()
+    page.locator(ROW).first.click()  # one is open: it keeps its height
+    edge = page.get_by_role("separator", name="Width of key")
+    before, box = cell.bounding_box(), edge.bounding_box()
+    assert before is not None and box is not None
+    page.mouse.move(box["x"] + 3, box["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 103, box["y"] + 8, steps=4)
+    page.mouse.up()
+    page.reload()
+    expect(edge).to_have_attribute("aria-valuenow", re.compile("3[01]"))
+    after = cell.bounding_box()
+    assert after is not None and 90 < after["width"] - before["width"] < 110
+    edge.focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(edge).to_have_attribute("aria-valuenow", re.compile("2[56]"))
+    page.keyboard.press("Home")
+    expect(edge).to_have_attribute("aria-valuenow", "18")
+
+
+def test_rows_show_either_clock_and_a_query_goes_on_live(page: Page) -> None:
+    page.goto("/app/?q=key%3Atap&from=all")
+    expect(page.locator(ROW)).to_have_count(1)
+    sent = page.locator(".cell-time span").first.inner_text()
+    page.get_by_role("button", name="Preferences").click()
+    page.get_by_role("menuitemradio", name="when received").click()
+    expect(page.get_by_role("columnheader", name="received")).to_be_visible()
+    expect(page.locator(".cell-time span").first).not_to_have_text(sent)
+    page.locator("body").press("Escape")
+    page.locator(".rows").press("t")
+    expect(page).to_have_url(re.compile(r"/app/tail\?q=key%3Atap"))
+    page.get_by_role("link", name="look back").click()
+    expect(page.locator(ROW)).to_have_count(1)
 
 
 def test_who_may_only_read_is_offered_no_change(browser: Browser, filled: Service) -> None:

@@ -70,7 +70,7 @@ function isHere(path: string, location: string): boolean {
 }
 
 function Preferences({ onHelp }: { onHelp: () => void }) {
-  const { theme, density, zone } = usePreferences();
+  const { theme, density, zone, clock } = usePreferences();
   return (
     <Menu trigger={<Icon name="gear" />} label="Preferences" className="quiet icon-button">
       <MenuChoice
@@ -102,6 +102,16 @@ function Preferences({ onHelp }: { onHelp: () => void }) {
           ["local", `local, ${zoneName("local")}`],
         ]}
         onChoose={(chosen) => choose({ zone: chosen })}
+      />
+      <MenuLine />
+      <MenuChoice
+        label="Clock of rows"
+        value={clock}
+        choices={[
+          ["sender", "the sender's"],
+          ["server", "when received"],
+        ]}
+        onChoose={(chosen) => choose({ clock: chosen })}
       />
       <MenuLine />
       <MenuItem onSelect={onHelp}>Keyboard shortcuts</MenuItem>

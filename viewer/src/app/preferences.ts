@@ -2,14 +2,20 @@
 import { useSyncExternalStore } from "react";
 import type { Zone } from "../time/format";
 
+/** Whose clock rows show: the sender's own, or when it was received. */
+export type Clock = "sender" | "server";
+
 export interface Preferences {
   theme: "system" | "light" | "dark";
   density: "compact" | "cosy";
   zone: Zone;
+  clock: Clock;
+  /** Of columns, by field, in characters; those that were never changed are not here. */
+  widths: Readonly<Record<string, number>>;
 }
 
 const PLACE = "logkeep.preferences";
-const FIRST: Preferences = { theme: "system", density: "compact", zone: "utc" };
+const FIRST: Preferences = { theme: "system", density: "compact", zone: "utc", clock: "sender", widths: {} };
 const listeners = new Set<() => void>();
 let current: Preferences = read();
 

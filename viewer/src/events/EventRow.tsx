@@ -1,5 +1,6 @@
 import { memo } from "react";
 import type { LogEvent } from "../api/types";
+import type { Clock } from "../app/preferences";
 import { issueOf } from "../issues/links";
 import { IssueMark } from "../issues/Marks";
 import { Shown } from "../text/Shown";
@@ -7,7 +8,7 @@ import { plain } from "../text/symbols";
 import { cut, fieldOf, firstLine, valueText } from "../text/values";
 import { dateTime, rowTime, type Zone } from "../time/format";
 import { colourOf, Level } from "../ui/Level";
-import type { Placed } from "./columns";
+import { type Placed, pinVariable } from "./columns";
 
 interface Props {
   event: LogEvent;
@@ -15,24 +16,26 @@ interface Props {
   marks: RegExp | null;
   wrap: boolean;
   zone: Zone;
+  /** Whose clock the first column shows. */
+  clock: Clock;
 }
 
 const WRAPPED_CHARS_MAX = 4000;
 
 /** The cells of one event: one line, or wrapped. */
-export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone }: Props) {
+export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone, clock }: Props) {
   const told = issueOf(event);
   return (
     <>
-      {columns.map((column) => (
+      {columns.map((column, index) => (
         <div
           key={column.field}
           role="gridcell"
           className={`cell cell-${column.field.startsWith("attributes.") ? "attribute" : column.field}${column.pinned ? " pinned" : ""}`}
-          style={column.pinned ? { left: `${column.left}ch` } : undefined}
+          style={column.pinned ? { left: pinVariable(index) } : undefined}
           data-field={column.field}
         >
-          <Cell event={event} field={column.field} zone={zone} />
+          <Cell event={event} field={column.field} zone={zone} clock={clock} />
         </div>
       ))}
       <div role="gridcell" className="cell cell-value">
@@ -48,11 +51,12 @@ export const EventCells = memo(function EventCells({ event, columns, marks, wrap
   );
 });
 
-function Cell({ event, field, zone }: { event: LogEvent; field: string; zone: Zone }) {
+function Cell({ event, field, zone, clock }: { event: LogEvent; field: string; zone: Zone; clock: Clock }) {
   if (field === "time") {
-    const text = rowTime(event.time, zone);
+    const time = clock === "server" ? event.received : event.time;
+    const text = rowTime(time, zone);
     return (
-      <span title={dateTime(event.time, zone)}>
+      <span title={dateTime(time, zone)}>
         <span className="day">{text.slice(0, 6)}</span>
         {text.slice(6)}
       </span>

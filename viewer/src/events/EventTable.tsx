@@ -1,6 +1,7 @@
 /** Rows of events, as many as there are: only those in sight are in the page. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import {
+  type CSSProperties,
   type KeyboardEvent,
   type MouseEvent,
   type ReactNode,
@@ -14,11 +15,12 @@ import {
 } from "react";
 import type { LogEvent } from "../api/types";
 import { useShortcuts } from "../app/keys";
-import { usePreferences } from "../app/preferences";
+import { choose, usePreferences } from "../app/preferences";
 import type { Column } from "../search/state";
-import { placed, template } from "./columns";
+import { placed, variables } from "./columns";
 import { EventCells } from "./EventRow";
 import { OpenEvent } from "./OpenEvent";
+import { pointedWord } from "./pointed";
 import { TableHead } from "./TableHead";
 
 export const ROW_PX = { compact: 22, cosy: 30 } as const;
@@ -36,6 +38,8 @@ export interface TableProps {
   onEnd?: (() => void) | undefined;
   onStart?: (() => void) | undefined;
   onTerm?: (added: string, opposite: string) => void;
+  /** Looks for a term and nothing else. */
+  onAlone?: (term: string) => void;
   onContext?: (id: string) => void;
   onColumns?: (columns: readonly Column[]) => void;
   /** Something before a row, such as a silence. */
@@ -51,13 +55,14 @@ export interface TableProps {
 
 export function EventTable(props: TableProps) {
   const { events, columns, marks, wrap, label, between, current, foot } = props;
-  const { density, zone } = usePreferences();
+  const { density, zone, clock, widths } = usePreferences();
   const scroller = useRef<HTMLDivElement>(null);
   const ids = useId();
   const [selected, setSelected] = useState(-1);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
-  const laid = useMemo(() => placed(columns), [columns]);
-  const grid = useMemo(() => ({ gridTemplateColumns: template(laid) }), [laid]);
+  const [clicked, setClicked] = useState({ id: "", word: "" });
+  const laid = useMemo(() => placed(columns, widths), [columns, widths]);
+  const laidOut = useMemo(() => variables(laid) as CSSProperties, [laid]);
   const measured = wrap || open.size > 0 || between !== undefined;
 
   const rows = useVirtualizer({
@@ -69,7 +74,12 @@ export function EventTable(props: TableProps) {
     scrollPaddingStart: ROW_PX[density], // the head covers the first row's height
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: sizes are of these, and change with them
-  useLayoutEffect(() => rows.measure(), [density, wrap, laid]);
+  useLayoutEffect(() => {
+    rows.measure();
+    // What is open may be as high as before, and nobody would tell.
+    if (measured)
+      for (const place of scroller.current?.querySelectorAll(".row-place") ?? []) rows.measureElement(place);
+  }, [density, wrap]);
   useKeptPlace(events, scroller, ROW_PX[density], props.sticky ?? false);
   useEnds(rows.getVirtualItems(), events.length, props);
   useFollowing(events, scroller, props);
@@ -96,10 +106,30 @@ export function EventTable(props: TableProps) {
   }, [current, events, rows, ids]);
 
   const here = events[selected];
+  const toWords = (id: string) => {
+    if (!open.has(id)) toggle(id);
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>(`[data-event="${CSS.escape(id)}"] .word-bar select`)?.focus(),
+    );
+  };
+  const onWidth = useCallback(
+    (field: string, width: number | null, kept: boolean) => {
+      const { [field]: _, ...others } = widths;
+      const changed = width === null ? others : { ...others, [field]: width };
+      if (kept) return choose({ widths: changed });
+      // While it is dragged no row is made again: all of them follow these variables.
+      for (const [name, value] of Object.entries(variables(placed(columns, changed))))
+        scroller.current?.style.setProperty(name, value);
+    },
+    [columns, widths],
+  );
   useShortcuts("Rows", [
     { keys: "j", does: "next row", run: () => select(selected + 1) },
     { keys: "k", does: "row before", run: () => select(selected - 1) },
     { keys: "o", does: "open or close the row (also Enter)", run: () => here && toggle(here.id) },
+    ...(props.onTerm
+      ? [{ keys: "f", does: "words of the row, to search for them", run: () => here && toWords(here.id) }]
+      : []),
     { keys: "c", does: "context of the row", run: () => here && props.onContext?.(here.id) },
     { keys: "G", does: "to the last row", run: () => select(events.length - 1) },
     { keys: "Home", does: "to the first row", run: () => select(0) },
@@ -115,10 +145,11 @@ export function EventTable(props: TableProps) {
   const onClick = (event: MouseEvent) => {
     const target = event.target as HTMLElement;
     const row = target.closest<HTMLElement>("[data-row]");
-    const clicked = row ? events[Number(row.dataset.row)] : undefined;
-    if (!clicked || !row || target.closest("a, button, .open-event") || hasSelection()) return;
+    const found = row ? events[Number(row.dataset.row)] : undefined;
+    if (!found || !row || target.closest("a, button, .open-event") || hasSelection()) return;
     setSelected(Number(row.dataset.row));
-    toggle(clicked.id);
+    setClicked({ id: found.id, word: pointedWord(event) });
+    toggle(found.id);
   };
 
   return (
@@ -130,10 +161,16 @@ export function EventTable(props: TableProps) {
       aria-rowcount={events.length}
       aria-activedescendant={here ? `${ids}-${selected}` : undefined}
       tabIndex={0}
+      style={laidOut}
       onKeyDown={onKeyDown}
       onClick={onClick}
     >
-      <TableHead columns={laid} grid={grid} {...(props.onColumns ? { onColumns: props.onColumns } : {})} />
+      <TableHead
+        columns={laid}
+        onWidth={onWidth}
+        clock={clock}
+        {...(props.onColumns ? { onColumns: props.onColumns } : {})}
+      />
       <div className="rows-space" role="rowgroup" style={{ height: `${rows.getTotalSize()}px` }}>
         {rows.getVirtualItems().map((item) => {
           const event = events[item.index]!;
@@ -155,16 +192,17 @@ export function EventTable(props: TableProps) {
                 aria-selected={item.index === selected}
                 data-row={item.index}
                 className={`row lv-row-${event.level || "none"}${event.id === current ? " this" : ""}`}
-                style={grid}
               >
-                <EventCells event={event} columns={laid} marks={marks} wrap={wrap} zone={zone} />
+                <EventCells event={event} columns={laid} marks={marks} wrap={wrap} zone={zone} clock={clock} />
               </div>
               {isOpen && (
-                <div role="row">
+                <div role="row" data-event={event.id}>
                   <div role="gridcell">
                     <OpenEvent
                       event={event}
                       marks={marks}
+                      word={clicked.id === event.id ? clicked.word : ""}
+                      {...(props.onAlone ? { onAlone: props.onAlone } : {})}
                       {...(props.onTerm ? { onTerm: props.onTerm } : {})}
                       {...(props.onContext ? { onContext: props.onContext } : {})}
                       {...(props.onColumns ? { onColumn: (field: string) => toggleColumn(props, field) } : {})}

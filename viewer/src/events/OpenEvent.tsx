@@ -1,9 +1,10 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { Link } from "wouter";
 import type { LogEvent } from "../api/types";
 import { usePreferences } from "../app/preferences";
 import { issueHref, issueOf } from "../issues/links";
 import { attributeField, term } from "../query/edit";
+import { searchHref } from "../search/state";
 import { Name } from "../text/Shown";
 import { cut, valueText } from "../text/values";
 import { dateTime, span, type Zone } from "../time/format";
@@ -13,6 +14,8 @@ import { Level } from "../ui/Level";
 import { JsonTree } from "./JsonTree";
 import { LongText } from "./LongText";
 import { curlOf, eventHref, eventUrl, namedHref, sessionHref } from "./links";
+import { pointedWord, selectedPhrase } from "./pointed";
+import { WordBar } from "./WordBar";
 
 interface Props {
   event: LogEvent;
@@ -22,20 +25,27 @@ interface Props {
   /** Opens the neighbours; absent where they are shown already. */
   onContext?: (id: string) => void;
   onColumn?: (field: string) => void;
+  /** Looks for a term and nothing else. */
+  onAlone?: (term: string) => void;
+  /** The word of its row that was clicked. */
+  word?: string;
 }
 
 const FIELDS = ["component", "session", "user", "device", "key", "level", "id", "pattern"] as const;
 const SKEW_MS = 60_000; // between a sender's clock and ours that is worth a word
 
 /** An event with all that it has, and all that can be done with it. */
-export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn }: Props) {
+export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn, onAlone, word = "" }: Props) {
   const { zone } = usePreferences();
+  const [chosen, setChosen] = useState(word);
+  useEffect(() => setChosen(word), [word]);
   return (
     <div className="open-event">
       <div className="open-actions">
         <CopyButton text={() => valueText(event.value)}>copy value</CopyButton>
         <CopyButton text={() => JSON.stringify(event, null, 2)}>copy JSON</CopyButton>
         <CopyButton text={() => curlOf(event.id)}>copy as curl</CopyButton>
+        <CopyButton text={() => likeIt(event)}>copy as query</CopyButton>
         <CopyButton text={() => eventUrl(event.id)}>copy link</CopyButton>
         {onContext && (
           <button type="button" className="small" onClick={() => onContext(event.id)}>
@@ -45,8 +55,22 @@ export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn }: 
         <Link className="button small" href={eventHref(event.id)}>
           this event alone
         </Link>
+        <Link className="button small" href={searchHref({ query: likeIt(event) }, onTerm ? location.search : "")}>
+          others like it
+        </Link>
       </div>
-      <div className="open-value">
+      {onTerm && (
+        <WordBar text={valueText(event.value)} word={chosen} onWord={setChosen} onTerm={onTerm} onAlone={onAlone} />
+      )}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the same by keyboard is the list of words above */}
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: as above */}
+      <div
+        className={onTerm ? "open-value has-words" : "open-value"}
+        onClick={(click) => {
+          const found = onTerm ? selectedPhrase() || pointedWord(click) : "";
+          if (found) setChosen(found);
+        }}
+      >
         {typeof event.value === "string" ? (
           <LongText text={event.value} marks={marks} />
         ) : (
@@ -56,6 +80,14 @@ export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn }: 
       <Fields event={event} zone={zone} onTerm={onTerm} onColumn={onColumn} />
     </div>
   );
+}
+
+/** The query that finds what says the same: its pattern, else its component and key. */
+function likeIt(event: LogEvent): string {
+  const { pattern } = event as { pattern?: string };
+  if (pattern) return term("pattern", pattern, true);
+  const component = event.component ? `${term("component", event.component, true)} ` : "";
+  return component + term("key", event.key, true);
 }
 
 interface FieldsProps {

@@ -14,6 +14,16 @@ const WIDTHS: Record<string, number> = {
 };
 const OTHER_WIDTH = 16;
 const VALUE_WIDTH = 40; // at least; and all that is left
+export const WIDTH_MIN = 4;
+export const WIDTH_MAX = 120;
+
+export function widthAtFirst(field: string): number {
+  return WIDTHS[field] ?? OTHER_WIDTH;
+}
+
+export function bounded(width: number): number {
+  return Math.max(WIDTH_MIN, Math.min(WIDTH_MAX, Math.round(width) || OTHER_WIDTH));
+}
 
 export interface Placed extends Column {
   /** In characters. */
@@ -23,19 +33,30 @@ export interface Placed extends Column {
 }
 
 /** Time and level are always there, in sight; pinned columns follow them. */
-export function placed(columns: readonly Column[]): Placed[] {
+export function placed(columns: readonly Column[], widths: Readonly<Record<string, number>> = {}): Placed[] {
   const always: Column[] = ["time", "level"].map((field) => ({ field, pinned: true }));
   const chosen = columns.filter(({ field }) => field !== "time" && field !== "level" && field !== "value");
   const sorted = [...always, ...chosen.filter(({ pinned }) => pinned), ...chosen.filter(({ pinned }) => !pinned)];
   let left = 0;
   return sorted.map((column) => {
-    const width = WIDTHS[column.field] ?? OTHER_WIDTH;
+    const width = bounded(widths[column.field] ?? widthAtFirst(column.field));
     const found = { ...column, width, left };
     left += width + 1;
     return found;
   });
 }
 
-export function template(columns: readonly Placed[]): string {
+/** What all rows take their columns from: changed in one place, none of them is made again. */
+export function variables(columns: readonly Placed[]): Record<string, string> {
+  const found: Record<string, string> = { "--columns": template(columns) };
+  for (const [index, { pinned, left }] of columns.entries()) if (pinned) found[`--pin-${index}`] = `${left}ch`;
+  return found;
+}
+
+export function pinVariable(index: number): string {
+  return `var(--pin-${index})`;
+}
+
+function template(columns: readonly Placed[]): string {
   return `${columns.map(({ width }) => `${width}ch`).join(" ")} minmax(${VALUE_WIDTH}ch, 1fr)`;
 }

@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react";
+import { Link } from "wouter";
 import { address } from "../api/client";
 import { split } from "../query/edit";
 import { count } from "../text/numbers";
@@ -7,7 +8,7 @@ import { copyText } from "../ui/copy";
 import { Icon } from "../ui/Icon";
 import { Menu, MenuItem, MenuLink } from "../ui/Menu";
 import { useHistogram } from "./Histogram";
-import type { Change, SearchState } from "./state";
+import { type Change, type SearchState, tailHref } from "./state";
 import type { useEvents, Wanted } from "./useEvents";
 
 interface Props {
@@ -50,6 +51,9 @@ export function ResultLine({ state, change, found, wanted, facets, onFacets }: P
           newer ones
         </button>
       )}
+      <Link className="button small" href={tailHref(state)} title="follow this query live">
+        live
+      </Link>
       <button
         type="button"
         className="small"

@@ -1,4 +1,5 @@
 import { useCallback, useMemo, useRef, useState } from "react";
+import { useLocation } from "wouter";
 import { asApiError } from "../api/client";
 import { told } from "../api/told";
 import type { LogEvent } from "../api/types";
@@ -19,7 +20,7 @@ import { Histogram } from "./Histogram";
 import { Nothing } from "./Nothing";
 import { ResultLine } from "./ResultLine";
 import { SavedSearches } from "./SavedSearches";
-import { type Change, type SearchState, useSearchState } from "./state";
+import { type Change, type SearchState, tailHref, useSearchState } from "./state";
 import { TableResult } from "./TableResult";
 import { useEvents, type Wanted } from "./useEvents";
 
@@ -114,6 +115,7 @@ function Rows({ state, change, found, onTerm, refused }: RowsProps) {
         selectedRef={selected}
         onEnd={hasNextPage && !isFull ? onEnd : undefined}
         onTerm={onTerm}
+        onAlone={(term) => change({ query: term })}
         onContext={(id) => change({ context: id })}
         onColumns={(columns) => change({ columns }, { replace: true })}
         current={state.context}
@@ -150,10 +152,12 @@ function exclude(event: LogEvent | null, onTerm: RowsProps["onTerm"]): void {
 
 function useRangeKeys(state: SearchState, change: Change): void {
   const days = told.retention_days;
+  const [, go] = useLocation();
   useShortcuts("Time", [
     { keys: "[", does: "the time before", run: () => change(shifted(state, -1, Date.now(), days)) },
     { keys: "]", does: "the time after", run: () => change(shifted(state, 1, Date.now(), days)) },
     { keys: "-", does: "twice the time", run: () => change(widened(state, Date.now(), days)) },
+    { keys: "t", does: "follow this query live", run: () => go(tailHref(state)) },
     { keys: "w", does: "wrap lines, or not", run: () => change({ wrap: !state.wrap }, { replace: true }) },
   ]);
 }

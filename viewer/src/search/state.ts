@@ -83,3 +83,9 @@ export function searchHref(changed: Partial<SearchState>, base = ""): string {
   const written = writeState({ ...readState(base), ...changed });
   return written ? `/?${written}` : "/";
 }
+
+/** The live tail of the same query, with the same columns. */
+export function tailHref(state: SearchState): string {
+  const written = writeState({ ...state, from: FIRST_RANGE, to: "", order: "desc", context: "" });
+  return written ? `/tail?${written}` : "/tail";
+}

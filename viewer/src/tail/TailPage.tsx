@@ -1,11 +1,12 @@
 import { useCallback, useMemo, useState } from "react";
+import { Link } from "wouter";
 import { useShortcuts } from "../app/keys";
 import { ContextPanel } from "../context/ContextPanel";
 import { EventTable } from "../events/EventTable";
 import { split, toggled } from "../query/edit";
 import { QueryBar } from "../query/QueryBar";
 import { marksOf } from "../query/tokens";
-import { useSearchState } from "../search/state";
+import { searchHref, useSearchState } from "../search/state";
 import { count } from "../text/numbers";
 import { Icon } from "../ui/Icon";
 import { Empty, Failure } from "../ui/Notice";
@@ -40,7 +41,12 @@ export default function TailPage() {
           button="Follow"
           hint="all events as they come; a query here narrows them down while it runs"
         />
-        <TailLine tail={tail} paused={paused} onPause={() => (paused ? goOn() : setHeld(true))} />
+        <TailLine
+          tail={tail}
+          paused={paused}
+          onPause={() => (paused ? goOn() : setHeld(true))}
+          search={searchHref({ query, columns: state.columns, wrap: state.wrap })}
+        />
       </div>
       <section className="results tail" aria-label="Events as they come">
         {tail.error && !refused && <Failure error={tail.error} onRetry={() => location.reload()} />}
@@ -58,6 +64,7 @@ export default function TailPage() {
             sticky={!paused}
             onScrolledAway={setAway}
             onTerm={(added, opposite) => change({ query: toggled(query, added, opposite) })}
+            onAlone={(term) => change({ query: term })}
             onContext={(id) => change({ context: id })}
             onColumns={(columns) => change({ columns }, { replace: true })}
           />
@@ -75,7 +82,15 @@ export default function TailPage() {
 
 const SAID = { connecting: "connecting…", live: "live", reconnecting: "reconnecting…", ended: "ended" } as const;
 
-function TailLine({ tail, paused, onPause }: { tail: Tail; paused: boolean; onPause: () => void }) {
+interface LineProps {
+  tail: Tail;
+  paused: boolean;
+  onPause: () => void;
+  /** The same query, of what came before. */
+  search: string;
+}
+
+function TailLine({ tail, paused, onPause, search }: LineProps) {
   const state = paused && tail.state === "live" ? "holding still" : SAID[tail.state];
   return (
     <div className="result-line">
@@ -94,6 +109,9 @@ function TailLine({ tail, paused, onPause }: { tail: Tail; paused: boolean; onPa
         </span>
       )}
       <span className="push" />
+      <Link className="button small" href={search} title="search what came before for the same">
+        look back
+      </Link>
       <button type="button" className="small" onClick={tail.clear}>
         clear
       </button>
