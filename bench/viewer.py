@@ -78,6 +78,7 @@ def signed_in(browser: Browser, service: BenchService) -> BrowserContext:
     context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     page.goto("/sign-in")
+    page.get_by_text("Sign in with an API token").click()
     page.get_by_label("API token").fill(service.secrets["api_token"])
     page.get_by_role("button", name="Sign in with token").click()
     page.locator(ROW).first.wait_for()

@@ -66,6 +66,7 @@ def take_all(browser: Browser, service: Service, look: str, options: dict[str, A
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     page.goto("/sign-in")
+    page.get_by_text("Sign in with an API token").click()
     page.get_by_label("API token").fill(service.credentials["api_token"])
     page.get_by_role("button", name="Sign in with token").click()
     for name, path in PLACES.items():

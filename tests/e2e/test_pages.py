@@ -46,6 +46,7 @@ def cookies(browser: Browser, url: str) -> StorageState:
     context = browser.new_context(base_url=url)
     tab = context.new_page()
     tab.goto("/sign-in")
+    tab.get_by_text("Sign in with an API token").click()
     tab.get_by_label("API token").fill(READ_TOKEN)
     tab.get_by_role("button", name="Sign in with token").click()
     state = context.storage_state()

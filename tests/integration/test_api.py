@@ -576,7 +576,8 @@ def test_a_person_signs_in_by_password_and_out_again(client: TestClient[Any]) ->
     stolen = client.cookies["logkeep"]
     assert client.get("/api/v1/ledger").status_code == 200
     out = client.post("/sign-out", headers=BROWSER, follow_redirects=False)
-    assert (out.status_code, out.headers["location"]) == (303, "/sign-in")
+    assert (out.status_code, out.headers["location"]) == (303, "/sign-in?after=sign-out")
+    assert "You are signed out" in client.get(out.headers["location"]).text
     assert client.get("/api/v1/ledger", headers={"Cookie": f"logkeep={stolen}"}).status_code == 401
 
 

@@ -36,7 +36,7 @@ def ok(answer: Any, status: int = 200) -> Any:
 def mails(it: House, to: str) -> list[Any]:
     """Sent to this address, oldest first."""
     found = [
-        message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(it.reading.mails.glob("*"))
+        message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(it.reading.mails.glob("*.eml"))
     ]
     return [mail for mail in found if mail["To"] == to]
 
@@ -177,7 +177,8 @@ def test_somebody_invited_by_mail_joins_the_team(it: House) -> None:
     joined = it.client.post("/api/v1/invitations/accept", json=body)
     assert ok(joined)["email"] == "carla@example.org" and ok(it.client.get("/api/v1/me"))["name"] == "Carla"
     it.client.cookies.clear()
-    assert it.client.get(f"/invitation?secret={secret}").status_code == 404
+    gone = it.client.get(f"/invitation?secret={secret}")
+    assert gone.status_code == 404 and "Ask who invited you for another one" in gone.text
     again = it.client.post("/api/v1/invitations/accept", json=body)
     assert (again.status_code, again.json()["error"]["code"]) == (404, "link_not_good")
     what = [(entry["what"], entry["who_name"]) for entry in it.audit()][:3]
@@ -200,8 +201,13 @@ def test_somebody_joins_and_chooses_passwords_without_javascript(it: House) -> N
     reset = secret_in_mail(it, "dora@example.org", "password-reset")
     assert 'name="secret"' in it.client.get(f"/password-reset?secret={reset}").text
     form = {"secret": reset, "password": NEW_PASSWORD + "!"}
-    assert it.client.post("/password-reset/set", data=form, follow_redirects=False).headers["location"] == "/sign-in"
-    assert it.client.post("/password-reset/set", data=form).status_code == 404
+    assert (
+        it.client.post("/password-reset/set", data=form, follow_redirects=False).headers["location"]
+        == "/sign-in?after=password"
+    )
+    again = it.client.post("/password-reset/set", data=form)
+    assert again.status_code == 404 and "Send me another link" in again.text
+    assert it.client.get(f"/password-reset?secret={reset}").status_code == 404
     for password, status in ((NEW_PASSWORD, 401), (NEW_PASSWORD + "!", 303)):
         form = {"email": "dora@example.org", "password": password}
         assert it.client.post("/sign-in", data=form, follow_redirects=False).status_code == status
@@ -228,7 +234,7 @@ def test_the_account_page_does_what_the_api_does(it: House) -> None:
     changed = do(do="password", password=ADMIN_PASSWORD, new=NEW_PASSWORD)
     assert "Your password was changed" in changed.text and it.client.get("/api/v1/me").status_code == 200
     assert do(do="nothing known").status_code == 400
-    assert do(do="end-all").headers["location"] == "/sign-in"
+    assert do(do="end-all").headers["location"] == "/sign-in?after=everywhere"
     assert it.client.get("/account", headers=page, follow_redirects=False).status_code == 303
 
 

@@ -11,9 +11,10 @@ from logkeep.api.answers import html_answer
 from logkeep.api.auth import actor_of, address_of, by_cookie, caller_of
 from logkeep.api.backend import Context
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_in import FORM_BYTES_MAX, form_of
+from logkeep.api.sign_in import FORM_BYTES_MAX, form_of, sentence
 from logkeep.api.sign_ins import COOKIE
 from logkeep.errors import InputError
+from logkeep.metastore.links import RESET_S
 
 
 class _Done(msgspec.Struct, frozen=True):
@@ -21,7 +22,7 @@ class _Done(msgspec.Struct, frozen=True):
 
     notice: str
     cookie: str = ""
-    totp: tuple[str, str] | None = None
+    totp: me.TotpAnswer | None = None
     codes: list[str] = []
 
 
@@ -31,7 +32,7 @@ class _Done(msgspec.Struct, frozen=True):
 @get("/invitation", include_in_schema=False)
 async def invitation_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[bytes]:
     """What the link invites to, and the form to accept it."""
-    return await _invitation(request, context, request.query_params.get("secret", ""), None)
+    return await _invitation(request, context, request.query_params.get("secret", ""), "", None)
 
 
 @post("/invitation", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -44,21 +45,26 @@ async def accept_page(request: Request[Any, Any, Any], context: GivenContext) ->
     try:
         _, signed = await invitations.join(context, request, given)
     except InputError as error:
-        return await _invitation(request, context, given.secret, error)
+        return await _invitation(request, context, given.secret, given.name, error)
     cookies = signing.cookies_of(request, context, signed) if signed is not None else []
     return Redirect("/", status_code=303, cookies=cookies)
 
 
 async def _invitation(
-    request: Request[Any, Any, Any], context: Context, secret: str, error: InputError | None
+    request: Request[Any, Any, Any], context: Context, secret: str, name: str, error: InputError | None
 ) -> Response[bytes]:
+    """name: as it was typed before."""
     address = address_of(request)
-    link = await context.checks.run(lambda: invitations.invitation_of(context, address, secret))
+    try:
+        link = await context.checks.run(lambda: invitations.invitation_of(context, address, secret))
+    except InputError as gone:
+        return html_answer(context.pages.render("link_gone.html", app=None, of="invitation"), gone.status)
     caller = await by_cookie(context, request.cookies.get(COOKIE, ""))
-    signed_in = caller is not None and caller.kind == "person" and caller.name == link.email
     page = context.pages.render(
-        "invitation.html", app=None, link=link, secret=secret, signed_in=signed_in, problem=_words(error)
-    )
+        "invitation.html", app=None, link=link, secret=secret, name=name, problem=error and sentence(error),
+        signed_in_as=caller.name if caller is not None and caller.kind == "person" else "",
+        sign_in_first=error is not None and error.code == "sign_in_first",
+    )  # fmt: skip
     return html_answer(page, error.status if error is not None else 200)
 
 
@@ -68,7 +74,8 @@ async def _invitation(
 @get("/password-reset", include_in_schema=False)
 async def reset_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[bytes]:
     """Where one asks for a link, or with one chooses a password."""
-    return html_answer(_reset(context, request.query_params.get("secret", "")))
+    secret = request.query_params.get("secret", "")
+    return await _reset(request, context, secret, None) if secret else html_answer(_ask_reset(context, False))
 
 
 @post("/password-reset", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -76,7 +83,7 @@ async def ask_reset_page(request: Request[Any, Any, Any], context: GivenContext)
     """The same words whether or not the address is known."""
     form, address = form_of(await request.body()), address_of(request)
     await context.checks.run(lambda: invitations.ask_for_reset(context, address, form.get("email", "")[:254]))
-    return html_answer(_reset(context, "", notice="If this address is known here, a mail with a link is on its way."))
+    return html_answer(_ask_reset(context, True))
 
 
 @post("/password-reset/set", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -87,12 +94,27 @@ async def set_password_page(request: Request[Any, Any, Any], context: GivenConte
     try:
         await context.checks.run(lambda: invitations.reset_password(context, address, secret, password))
     except InputError as error:
-        return html_answer(_reset(context, secret if error.status == 400 else "", problem=_words(error)), error.status)
-    return Redirect("/sign-in", status_code=303)
+        return await _reset(request, context, secret, error)
+    return Redirect("/sign-in?after=password", status_code=303)
 
 
-def _reset(context: Context, secret: str, *, notice: str | None = None, problem: str | None = None) -> bytes:
-    return context.pages.render("password_reset.html", app=None, secret=secret, notice=notice, problem=problem)
+async def _reset(
+    request: Request[Any, Any, Any], context: Context, secret: str, error: InputError | None
+) -> Response[bytes]:
+    address = address_of(request)
+    try:
+        link = await context.checks.run(lambda: invitations.password_reset_of(context, address, secret))
+    except InputError as gone:
+        return html_answer(context.pages.render("link_gone.html", app=None, of="reset"), gone.status)
+    page = context.pages.render(
+        "password_reset.html", app=None, link=link, secret=secret, problem=error and sentence(error)
+    )
+    return html_answer(page, error.status if error is not None else 200)
+
+
+def _ask_reset(context: Context, asked: bool) -> bytes:
+    minutes = RESET_S // 60
+    return context.pages.render("password_reset_ask.html", app=None, asked=asked, minutes=minutes)
 
 
 # ── the account ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,10 +133,10 @@ async def change_account(request: Request[Any, Any, Any], context: GivenContext)
     try:
         done = await context.checks.run(lambda: _do(context, request, form))
     except InputError as error:
-        problem, status = _words(error), error.status
+        problem, status = sentence(error), error.status
         return html_answer(await context.checks.run(lambda: _account(context, request, None, problem)), status)
     if done is None:
-        return Redirect("/sign-in", status_code=303)
+        return Redirect("/sign-in?after=everywhere", status_code=303)
     page = html_answer(await context.checks.run(lambda: _account(context, request, done, None)))
     if done.cookie:
         page.cookies = signing.cookies_of(request, context, signing.Signed(done.cookie))
@@ -131,9 +153,7 @@ def _do(context: Context, request: Request[Any, Any, Any], form: dict[str, str])
         given = me.MeBody(password=me.NewPassword(new=form.get("new", ""), current=password))
         return _Done("Your password was changed; all other sign-ins have ended.", me.change(context, request, given))
     if what == "totp":
-        return _Done(
-            "Give this secret to your app, then type the code it shows.", totp=me.enrol(context, request, password)
-        )
+        return _Done("One step more: show this to your app.", totp=me.enrol(context, request, password))
     if what == "totp-confirm":
         codes = me.confirm(context, request, form.get("code", ""))
         return _Done("From now on a code is asked for when you sign in.", codes=codes)
@@ -153,7 +173,7 @@ def _account(context: Context, request: Request[Any, Any, Any], done: _Done | No
     person, caller = me.person_of(context, request), caller_of(request)
     return context.pages.render(
         "account.html",
-        app=next(iter(caller.apps), "account"),
+        app=next(iter(caller.apps), None),
         apps=[(app, context.backend.metastore.title_of(app)) for app in caller.apps],
         person=person,
         teams={team: ", ".join(sorted(scopes)) for team, scopes in caller.teams.items()},
@@ -161,7 +181,3 @@ def _account(context: Context, request: Request[Any, Any, Any], done: _Done | No
         done=done,
         problem=problem,
     )
-
-
-def _words(error: InputError | None) -> str | None:
-    return error.message[:1].upper() + error.message[1:] + "." if error is not None else None

@@ -117,7 +117,10 @@ def _answer(
     if wants_page(request):
         context = cast(Context, request.app.state.context)
         credential = getattr(request.state, "credential", None)
-        content = context.pages.render("error.html", status=status, error=detail, app=credential and credential.app)
+        caller = getattr(request.state, "caller", None)
+        who = caller.name if caller is not None and caller.kind == "person" else ""
+        app = credential and credential.app
+        content = context.pages.render("error.html", status=status, error=detail, app=app, who=who)
         return Response(content, status_code=status, headers=headers, media_type="text/html")
     body = msgspec.json.encode(ErrorAnswer(detail))
     return Response(body, status_code=status, headers=headers, media_type="application/json")

@@ -1,5 +1,6 @@
 """Invitations and new passwords, both by a link in a mail: `/api/v1/invitations`, `/api/v1/password-resets`."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -224,9 +225,18 @@ async def join(
 
 def invitation_of(context: Context, address: str, secret: str) -> Link:
     """Raises InputError (404), QuotaExceeded for who tries many."""
+    return _looked_up(context, address, lambda: context.backend.directory.links.invitation(secret))
+
+
+def password_reset_of(context: Context, address: str, secret: str) -> Link:
+    """Raises as `invitation_of`."""
+    return _looked_up(context, address, lambda: context.backend.directory.links.password_reset(secret))
+
+
+def _looked_up(context: Context, address: str, look: Callable[[], Link]) -> Link:
     attempts = context.backend.directory.attempts
     attempts.begin(address, "")
-    link = context.backend.directory.links.invitation(secret)
+    link = look()
     attempts.succeeded(address, "")
     return link
 

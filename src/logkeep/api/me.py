@@ -11,6 +11,7 @@ from logkeep.api import signing
 from logkeep.api.auth import actor_of, address_of, caller_of
 from logkeep.api.backend import Context
 from logkeep.api.bodies import Body, Secret, Text, answer, nothing, told, when
+from logkeep.api.qr import QrCode, qr_code
 from logkeep.api.search import GivenContext
 from logkeep.api.sign_ins import COOKIE
 from logkeep.errors import InputError
@@ -69,7 +70,8 @@ class TotpAnswer(msgspec.Struct):
     """What a device needs; it counts once a code of it was sent to `/api/v1/me/totp/confirm`."""
 
     secret: Secret
-    uri: Annotated[str, Meta(description="the same as an `otpauth:` address, for a QR code")]
+    uri: Annotated[str, Meta(description="the same as an `otpauth:` address")]
+    qr: Annotated[QrCode, Meta(description="`uri` as a picture, for the camera of the device")]
 
 
 class RecoveryAnswer(msgspec.Struct):
@@ -119,7 +121,7 @@ async def enrol_totp(
     request: Request[Any, Any, Any], context: GivenContext, data: JSONBody[PasswordBody]
 ) -> Response[bytes]:
     """A secret for an app that shows codes. One that counts already stays until the new one is confirmed."""
-    return answer(TotpAnswer(*await context.checks.run(lambda: enrol(context, request, data.password))))
+    return answer(await context.checks.run(lambda: enrol(context, request, data.password)))
 
 
 @post(
@@ -216,10 +218,11 @@ def prove(context: Context, request: Request[Any, Any, Any], password: str) -> N
     attempts.succeeded(address, person.id)
 
 
-def enrol(context: Context, request: Request[Any, Any, Any], password: str) -> tuple[str, str]:
+def enrol(context: Context, request: Request[Any, Any, Any], password: str) -> TotpAnswer:
     prove(context, request, password)
     by = actor_of(request)
-    return context.backend.directory.totp.enrol(by, by.id)
+    secret, uri = context.backend.directory.totp.enrol(by, by.id)
+    return TotpAnswer(secret, uri, qr_code(uri))
 
 
 def confirm(context: Context, request: Request[Any, Any, Any], code: str) -> list[str]:

@@ -9,11 +9,10 @@ from litestar import Request, Response, get
 from litestar.response import Redirect
 
 from logkeep.api import signing
-from logkeep.api.answers import html_answer
 from logkeep.api.backend import Context
 from logkeep.api.oidc_client import Begun
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_in import local, onwards, sign_in_form
+from logkeep.api.sign_in import local, onwards, refused, sentence, sign_in_form
 from logkeep.api.sign_ins import STEP_COOKIE
 from logkeep.errors import InputError
 from logkeep.metastore.audit import Actor
@@ -44,8 +43,7 @@ async def callback(request: Request[Any, Any, Any], context: GivenContext) -> Re
     try:
         signed, next = await context.checks.run(lambda: _finish(context, asker, step, given))
     except InputError as error:
-        problem = error.message[:1].upper() + error.message[1:] + "."
-        return html_answer(sign_in_form(context, "/", problem=problem), error.status)
+        return refused(sign_in_form(context, "/", problem=sentence(error)), error)
     return onwards(request, context, signed, next)
 
 

@@ -14,16 +14,22 @@ from logkeep.api.backend import Context
 from logkeep.api.pages import STATIC_TYPES
 from logkeep.api.search import GivenContext
 from logkeep.api.sign_ins import APP_COOKIE, COOKIE, LIFETIME_S, STEP_COOKIE
-from logkeep.errors import InputError
+from logkeep.errors import InputError, LogkeepError, QuotaExceeded
 
 FORM_BYTES_MAX = 16 * 1024
 FIELD_CHARS_MAX = 4096
+NOTICES = {
+    "sign-out": "You are signed out.",
+    "everywhere": "You are signed out, here and in every other browser.",
+    "password": "Your new password counts from now on. Sign in with it.",
+}
 
 
 @get("/sign-in", include_in_schema=False)
 async def sign_in_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[bytes]:
-    """The form."""
-    return html_answer(sign_in_form(context, request.query_params.get("next", "/")))
+    """The form; with a word about what led here, where it was one of our pages."""
+    notice = NOTICES.get(request.query_params.get("after", ""))
+    return html_answer(sign_in_form(context, request.query_params.get("next", "/"), notice=notice))
 
 
 @post("/sign-in", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -37,11 +43,11 @@ async def sign_in(request: Request[Any, Any, Any], context: GivenContext) -> Res
             signed = await context.checks.run(lambda: signing.by_token(context, asker, token))
         else:
             signed = await context.checks.run(lambda: signing.by_password(context, asker, email, password))
-    except InputError as error:
-        problem = error.message[:1].upper() + error.message[1:] + "."
-        return html_answer(
-            sign_in_form(context, form.get("next", "/"), problem=problem, email=email[:200]), error.status
+    except (InputError, QuotaExceeded) as error:
+        page = sign_in_form(
+            context, form.get("next", "/"), problem=sentence(error), email=email[:200], by_token=bool(token)
         )
+        return refused(page, error)
     return onwards(request, context, signed, form.get("next", "/"))
 
 
@@ -52,11 +58,10 @@ async def sign_in_totp(request: Request[Any, Any, Any], context: GivenContext) -
     asker, step = signing.asker_of(request), request.cookies.get(STEP_COOKIE, "")
     try:
         signed = await context.checks.run(lambda: signing.by_code(context, asker, step, form.get("code", "")))
-    except InputError as error:
-        problem = error.message[:1].upper() + error.message[1:] + "."
+    except (InputError, QuotaExceeded) as error:
         if error.code == "step_expired":
-            return html_answer(sign_in_form(context, form.get("next", "/"), problem=problem), error.status)
-        return html_answer(_code_page(context, form.get("next", "/"), problem), error.status)
+            return refused(sign_in_form(context, form.get("next", "/"), problem=sentence(error)), error)
+        return refused(_code_page(context, form.get("next", "/"), sentence(error)), error)
     return onwards(request, context, signed, form.get("next", "/"))
 
 
@@ -66,7 +71,7 @@ async def sign_out(request: Request[Any, Any, Any], context: GivenContext) -> Re
     asker = signing.asker_of(request)
     await context.checks.run(lambda: signing.close(context, asker))
     gone = [signing.cookie(request, context, name, "", 0) for name in (COOKIE, STEP_COOKIE)]
-    return Redirect("/sign-in", status_code=303, cookies=gone)
+    return Redirect("/sign-in?after=sign-out", status_code=303, cookies=gone)
 
 
 @post("/app", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -104,12 +109,35 @@ def onwards(request: Request[Any, Any, Any], context: Context, signed: signing.S
     return Redirect(local(next), status_code=303, cookies=cookies)
 
 
-def sign_in_form(context: Context, next: str, *, problem: str | None = None, email: str = "") -> bytes:
+def sign_in_form(
+    context: Context,
+    next: str,
+    *,
+    notice: str | None = None,
+    problem: str | None = None,
+    email: str = "",
+    by_token: bool = False,
+) -> bytes:
     oidc = context.settings.oidc
     provider = oidc.name if oidc.issuer else None
     return context.pages.render(
-        "sign_in.html", app=None, next=local(next), problem=problem, email=email, provider=provider
-    )
+        "sign_in.html", app=None, next=local(next), notice=notice, problem=problem, email=email, provider=provider,
+        by_token=by_token,
+    )  # fmt: skip
+
+
+def sentence(error: LogkeepError) -> str:
+    """What was wrong, for a person."""
+    return error.message[:1].upper() + error.message[1:] + "."
+
+
+def refused(page: bytes, error: InputError | QuotaExceeded) -> Response[bytes]:
+    """The form again."""
+    if isinstance(error, InputError):
+        return html_answer(page, error.status)
+    answer = html_answer(page, 429)
+    answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def _code_page(context: Context, next: str, problem: str | None) -> bytes:

@@ -158,6 +158,10 @@ class Links:
         self._writer.write(insert)
         return secret
 
+    def password_reset(self, secret: str) -> Link:
+        """Whose password it lets choose. Raises InputError (404)."""
+        return self._found("reset", secret)
+
     def reset(self, ip: str, secret: str, password: str) -> Person:
         """Who has this password now; all sign-ins and other links of this person are worth nothing any more.
 
