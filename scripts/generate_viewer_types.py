@@ -16,6 +16,14 @@ from logkeep.api.app import openapi_document
 ROOT = Path(__file__).resolve().parents[1]
 TYPES = ROOT / "viewer" / "src" / "api" / "schema.ts"
 PATHS = (
+    "/api/v1/me",
+    "/api/v1/me/totp",
+    "/api/v1/me/totp/confirm",
+    "/api/v1/me/totp/remove",
+    "/api/v1/me/sign-ins",
+    "/api/v1/me/sign-ins/{sign_in}",
+    "/api/v1/tokens",
+    "/api/v1/tokens/{token}",
     "/api/v1/search",
     "/api/v1/stats",
     "/api/v1/complete",

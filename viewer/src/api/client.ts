@@ -21,8 +21,7 @@ export class ApiError extends Error {
   /** What a person can do about it. */
   get advice(): string {
     if (this.status === 0) return "Is the service running, and are you online? This page tries again by itself.";
-    if (this.status === 401) return "Your sign-in has ended. Sign in again; this page stays as it is.";
-    if (this.status === 403) return "Your account may not do this. Ask an administrator of this app.";
+    if (this.code === "forbidden") return "Your role does not allow this. Ask an administrator of this app.";
     if (this.code === "query_timeout" || this.code === "query_too_expensive")
       return "Choose a shorter time range, or add a field such as component: or session: that narrows it down.";
     if (this.isPassing) return `Too much is asked at once. Try again in ${this.retryAfterS ?? 5} seconds.`;
@@ -84,6 +83,7 @@ export async function failure(answer: Response): Promise<ApiError> {
   const retry = Number(answer.headers.get("retry-after")) || null;
   try {
     const { error } = (await answer.json()) as { error: { code: string; message: string; column?: number } };
+    if (error.code === "unauthorized") error.message = "your sign-in has ended"; // the API speaks of tokens there
     return new ApiError(answer.status, error.code, error.message, error.column ?? null, retry);
   } catch {
     return new ApiError(answer.status, "unknown", `the service answered ${answer.status}`, null, retry);

@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Suspense } from "react";
 import { Link, Route, Router, Switch } from "wouter";
 import { asApiError } from "../api/client";
+import { onSignedIn } from "../api/signedIn";
 import { Empty } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
 import { Layout } from "./Layout";
@@ -17,6 +18,8 @@ const client = new QueryClient({
     },
   },
 });
+
+onSignedIn(() => void client.refetchQueries({ predicate: ({ state }) => state.status === "error" }));
 
 export function App() {
   return (

@@ -50,7 +50,6 @@ export function minute(time: string | number, zone: Zone): string {
 export function zoneName(zone: Zone, at = new Date()): string {
   if (zone === "utc") return "UTC";
   const ahead = -at.getTimezoneOffset();
-  if (ahead === 0) return "local (UTC)";
   const sign = ahead < 0 ? "−" : "+";
   const hours = Math.floor(Math.abs(ahead) / 60);
   return `UTC${sign}${two(hours)}:${two(Math.abs(ahead) % 60)}`;

@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Icon } from "./Icon";
+import { HoldsTyped } from "./SignInAgain";
 
 interface Props {
   open: boolean;
@@ -19,7 +20,7 @@ export function Dialog({ open, onClose, title, children }: Props) {
   return (
     <dialog ref={element} className="dialog" aria-labelledby={id} onClose={onClose}>
       {open && (
-        <>
+        <HoldsTyped value={true}>
           <header className="dialog-head">
             <h2 id={id} className="dialog-title">
               {title}
@@ -29,7 +30,7 @@ export function Dialog({ open, onClose, title, children }: Props) {
             </button>
           </header>
           {children}
-        </>
+        </HoldsTyped>
       )}
     </dialog>
   );

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { asApiError } from "../api/client";
+import { SignInAgain } from "./SignInAgain";
 
 interface Props {
   kind?: "info" | "warn" | "error";
@@ -20,13 +21,12 @@ export function Notice({ kind = "info", title, children }: Props) {
 /** A failed request: what the API said, and what can be done. */
 export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const known = asApiError(error);
-  const signIn = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
   return (
     <Notice kind="error" title={known.message}>
       {known.advice && <p>{known.advice}</p>}
       {known.status === 401 && (
         <p>
-          <a href={signIn}>Sign in again</a>
+          <SignInAgain />
         </p>
       )}
       {onRetry && known.status !== 401 && (
@@ -37,6 +37,21 @@ export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => vo
         </p>
       )}
     </Notice>
+  );
+}
+
+/** The same in a line, where there is no room for more. */
+export function Problem({ error }: { error: unknown }) {
+  const known = asApiError(error);
+  return (
+    <p className="problem" role="alert">
+      {known.message}
+      {known.status === 401 && (
+        <>
+          . <SignInAgain />
+        </>
+      )}
+    </p>
   );
 }
 

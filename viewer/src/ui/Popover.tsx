@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { placeUnder } from "./floating";
+import { HoldsTyped } from "./SignInAgain";
 
 interface Props {
   open: boolean;
@@ -45,7 +46,7 @@ export function Popover({ open, onOpenChange, trigger, triggerClass = "", label,
         className="popover"
         onToggle={(event) => onOpenChange(event.newState === "open")}
       >
-        {open && children}
+        <HoldsTyped value={true}>{open && children}</HoldsTyped>
       </div>
     </>
   );
