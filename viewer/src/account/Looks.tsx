@@ -1,9 +1,9 @@
-import { choose, type Preferences, usePreferences } from "../app/preferences";
+import { choose, usePreferences } from "../app/preferences";
 import { zoneName } from "../time/format";
 
 /** What is chosen for this browser; the same as in the menu at the top right. */
 export function Looks() {
-  const { theme, density, zone } = usePreferences();
+  const { theme, density, zone, clock } = usePreferences();
   return (
     <div className="account-looks">
       <Choice
@@ -24,18 +24,24 @@ export function Looks() {
         choices={{ utc: "UTC", local: `local, ${zoneName("local")}` }}
         onChoose={(chosen) => choose({ zone: chosen })}
       />
+      <Choice
+        name="Clock of rows"
+        value={clock}
+        choices={{ sender: "the sender's", server: "when received" }}
+        onChoose={(chosen) => choose({ clock: chosen })}
+      />
     </div>
   );
 }
 
-interface ChoiceProps<Value extends Preferences[keyof Preferences]> {
+interface ChoiceProps<Value extends string> {
   name: string;
   value: Value;
   choices: Record<Value, string>;
   onChoose: (value: Value) => void;
 }
 
-function Choice<Value extends Preferences[keyof Preferences]>({ name, value, choices, onChoose }: ChoiceProps<Value>) {
+function Choice<Value extends string>({ name, value, choices, onChoose }: ChoiceProps<Value>) {
   return (
     <fieldset>
       <legend className="note">{name}</legend>

@@ -3,7 +3,7 @@ import { useShortcutList } from "./keys";
 
 /** All that the keyboard does on this page. */
 export function HelpDialog({ open, onClose }: { open: boolean; onClose: () => void }) {
-  const groups = useShortcutList();
+  const groups = [...new Map(useShortcutList().map((group) => [group.name, group])).values()]; // the last one works
   return (
     <Dialog open={open} onClose={onClose} title="Keyboard">
       <div className="keys">

@@ -1,13 +1,14 @@
 import { type ReactNode, useState } from "react";
 import { Link, useLocation } from "wouter";
-import { told } from "../api/told";
 import { zoneName } from "../time/format";
 import { Icon } from "../ui/Icon";
 import { Menu, MenuChoice, MenuItem, MenuLine, MenuLink } from "../ui/Menu";
+import { AppMenu } from "./AppMenu";
 import { ErrorBoundary } from "./ErrorBoundary";
 import { HelpDialog } from "./HelpDialog";
 import { useShortcuts } from "./keys";
 import { PLACES } from "./pages";
+import { post } from "./post";
 import { choose, usePreferences } from "./preferences";
 
 const LISTED = PLACES.filter((place) => place.name);
@@ -52,9 +53,7 @@ export function Layout({ children }: { children: ReactNode }) {
             ))}
           </Menu>
         </div>
-        <span className="who" title="app">
-          {told.app}
-        </span>
+        <AppMenu />
         <Preferences onHelp={() => setHelp(true)} />
       </header>
       <main id="main" tabIndex={-1}>
@@ -71,6 +70,7 @@ function isHere(path: string, location: string): boolean {
 
 function Preferences({ onHelp }: { onHelp: () => void }) {
   const { theme, density, zone, clock } = usePreferences();
+  const [, go] = useLocation();
   return (
     <Menu trigger={<Icon name="gear" />} label="Preferences" className="quiet icon-button">
       <MenuChoice
@@ -116,17 +116,9 @@ function Preferences({ onHelp }: { onHelp: () => void }) {
       <MenuLine />
       <MenuItem onSelect={onHelp}>Keyboard shortcuts</MenuItem>
       <MenuLink href="/app/issues">Issues, crashes and feedback</MenuLink>
-      <MenuLink href="/account">Your account</MenuLink>
+      <MenuItem onSelect={() => go("/account")}>Your account</MenuItem>
       <MenuLink href="/overview">Pages without script</MenuLink>
-      <MenuItem onSelect={signOut}>Sign out</MenuItem>
+      <MenuItem onSelect={() => post("/sign-out")}>Sign out</MenuItem>
     </Menu>
   );
-}
-
-function signOut(): void {
-  const form = document.createElement("form");
-  form.method = "post";
-  form.action = "/sign-out";
-  document.body.append(form);
-  form.submit();
 }

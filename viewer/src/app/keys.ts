@@ -32,6 +32,7 @@ export function useShortcuts(name: string, shortcuts: Shortcut[]): void {
   latest.current = shortcuts;
   const keys = shortcuts.map((each) => each.keys).join("\n");
   useEffect(() => {
+    if (!keys) return;
     const group: Group = {
       name,
       shortcuts: keys.split("\n").map((pressed, index) => ({

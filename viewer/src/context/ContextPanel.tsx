@@ -90,7 +90,15 @@ export function Context({ id }: { id: string }) {
       <p className="note context-name">
         {of} <Name text={of === "session" ? data.session : (data.component ?? "")} />
       </p>
-      <EventTable events={events} columns={COLUMNS} marks={null} wrap={false} current={id} label={`${of} around it`} />
+      <EventTable
+        events={events}
+        columns={COLUMNS}
+        marks={null}
+        wrap={false}
+        current={id}
+        label={`${of} around it`}
+        isBeside
+      />
     </>
   );
 }

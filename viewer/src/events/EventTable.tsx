@@ -51,6 +51,8 @@ export interface TableProps {
   onScrolledAway?: (away: boolean) => void;
   foot?: ReactNode;
   selectedRef?: { current: LogEvent | null };
+  /** Another table has the keys of the page; this one has the arrows, while it has the focus. */
+  isBeside?: boolean;
 }
 
 export function EventTable(props: TableProps) {
@@ -123,17 +125,19 @@ export function EventTable(props: TableProps) {
     },
     [columns, widths],
   );
-  useShortcuts("Rows", [
+  const { onContext, onTerm } = props;
+  const wordsKey = { keys: "f", does: "words of the row, to search for them", run: () => here && toWords(here.id) };
+  const contextKey = { keys: "c", does: "context of the row", run: () => here && onContext?.(here.id) };
+  const keys = [
     { keys: "j", does: "next row", run: () => select(selected + 1) },
     { keys: "k", does: "row before", run: () => select(selected - 1) },
     { keys: "o", does: "open or close the row (also Enter)", run: () => here && toggle(here.id) },
-    ...(props.onTerm
-      ? [{ keys: "f", does: "words of the row, to search for them", run: () => here && toWords(here.id) }]
-      : []),
-    { keys: "c", does: "context of the row", run: () => here && props.onContext?.(here.id) },
-    { keys: "G", does: "to the last row", run: () => select(events.length - 1) },
+    ...(onTerm ? [wordsKey] : []),
+    ...(onContext ? [contextKey] : []),
+    { keys: "shift+g", does: "to the last row", run: () => select(events.length - 1) },
     { keys: "Home", does: "to the first row", run: () => select(0) },
-  ]);
+  ];
+  useShortcuts("Rows", props.isBeside ? [] : keys);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.target !== scroller.current) return;
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }[event.key];

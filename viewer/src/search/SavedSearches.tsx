@@ -1,10 +1,11 @@
 import { useState } from "react";
-import { asApiError } from "../api/client";
+import { useMayEdit } from "../api/may";
 import type { SavedSearch } from "../api/types";
 import { split } from "../query/edit";
 import { Name } from "../text/Shown";
 import { cut } from "../text/values";
 import { Icon } from "../ui/Icon";
+import { Problem } from "../ui/Notice";
 import { Popover } from "../ui/Popover";
 import { Skeleton } from "../ui/Skeleton";
 import { joinedQuery, opened, remove, replace, save, useChange, useSaved } from "./saved";
@@ -14,6 +15,7 @@ import type { Change, SearchState } from "./state";
 export function SavedSearches({ state, change }: { state: SearchState; change: Change }) {
   const [open, setOpen] = useState(false);
   const { data, error } = useSaved(open);
+  const mayEdit = useMayEdit();
   const removing = useChange(remove);
   const replacing = useChange(replace);
   const problem = error ?? removing.error ?? replacing.error;
@@ -31,18 +33,21 @@ export function SavedSearches({ state, change }: { state: SearchState; change: C
     >
       <div className="saved">
         <h2>Saved searches</h2>
-        {problem && (
-          <p className="problem" role="alert">
-            {asApiError(problem).message}
+        {problem && <Problem error={problem} />}
+        {!data && !error && <Skeleton lines={3} />}
+        {data?.length === 0 && (
+          <p className="note">
+            {mayEdit
+              ? "None yet. What you save here, all who read this app see."
+              : "None yet. Members of the team save searches here for all who read this app; you may look."}
           </p>
         )}
-        {!data && !error && <Skeleton lines={3} />}
-        {data?.length === 0 && <p className="note">None yet. What you save here, all who read this app see.</p>}
         <ul>
           {data?.map((saved) => (
             <Saved
               key={saved.id}
               saved={saved}
+              mayEdit={mayEdit}
               onOpen={() => choose(opened(saved))}
               onJoin={() => choose({ query: joined(state, saved) })}
               onReplace={() => replacing.mutate({ saved, state })}
@@ -50,7 +55,7 @@ export function SavedSearches({ state, change }: { state: SearchState; change: C
             />
           ))}
         </ul>
-        <SaveForm state={state} />
+        {mayEdit && <SaveForm state={state} />}
       </div>
     </Popover>
   );
@@ -63,13 +68,14 @@ function joined(state: SearchState, saved: SavedSearch): string {
 
 interface SavedProps {
   saved: SavedSearch;
+  mayEdit: boolean;
   onOpen: () => void;
   onJoin: () => void;
   onReplace: () => void;
   onRemove: () => void;
 }
 
-function Saved({ saved, onOpen, onJoin, onReplace, onRemove }: SavedProps) {
+function Saved({ saved, mayEdit, onOpen, onJoin, onReplace, onRemove }: SavedProps) {
   const [sure, setSure] = useState(false);
   return (
     <li>
@@ -80,17 +86,21 @@ function Saved({ saved, onOpen, onJoin, onReplace, onRemove }: SavedProps) {
       <button type="button" className="small" title="both must be met" onClick={onJoin}>
         and
       </button>
-      <button type="button" className="small" title={`saved by ${saved.saved_by}`} onClick={onReplace}>
-        replace
-      </button>
-      <button
-        type="button"
-        className="small"
-        aria-label={`Delete ${saved.name}`}
-        onClick={() => (sure ? onRemove() : setSure(true))}
-      >
-        {sure ? "for everyone?" : "delete"}
-      </button>
+      {mayEdit && (
+        <>
+          <button type="button" className="small" title={`saved by ${saved.saved_by}`} onClick={onReplace}>
+            replace
+          </button>
+          <button
+            type="button"
+            className="small"
+            aria-label={`Delete ${saved.name}`}
+            onClick={() => (sure ? onRemove() : setSure(true))}
+          >
+            {sure ? "for everyone?" : "delete"}
+          </button>
+        </>
+      )}
     </li>
   );
 }
@@ -116,11 +126,7 @@ function SaveForm({ state }: { state: SearchState }) {
       <button type="submit" className="primary" disabled={!name.trim() || saving.isPending}>
         Save
       </button>
-      {saving.error && (
-        <p className="problem" role="alert">
-          {asApiError(saving.error).message}
-        </p>
-      )}
+      {saving.error && <Problem error={saving.error} />}
     </form>
   );
 }
