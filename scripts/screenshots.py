@@ -43,6 +43,7 @@ PLACES = {
     "patterns": "/app/patterns?from=-3d",
     "statistics": "/app/statistics?key=checkout.ms",
     "table": "/app/?from=all&q=" + quote("level>=warn | count by component | sort count desc"),
+    "account": "/app/account",
     "nothing": "/app/?q=" + quote("nowhere level>=warn"),
 }
 LOOKS: dict[str, dict[str, Any]] = {

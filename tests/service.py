@@ -42,10 +42,13 @@ class Service:
         self._settings: dict[str, str] = {}
 
     @classmethod
-    def start(cls, folder: Path, *, settings: Mapping[str, str] | None = None) -> "Service":
-        """A running, ready service. settings: environment variables (`LOGKEEP_…`) beside folder and ports."""
-        intake_port = free_port()
-        service = cls(folder, intake_port=intake_port, api_port=free_port(taken=intake_port))
+    def start(cls, folder: Path, *, settings: Mapping[str, str] | None = None, api_port: int = 0) -> "Service":
+        """A running, ready service. settings: environment variables (`LOGKEEP_…`) beside folder and ports.
+
+        api_port: 0 for any that is free.
+        """
+        intake_port = free_port(taken=api_port)
+        service = cls(folder, intake_port=intake_port, api_port=api_port or free_port(taken=intake_port))
         service._settings = dict(settings or {})
         service.start_again()
         return service

@@ -32,6 +32,8 @@ PLACES = {
     "user": "/app/user?user=" + quote("ada@example.org"),
     "patterns": "/app/patterns",
     "statistics": "/app/statistics",
+    "account": "/app/account",
+    "signed in again": "/app/signed-in",
     "no such session": "/app/session?session=nobody",
     "no such page": "/app/nowhere",
 }
