@@ -10,21 +10,30 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 
 import logkeep
+from logkeep.api import signing
 from logkeep.api.answers import html_answer
 from logkeep.api.search import GivenContext, GivenCredential
+from logkeep.api.sign_ins import APP_COOKIE, LIFETIME_S
 from logkeep.api.viewer_files import ViewerConfig
 
 
 @get(["/app", "/app/{rest:path}"], include_in_schema=False)
-async def viewer(context: GivenContext, credential: GivenCredential) -> Response[bytes]:
-    """The same page for every address below: which view it shows is the script's business."""
+async def viewer(
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
+) -> Response[bytes]:
+    """The same page for every address below: which view it shows is the script's business.
+
+    A link may name its app (`?app=`); the pages go on with that one.
+    """
     settings = context.settings
     intake = f"{settings.intake.host}:{settings.intake.port}"
     page, policy = context.viewer.page(
-        ViewerConfig(credential.app, logkeep.__version__, settings.store.retention_days, intake)
+        ViewerConfig(credential.app, logkeep.__version__, context.retention_days(credential.app), intake)
     )
     answer = html_answer(page)
     answer.headers["Content-Security-Policy"] = policy
+    if "app" in request.query_params:
+        answer.cookies = [signing.cookie(request, context, APP_COOKIE, credential.app, LIFETIME_S)]
     return answer
 
 

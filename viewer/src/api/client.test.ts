@@ -10,6 +10,14 @@ test("parameters that are not set are left out", () => {
   expect(address("/x", { a: "1 2", b: "", c: null, d: undefined, e: 0 })).toBe("/x?a=1+2&e=0");
 });
 
+test("what belongs to an app is asked of the one that the page shows", () => {
+  expect(address("/api/v1/search", { limit: 1 })).toBe("/api/v1/search?limit=1&app=default");
+  expect(address("/api/v1/search", { app: "shop" })).toBe("/api/v1/search?app=shop");
+  expect(address("/sessions/a%2Fb")).toBe("/sessions/a%2Fb?app=default");
+  for (const path of ["/api/v1/me", "/api/v1/me/totp", "/api/v1/apps/shop/limits", "/api/v1/sign-in"])
+    expect(address(path)).toBe(path);
+});
+
 test("a refusal has the API's words, its column and what to do", async () => {
   const error = { code: "query_syntax", message: "a bracket is open", column: 3 };
   answering(JSON.stringify({ error }), { status: 400 });

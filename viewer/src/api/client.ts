@@ -1,4 +1,5 @@
 /** One way to ask the API; every failure is an `ApiError` that says what to do. */
+import { told } from "./told";
 
 /** What was refused or failed. `column`: 1-based, where reading the query stopped. */
 export class ApiError extends Error {
@@ -32,10 +33,14 @@ export class ApiError extends Error {
 
 export type Parameters = Record<string, string | number | boolean | null | undefined>;
 
-/** `path` with the parameters that are set. */
+// What belongs to an app, but where the path names it: without `app` the API takes the first one that may be read.
+const OF_AN_APP = /^\/(?:sessions\/|api\/v1\/(?!(?:me|teams|members|invitations|tokens|apps|audit)\b|sign-|password-))/;
+
+/** `path` with the parameters that are set, about the app that this page shows unless they name another. */
 export function address(path: string, parameters: Parameters = {}): string {
   const given = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters))
+  const all = OF_AN_APP.test(path) ? { ...parameters, app: parameters.app ?? told.app } : parameters;
+  for (const [name, value] of Object.entries(all))
     if (value !== undefined && value !== null && value !== "") given.set(name, String(value));
   const text = given.toString();
   return text ? `${path}?${text}` : path;
@@ -47,13 +52,18 @@ export async function ask<Answer>(path: string, parameters: Parameters = {}, sig
 }
 
 /** As `ask`, for what changes something. */
-export async function send<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+export async function send<Answer>(
+  method: string,
+  path: string,
+  body?: unknown,
+  parameters: Parameters = {},
+): Promise<Answer> {
   const options: RequestInit = { method };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers = { "Content-Type": "application/json" };
   }
-  const answer = await request(path, options);
+  const answer = await request(address(path, parameters), options);
   return answer.status === 204 ? (undefined as Answer) : decoded<Answer>(answer);
 }
 

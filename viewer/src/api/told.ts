@@ -8,7 +8,7 @@ export interface Told {
 }
 
 function read(): Told {
-  const content = document.querySelector<HTMLMetaElement>('meta[name="logkeep"]')?.content ?? "";
+  const content = globalThis.document?.querySelector<HTMLMetaElement>('meta[name="logkeep"]')?.content ?? "";
   try {
     return JSON.parse(content) as Told;
   } catch {
