@@ -44,6 +44,9 @@ PLACES = {
     "statistics": "/app/statistics?key=checkout.ms",
     "table": "/app/?from=all&q=" + quote("level>=warn | count by component | sort count desc"),
     "account": "/app/account",
+    "settings-keys": "/app/settings/keys",
+    "settings-limits": "/app/settings/limits",
+    "settings-audit": "/app/settings/audit",
     "nothing": "/app/?q=" + quote("nowhere level>=warn"),
 }
 LOOKS: dict[str, dict[str, Any]] = {

@@ -34,6 +34,13 @@ PLACES = {
     "statistics": "/app/statistics",
     "account": "/app/account",
     "signed in again": "/app/signed-in",
+    "settings: keys": "/app/settings/keys",
+    "settings: limits": "/app/settings/limits",
+    "settings: masking": "/app/settings/masking",
+    "settings: blocked sources": "/app/settings/blocked",
+    "settings: members": "/app/settings/members",
+    "settings: tokens": "/app/settings/tokens",
+    "settings: audit log": "/app/settings/audit",
     "no such session": "/app/session?session=nobody",
     "no such page": "/app/nowhere",
 }

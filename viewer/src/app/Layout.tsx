@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from "react";
 import { Link, useLocation } from "wouter";
+import { hasSettings, useMe } from "../api/me";
 import { zoneName } from "../time/format";
 import { Icon } from "../ui/Icon";
 import { Menu, MenuChoice, MenuItem, MenuLine, MenuLink } from "../ui/Menu";
@@ -17,6 +18,8 @@ const LISTED = PLACES.filter((place) => place.name);
 export function Layout({ children }: { children: ReactNode }) {
   const [location, go] = useLocation();
   const [help, setHelp] = useState(false);
+  const mayOpenSettings = hasSettings(useMe().data);
+  const openSettings = mayOpenSettings ? () => go("/settings") : undefined;
   useShortcuts("Everywhere", [
     { keys: "?", does: "this list", run: () => setHelp(true) },
     ...LISTED.map((place) => ({
@@ -24,6 +27,7 @@ export function Layout({ children }: { children: ReactNode }) {
       does: `go to ${place.name}`,
       run: () => go(place.path),
     })),
+    ...(openSettings ? [{ keys: "g c", does: "go to Settings", run: openSettings }] : []),
   ]);
   return (
     <>
@@ -54,7 +58,7 @@ export function Layout({ children }: { children: ReactNode }) {
           </Menu>
         </div>
         <AppMenu />
-        <Preferences onHelp={() => setHelp(true)} />
+        <Preferences onHelp={() => setHelp(true)} onSettings={openSettings} />
       </header>
       <main id="main" tabIndex={-1}>
         <ErrorBoundary on={location}>{children}</ErrorBoundary>
@@ -68,7 +72,7 @@ function isHere(path: string, location: string): boolean {
   return path === "/" ? location === "/" : location.startsWith(path);
 }
 
-function Preferences({ onHelp }: { onHelp: () => void }) {
+function Preferences({ onHelp, onSettings }: { onHelp: () => void; onSettings: (() => void) | undefined }) {
   const { theme, density, zone, clock } = usePreferences();
   const [, go] = useLocation();
   return (
@@ -114,6 +118,7 @@ function Preferences({ onHelp }: { onHelp: () => void }) {
         onChoose={(chosen) => choose({ clock: chosen })}
       />
       <MenuLine />
+      {onSettings && <MenuItem onSelect={onSettings}>Settings: apps, keys, members…</MenuItem>}
       <MenuItem onSelect={onHelp}>Keyboard shortcuts</MenuItem>
       <MenuLink href="/app/issues">Issues, crashes and feedback</MenuLink>
       <MenuItem onSelect={() => go("/account")}>Your account</MenuItem>

@@ -30,6 +30,7 @@ export const PLACES: readonly Place[] = [
   { path: "/statistics", name: "Statistics", key: "n", page: lazy(() => import("../statistics/StatisticsPage")) },
   { path: "/account", name: "", key: "", page: lazy(() => import("../account/AccountPage")) },
   { path: "/signed-in", name: "", key: "", page: lazy(() => import("../account/SignedInPage")) },
+  { path: "/settings/*?", name: "", key: "", page: lazy(() => import("../settings/SettingsPage")) },
   { path: "/session", name: "", key: "", page: lazy(() => import("../session/SessionPage")) },
   { path: "/issue", name: "", key: "", page: lazy(() => import("../issues/IssuePage")) },
   { path: "/event", name: "", key: "", page: lazy(() => import("../events/EventPage")) },

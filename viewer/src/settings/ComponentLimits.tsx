@@ -1,0 +1,87 @@
+import type { ComponentLimits } from "./types";
+import { amount, typed } from "./use";
+
+export interface ComponentDraft {
+  name: string;
+  perDay: string;
+  perSecond: string;
+}
+
+export function readComponents(components: Record<string, ComponentLimits> | undefined): ComponentDraft[] {
+  return Object.entries(components ?? {}).map(([name, limits]) => ({
+    name,
+    perDay: typed(limits.events_per_day),
+    perSecond: typed(limits.events_per_second),
+  }));
+}
+
+/** Rows without a name are none. */
+export function writeComponents(drafts: readonly ComponentDraft[]): Record<string, ComponentLimits> {
+  return Object.fromEntries(
+    drafts
+      .filter(({ name }) => name.trim())
+      .map(({ name, perDay, perSecond }) => [
+        name.trim(),
+        { events_per_day: amount(perDay) ?? null, events_per_second: amount(perSecond) ?? null },
+      ]),
+  );
+}
+
+export function isWrong({ perDay, perSecond }: ComponentDraft): boolean {
+  return amount(perDay) === undefined || amount(perSecond) === undefined;
+}
+
+interface Props {
+  drafts: ComponentDraft[];
+  onChange: (drafts: ComponentDraft[]) => void;
+}
+
+/** Components with limits of their own. */
+export function ComponentLimitsTable({ drafts, onChange }: Props) {
+  const change = (index: number, changed: Partial<ComponentDraft>) =>
+    onChange(drafts.map((draft, place) => (place === index ? { ...draft, ...changed } : draft)));
+  return (
+    <div className="components">
+      {drafts.map((draft, index) => (
+        <p key={index} className="component-limits">
+          <input
+            aria-label="Component"
+            placeholder="component"
+            value={draft.name}
+            onChange={(event) => change(index, { name: event.target.value })}
+          />
+          <input
+            aria-label={`Events a day of ${draft.name || "it"}`}
+            placeholder="events a day"
+            inputMode="decimal"
+            value={draft.perDay}
+            aria-invalid={amount(draft.perDay) === undefined}
+            onChange={(event) => change(index, { perDay: event.target.value })}
+          />
+          <input
+            aria-label={`Events a second of ${draft.name || "it"}`}
+            placeholder="events a second"
+            inputMode="decimal"
+            value={draft.perSecond}
+            aria-invalid={amount(draft.perSecond) === undefined}
+            onChange={(event) => change(index, { perSecond: event.target.value })}
+          />
+          <button
+            type="button"
+            className="small"
+            onClick={() => onChange(drafts.filter((_, place) => place !== index))}
+          >
+            Remove
+          </button>
+        </p>
+      ))}
+      <button
+        type="button"
+        className="small"
+        onClick={() => onChange([...drafts, { name: "", perDay: "", perSecond: "" }])}
+      >
+        Add a component
+      </button>
+    </div>
+  );
+}

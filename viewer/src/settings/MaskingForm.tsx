@@ -1,0 +1,106 @@
+import { type FormEvent, useState } from "react";
+import { ApiError, ask, send } from "../api/client";
+import { useChange } from "./change";
+import { Patterns } from "./Patterns";
+import { Field, Save } from "./parts";
+import { TryMasking } from "./TryMasking";
+import type { Masking, OwnPattern, Rules } from "./types";
+
+const BUILTIN: readonly [name: "bearer" | "email" | "card", finds: string][] = [
+  ["bearer", "credentials after Bearer, Basic, Digest, Token, wherever they stand"],
+  ["email", "e-mail addresses"],
+  ["card", "card numbers: 13 to 19 digits that pass Luhn's check"],
+];
+
+interface Props {
+  path: string;
+  shown: Rules;
+  mayChange: boolean;
+  /** These very rules were saved here just now. */
+  wasSaved: boolean;
+  onSaved: (now: Masking) => void;
+  onReload: () => void;
+}
+
+export function MaskingForm({ path, shown, mayChange, wasSaved, onSaved, onReload }: Props) {
+  const [builtin, setBuiltin] = useState<readonly string[]>(shown.builtin);
+  const [fields, setFields] = useState(shown.fields.join("\n"));
+  const [patterns, setPatterns] = useState(shown.patterns as OwnPattern[]);
+  const rules = {
+    builtin,
+    fields: fields.split(/[\s,]+/).filter(Boolean),
+    patterns: patterns.filter(({ name, pattern }) => name || pattern),
+  } as Rules;
+  const saving = useChange(async (wanted: Rules) => {
+    await refuseStale(path, shown);
+    return send<Masking>("PUT", path, { rules: wanted });
+  });
+  const problem = (...codes: string[]) =>
+    saving.error && codes.some((code) => saving.error!.code === code || saving.error!.message.includes(code))
+      ? saving.error
+      : null;
+  const aboutFields = problem("`$.rules.fields", "rules.fields");
+  const aboutPatterns = aboutFields ? null : problem("bad_regex", "rules.patterns");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    saving.run(rules, onSaved);
+  };
+  return (
+    <>
+      <form className="card form form-wide" onSubmit={submit}>
+        <p className="note">
+          Replaced in events, rejected samples and dead letters before they are stored. What is stored already stays.
+          {!mayChange && " An admin of the app changes the rules."}
+        </p>
+        <fieldset disabled={!mayChange}>
+          <legend>Found wherever they stand</legend>
+          {BUILTIN.map(([name, finds]) => (
+            <label key={name} className="check">
+              <input
+                type="checkbox"
+                checked={builtin.includes(name)}
+                onChange={(event) =>
+                  setBuiltin(event.target.checked ? [...builtin, name] : builtin.filter((each) => each !== name))
+                }
+              />
+              <b>{name}</b> <span className="note">{finds}</span>
+            </label>
+          ))}
+        </fieldset>
+        <fieldset disabled={!mayChange}>
+          <Field
+            label="Fields whose values are masked whole"
+            hint="One a line, whatever case: keys, attributes, members of JSON values, NAME=VALUE and NAME: VALUE in texts."
+            problem={aboutFields}
+          >
+            {(tied) => (
+              <textarea {...tied} rows={6} value={fields} onChange={(event) => setFields(event.target.value)} />
+            )}
+          </Field>
+        </fieldset>
+        <fieldset disabled={!mayChange}>
+          <legend>Own patterns</legend>
+          <Patterns patterns={patterns} onChange={setPatterns} problem={aboutPatterns} />
+        </fieldset>
+        {mayChange && (
+          <Save
+            action="Save the rules"
+            isRunning={saving.isRunning}
+            error={aboutFields || aboutPatterns ? null : saving.error}
+            onReload={onReload}
+          >
+            {wasSaved && <span role="status">Saved; they count for what is processed from some seconds on.</span>}
+          </Save>
+        )}
+      </form>
+      {mayChange && <TryMasking path={path} rules={rules} />}
+    </>
+  );
+}
+
+/** The rules have no revision: they are read once more, so that nobody's are overwritten unseen. */
+async function refuseStale(path: string, shown: Rules): Promise<void> {
+  const now = await ask<Masking>(path);
+  if (JSON.stringify(now.rules) !== JSON.stringify(shown))
+    throw new ApiError(409, "conflict", "these rules are not those that you began with");
+}

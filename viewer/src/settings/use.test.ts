@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { amount, filled, typed } from "./use";
+
+test("what was taken comes back within a day", () => {
+  expect(filled({ used: 600, limit: 1000, left: 500 })).toEqual({ part: 0.5, fullInMs: 43_200_000 });
+  expect(filled({ used: 0, limit: 1000, left: 1000 })).toEqual({ part: 0, fullInMs: 0 });
+  expect(filled({ used: 9, limit: 10, left: -3 })).toMatchObject({ part: 1 });
+  expect(filled({ used: 9, limit: null, left: null })).toEqual({ part: null, fullInMs: 0 });
+});
+
+test("numbers are read as people write them", () => {
+  expect([amount(""), amount(" 5,000,000 "), amount("0"), amount("2.5")]).toEqual([null, 5_000_000, 0, 2.5]);
+  expect([amount("-1"), amount("many"), amount("1e9")]).toEqual([undefined, undefined, undefined]);
+  expect([typed(null), typed(undefined), typed(0)]).toEqual(["", "", "0"]);
+});
