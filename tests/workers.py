@@ -28,6 +28,7 @@ OF_FILES = {
     "tests/integration/test_roles.py": "kafka",
     "tests/integration/test_roles_redis": "databases",
     "tests/integration/test_run_api": "databases",
+    "tests/integration/test_secured_servers": "opensearch",
     "tests/integration/test_shared_queues": "kafka",
 }
 LONGEST_FIRST = (
