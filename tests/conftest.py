@@ -13,6 +13,7 @@ import tests.servers.kafka
 import tests.servers.mariadb
 import tests.servers.postgresql
 import tests.servers.redis
+from hypothesis import settings
 from tests import workers
 from tests.programs import require_program
 from tests.servers.databases import DatabaseServer
@@ -23,6 +24,10 @@ from tests.service import Service, running
 # Else each `httpx.get` reads the certificates of all authorities again: 60 ms of a core, for tests that ask in plain
 # HTTP, and poll.
 httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)
+
+# An example that took long is no fault: no test asserts a duration, and other processes want the machine too.
+settings.register_profile("any machine", settings(), deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(optionalhook=True)

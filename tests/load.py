@@ -68,7 +68,7 @@ class Sender:
     def wait_for_acknowledged(self, more: int) -> None:
         """Returns once `more` events have been acknowledged from now on."""
         target = len(self.acknowledged) + more
-        wait_for(lambda: len(self.acknowledged) >= target, 30.0, f"{target} acknowledged events of {self.session}")
+        wait_for(lambda: len(self.acknowledged) >= target, 120.0, f"{target} acknowledged events of {self.session}")
 
     def _batches(self) -> Iterator[list[str]]:
         numbers = itertools.count()

@@ -17,7 +17,7 @@ import httpx
 from tests.load import Sender, in_threads
 from tests.service import LOGKEEP, free_port, wait_for
 
-START_S = 90.0  # a bound for a loaded two-core machine; a start takes about two seconds
+START_S = 180.0  # a bound for a loaded two-core machine; a start takes about two seconds
 STOP_S = 10.0  # the contract's
 
 Kind = Literal["receiver", "udp", "processor", "api", "keeper"]

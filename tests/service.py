@@ -116,7 +116,7 @@ class Service:
                 return events
             arguments["cursor"] = page["next"]
 
-    def wait_for_events(self, query: str, count: int, *, timeout_s: float = 20.0) -> list[dict[str, Any]]:
+    def wait_for_events(self, query: str, count: int, *, timeout_s: float = 60.0) -> list[dict[str, Any]]:
         """The matches, once there are `count` of them."""
         found: list[dict[str, Any]] = []
 
@@ -133,7 +133,7 @@ class Service:
         ledger: dict[str, Any] = response.json()
         return ledger
 
-    def wait_until_drained(self, *, timeout_s: float = 30.0) -> dict[str, Any]:
+    def wait_until_drained(self, *, timeout_s: float = 90.0) -> dict[str, Any]:
         """The ledger, once nothing is queued any more."""
         last: dict[str, Any] = {}
 
@@ -170,7 +170,7 @@ class Service:
         self.process.wait()
         wait_for(
             lambda: not any(is_alive(pid) for pid in children),
-            20.0,
+            60.0,
             f"the children {children} to end after their supervisor",
             lambda: f"still there: {[pid for pid in children if is_alive(pid)]}\n{self.log_tail()}",
         )

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from logkeep.cli.tail import Message, messages
 
-WAIT_S = 20.0
+WAIT_S = 60.0  # a bound for a loaded machine
 
 
 class Reader:

@@ -167,7 +167,7 @@ def test_a_cancelled_query_is_gone_from_the_engine(reopen: Callable[..., Embedde
 
     thread = threading.Thread(target=read)
     thread.start()
-    wait_for(lambda: _running(store) == 1, 10, "the query to run")
+    wait_for(lambda: _running(store) == 1, 60, "the query to run")
     reading.cancel()
     thread.join()
     assert (ended, _running(store)) == (["cancelled"], 0)

@@ -49,7 +49,7 @@ class Site:
         with log.open("wb") as output:
             nginx = subprocess.Popen([*self.command(nginx_path), "-g", "daemon off;"], stdout=output, stderr=output)
         try:
-            wait_for(lambda: self._listens() or nginx.poll() is not None, 10, "nginx to listen", log.read_text)
+            wait_for(lambda: self._listens() or nginx.poll() is not None, 60, "nginx to listen", log.read_text)
             assert nginx.poll() is None, log.read_text()
             yield self
         finally:

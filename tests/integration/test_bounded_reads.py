@@ -271,10 +271,10 @@ def test_a_query_ends_when_its_asker_goes(store: EmbeddedStore, monkeypatch: pyt
     with served(opened(store, readers=1).app) as url:
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
         first, second = (_asking(address, query) for query in ("first", "second"))
-        wait_for(lambda: running(store) == 1, 10, "the first query to run")
+        wait_for(lambda: running(store) == 1, 60, "the first query to run")
         second.close()
         first.close()
-        wait_for(lambda: running(store) == 0, 10, "it to be stopped")
+        wait_for(lambda: running(store) == 0, 60, "it to be stopped")
         monkeypatch.undo()
         # With one reader, an answer means that the line is empty again.
         assert httpx.get(f"{url}/api/v1/search", headers=READ, timeout=20).status_code == 200

@@ -163,7 +163,7 @@ def test_one_more_than_may_run_is_a_503_and_a_client_that_goes_gives_its_place_b
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
     assert refused.json()["error"]["message"] == "1 exports are running, which is the limit; try again"
     stalled.close()
-    wait_for(lambda: get(url, query="nothing").status_code == 200, 10, "the place to be free again")
+    wait_for(lambda: get(url, query="nothing").status_code == 200, 60, "the place to be free again")
 
 
 def test_events_that_come_meanwhile_change_nothing_of_what_is_exported(reading: Reading, url: str) -> None:

@@ -28,7 +28,7 @@ def kill_one(service: Service, role: Role, choice: random.Random) -> None:
         pids = service.pids(role)
         return victim not in pids and len(pids) == whole
 
-    wait_for(is_whole_again, 30.0, f"a new {role} in place of {victim}", service.log_tail)
+    wait_for(is_whole_again, 90.0, f"a new {role} in place of {victim}", service.log_tail)
     service.wait_until_ready()
 
 

@@ -59,7 +59,7 @@ def nginx_port(nginx_path: str, shop_port: int, tmp_path: Path) -> Iterator[int]
     error_log = str(tmp_path / "error.log")
     nginx = subprocess.Popen([nginx_path, "-c", str(configuration), "-p", str(tmp_path), "-e", error_log])
     try:
-        wait_for(lambda: answers_ok(f"http://127.0.0.1:{port}/cart?item=42"), 10, "nginx to answer")
+        wait_for(lambda: answers_ok(f"http://127.0.0.1:{port}/cart?item=42"), 60, "nginx to answer")
         yield port
     finally:
         nginx.terminate()

@@ -48,7 +48,8 @@ def test_an_acknowledged_event_is_in_the_tail_and_a_reader_goes_on_across_a_rest
     place = again.last_id
     os.kill(keeper, signal.SIGKILL)
     again.close()
-    wait_for(lambda: service.pids("keeper") not in ([], [keeper]), 30, "the keeper to be started again")
+    wait_for(lambda: service.pids("keeper") not in ([], [keeper]), 60, "the keeper to be started again")
+    service.wait_until_ready()
     ids = send(service, 40, 2)
     third = Reader(service.api_url, {**service.read_headers, "Last-Event-ID": place}, query="tick")
     assert third.until(ids[-1]) == (ids, [])
@@ -63,15 +64,15 @@ def test_the_command_line_tails_reconnects_and_ends_with_ctrl_c(
     with out.open("wb") as output, err.open("wb") as errors:
         tail = subprocess.Popen(command, env=beside(service), stdout=output, stderr=errors)
     try:
-        wait_for(lambda: "logkeep_tail_readers 1.0" in service.get("/metrics").text, 20, "the tail to be open")
+        wait_for(lambda: "logkeep_tail_readers 1.0" in service.get("/metrics").text, 60, "the tail to be open")
         ids = send(service, 1, 2)
-        wait_for(lambda: out.read_text().count("\n") == 2, 20, "two events")
+        wait_for(lambda: out.read_text().count("\n") == 2, 60, "two events")
         assert service.terminate() == 0
         service.start_again()
         ids += send(service, 3, 2)
-        wait_for(lambda: out.read_text().count("\n") == 4, 30, "four events", err.read_text)
+        wait_for(lambda: out.read_text().count("\n") == 4, 60, "four events", err.read_text)
         tail.send_signal(signal.SIGINT)
-        assert tail.wait(10) == 0
+        assert tail.wait(60) == 0
     finally:
         tail.kill()
         tail.wait()
