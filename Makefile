@@ -22,17 +22,23 @@ run: setup ## install what is missing, then start Logkeep on loopback with ./dat
 setup: .venv/installed-run viewer ## install the locked dependencies and the package into .venv
 
 .PHONY: test
-test: setup-dev ## install everything the tests need, then check and run all tests
+test: ## install everything the tests need, then check and run all tests
+	@$(MAKE) --jobs=2 --output-sync setup-dev
 	@scripts/install_servers.sh
 	@$(MAKE) check
 	@scripts/run_tests.sh
 
 .PHONY: check
 check: setup-dev ## lint, format, types and import rules, of the viewer too
+	@$(MAKE) --jobs=2 --output-sync check-python check-viewer
+
+.PHONY: check-python check-viewer
+check-python:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache
+check-viewer:
 	@scripts/check_viewer.sh
 
 .PHONY: fix
