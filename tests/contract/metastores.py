@@ -1,10 +1,12 @@
 """Every database under the metastore, on real servers: the one list that its contract suite runs over."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.servers.databases import DatabaseServer
 
 from logkeep.clock import Clock, SystemClock
 from logkeep.disk import SystemDisk
@@ -57,9 +59,22 @@ class Shared:
             database.close()
 
 
+@functools.cache
+def _with_tables(server: DatabaseServer) -> str:
+    url = server.new_database()
+    database = ServerDatabase(url, timeout_s=5.0)
+    database.upgrade()
+    database.close()
+    return url
+
+
 @contextmanager
-def shared(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[Shared]:
-    url = "" if kind == "sqlite" else request.getfixturevalue(kind).new_database()
+def shared(kind: str, folder: Path, request: pytest.FixtureRequest, *, tables: bool = False) -> Iterator[Shared]:
+    """tables: they are there, and nothing in them, as after all migrations: those take seconds on a server."""
+    url = ""
+    if kind != "sqlite":
+        server: DatabaseServer = request.getfixturevalue(kind)
+        url = server.new_database(copied=_with_tables(server) if tables else "")
     found = Shared(kind, folder, url)
     try:
         yield found

@@ -35,7 +35,15 @@ SERVERS = [kind for kind in KINDS if kind != "sqlite"]
 
 @pytest.fixture(params=KINDS)
 def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    """An empty database."""
+    """A database without a row."""
+    with shared(request.param, tmp_path / "data", request, tables=True) as found:
+        found.folder.mkdir()
+        yield found
+
+
+@pytest.fixture(params=KINDS)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
+    """A database without a table."""
     with shared(request.param, tmp_path / "data", request) as found:
         found.folder.mkdir()
         yield found
@@ -73,27 +81,27 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 # ── the first start, and the ones after it ────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_first_start_makes_an_app_its_keys_and_a_sign_in(it: Shared) -> None:
-    first = it.prepare()
+def test_the_first_start_makes_an_app_its_keys_and_a_sign_in(empty: Shared) -> None:
+    first = empty.prepare()
     assert first is not None and first.app == "default"
-    kept = it.folder / "first-run.json"
+    kept = empty.folder / "first-run.json"
     assert msgspec.json.decode(kept.read_bytes()) == msgspec.structs.asdict(first)
     assert kept.stat().st_mode & 0o777 == 0o600
-    accounts = it.accounts().open()
+    accounts = empty.accounts().open()
     assert (accounts.app_names(), accounts.default_app()) == (["default"], "default")
     key = accounts.credential(first.app_key)
     assert key is not None and key == Credential("default", "write", "key first start", key.id)
     owner = accounts.credential(first.api_token)
     assert owner is not None and (owner.app, owner.scope) == ("default", "admin")
     assert accounts.credential(first.app_key + "x") is None
-    people = it.directory().people
+    people = empty.directory().people
     person = people.verify(" Admin@localhost ", first.admin_password)
     assert person is not None and person.email == "admin@localhost"
     assert people.verify("admin@localhost", first.admin_password + "x") is None
     caller = accounts.person(person.id, person.epoch)
     assert caller is not None and "owner" in caller.teams["main"] and "admin" in caller.apps["default"]
     accounts.close()
-    assert it.prepare() is None
+    assert empty.prepare() is None
 
 
 @pytest.mark.parametrize("email", ["", "nobody@localhost", "a\0b", "\ud800", "x" * 5000, "' OR '1'='1", "ärger@☃.de"])
@@ -102,14 +110,14 @@ def test_nobody_signs_in_with_an_odd_name(it: Shared, email: str) -> None:
     assert it.directory().people.verify(email, "password") is None
 
 
-def test_many_instances_that_start_at_once_make_one_app(it: Shared) -> None:
-    folders = [it.folder if it.kind == "sqlite" else it.folder / str(number) for number in range(4)]
-    made = at_once(*(lambda folder=folder: it.prepare(folder) for folder in folders))
+def test_many_instances_that_start_at_once_make_one_app(empty: Shared) -> None:
+    folders = [empty.folder if empty.kind == "sqlite" else empty.folder / str(number) for number in range(4)]
+    made = at_once(*(lambda folder=folder: empty.prepare(folder) for folder in folders))
     assert len([first for first in made if first is not None]) == 1
     assert [folder for folder, first in zip(folders, made, strict=True) if (folder / "first-run.json").exists()] == (
-        folders if it.kind == "sqlite" else [folders[index] for index, first in enumerate(made) if first]
+        folders if empty.kind == "sqlite" else [folders[index] for index, first in enumerate(made) if first]
     )
-    accounts = it.accounts()
+    accounts = empty.accounts()
     accounts._watched.look()
     (first,) = (first for first in made if first is not None)
     assert accounts.app_names() == ["default"] and accounts.credential(first.app_key) is not None
@@ -124,15 +132,15 @@ def test_tables_of_a_newer_logkeep_are_refused(it: Shared) -> None:
 
 
 @pytest.mark.parametrize("revision", sorted(path.name[:4] for path in (VERSIONS / "versions").glob("*.py")))
-def test_tables_of_every_revision_are_brought_up_to_date(it: Shared, revision: str) -> None:
-    database = it.open()
+def test_tables_of_every_revision_are_brought_up_to_date(empty: Shared, revision: str) -> None:
+    database = empty.open()
     if isinstance(database, ServerDatabase):
         with database._engine.begin() as connection:
             migrate(connection, revision)
     else:
-        migrate_sqlite(it.folder / "metastore.db", timeout_s=5, to=revision)
+        migrate_sqlite(empty.folder / "metastore.db", timeout_s=5, to=revision)
     assert database.revision() == revision
-    assert it.prepare() is not None
+    assert empty.prepare() is not None
     assert database.revision() == HEAD
 
 
@@ -193,15 +201,15 @@ def write_old_files(folder: Path) -> None:
     (folder / "dead-letters.ndjson").write_text('{"n":5}\n')
 
 
-def test_the_files_of_an_older_logkeep_are_taken_over_once(it: Shared) -> None:
-    write_old_files(it.folder)
-    assert it.prepare() is None
-    accounts = it.accounts()
+def test_the_files_of_an_older_logkeep_are_taken_over_once(empty: Shared) -> None:
+    write_old_files(empty.folder)
+    assert empty.prepare() is None
+    accounts = empty.accounts()
     accounts._watched.look()
     assert accounts.app_names() == ["shop", "other"]
     key = accounts.credential("lkw_old")
     assert key is not None and (key.app, key.scope) == ("shop", "write")
-    people = it.directory().people
+    people = empty.directory().people
     person = people.verify("admin@localhost", "correct horse")
     assert person is not None and person.password.startswith("scrypt$")
     assert people.get(person.id).password.startswith("$argon2id$")  # made anew while the password was at hand
@@ -210,12 +218,12 @@ def test_the_files_of_an_older_logkeep_are_taken_over_once(it: Shared) -> None:
     assert caller is not None and list(caller.apps) == ["shop", "other"] and "owner" in caller.teams["main"]
     token = accounts.caller("lkr_old")
     assert token is not None and list(token.apps) == ["shop", "other"]  # the owner's: of all the team from now on
-    (job,) = Erasures(it.open(), SystemClock(), refresh_s=1).jobs("shop")
+    (job,) = Erasures(empty.open(), SystemClock(), refresh_s=1).jobs("shop")
     assert (job.state, job.query, job.erased) == ("done", "user=anna", Erased(events=3))
-    samples = Samples(it.open(), SystemClock())
+    samples = Samples(empty.open(), SystemClock())
     assert samples.rejected("shop").newest(10) == [b'{"n":3}', b'{"n":2}', b'{"n":1}']
     assert samples.rejected("").newest(10) == [b'{"n":4}'] and samples.dead_letters.newest(10) == [b'{"n":5}']
-    left = {path.name for path in it.folder.rglob("*") if path.is_file()}
+    left = {path.name for path in empty.folder.rglob("*") if path.is_file()}
     assert {name for name in left if not name.startswith("metastore.db")} == {"accounts.json.taken-over"}
 
 

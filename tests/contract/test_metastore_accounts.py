@@ -58,7 +58,7 @@ class There:
 
 @pytest.fixture(params=KINDS)
 def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
-    with shared(request.param, tmp_path / "data", request) as found:
+    with shared(request.param, tmp_path / "data", request, tables=True) as found:
         found.folder.mkdir()
         yield There(found)
 

@@ -18,7 +18,7 @@ S = 1_000_000_000
 
 @pytest.fixture(params=KINDS)
 def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request) as found:
+    with shared(request.param, tmp_path / "data", request, tables=True) as found:
         found.folder.mkdir()
         found.prepare()
         yield found

@@ -21,7 +21,7 @@ DEFAULTS = LimitSettings(events_per_day=1000, events_per_second=5.0, address_eve
 
 @pytest.fixture(params=KINDS)
 def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request) as found:
+    with shared(request.param, tmp_path / "data", request, tables=True) as found:
         found.folder.mkdir()
         yield found
 

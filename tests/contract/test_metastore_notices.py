@@ -22,7 +22,7 @@ ODD = "ü\x00\U0001f600" + "x" * 500  # longer than an index takes, with what Po
 
 @pytest.fixture(params=KINDS)
 def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request) as found:
+    with shared(request.param, tmp_path / "data", request, tables=True) as found:
         found.folder.mkdir()
         found.prepare()
         yield found

@@ -16,7 +16,7 @@ STATE = SearchState(query='level>=warn "é 🙂"', from_="-24h", columns=["compo
 
 @pytest.fixture(params=KINDS)
 def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request) as found:
+    with shared(request.param, tmp_path / "data", request, tables=True) as found:
         found.folder.mkdir()
         found.prepare()
         yield found

@@ -14,15 +14,15 @@ COMMAND_S = 120.0
 class DatabaseServer:
     """`server`: its process."""
 
-    def __init__(self, server: ServerProcess, create: Callable[[str], None]) -> None:
-        """create: makes the database of a name, for USER."""
+    def __init__(self, server: ServerProcess, create: Callable[[str, str], None]) -> None:
+        """create: makes the database of a name for USER, empty or a copy of the one that is named too."""
         self.server, self._create = server, create
         self._numbers = itertools.count(1)
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
+    def new_database(self, *, copied: str = "") -> str:
+        """The URL of an empty database, or of one with what another has, whose URL is given and that nobody uses."""
         name = f"lk{next(self._numbers)}"
-        self._create(name)
+        self._create(name, copied.rpartition("/")[2])
         scheme, _, place = self.server.url.partition("//")
         return f"{scheme}//{USER}:{quote(PASSWORD, safe='')}@{place}/{name}"
 

@@ -1,5 +1,6 @@
 """A real MariaDB on loopback."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -34,13 +35,25 @@ def running(authority: Authority | None = None) -> Iterator[DatabaseServer]:
         with ServerProcess(
             command, folder / "mariadb.log", ready=lambda said: _answers(port), url=url, user=user
         ) as server:
-            query(port, f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'{needs}")
-            yield DatabaseServer(server, lambda name: _create(port, name))
+            queries(port, f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'{needs}")
+            yield DatabaseServer(server, lambda name, copied: _create(port, name, copied))
 
 
-def _create(port: int, name: str) -> None:
-    query(port, f"CREATE DATABASE {name}")
-    query(port, f"GRANT ALL ON {name}.* TO {USER}@'127.0.0.1'")
+def _create(port: int, name: str, copied: str) -> None:
+    made = [f"CREATE DATABASE {name}", f"GRANT ALL ON {name}.* TO {USER}@'127.0.0.1'"]
+    if copied:
+        # Tables name each other in no order.
+        made += ["SET foreign_key_checks = 0", f"USE {name}", *_tables(port, copied)]
+    queries(port, *made)
+
+
+@functools.cache
+def _tables(port: int, database: str) -> list[str]:
+    """The statements that make its tables and what is in them."""
+    names = [str(row[0]) for row in queries(port, f"SHOW TABLES FROM {database}")[0]]
+    made = queries(port, *(f"SHOW CREATE TABLE {database}.{name}" for name in names))
+    filled = [f"INSERT INTO {name} SELECT * FROM {database}.{name}" for name in names]  # noqa: S608
+    return [*(str(rows[0][1]) for rows in made), *filled]
 
 
 def _answers(port: int) -> bool:
@@ -55,12 +68,20 @@ def _answers(port: int) -> bool:
 
 def query(port: int, statement: str) -> Sequence[Any]:
     """The rows that root gets."""
+    return queries(port, statement)[0]
+
+
+def queries(port: int, *statements: str) -> list[Sequence[Any]]:
+    """The rows that root gets of each."""
     import pymysql
 
     connection = pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True)
+    found = []
     with connection, connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()
+        for statement in statements:
+            cursor.execute(statement)
+            found.append(cursor.fetchall())
+    return found
 
 
 shared = process.shared(running)

@@ -39,7 +39,11 @@ def running(authority: Authority | None = None) -> Iterator[DatabaseServer]:
             command, folder / "postgresql.log", ready=lambda said: _answers(port), url=url, user=user
         ) as server:
             _query(port, f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
-            yield DatabaseServer(server, lambda name: _query(port, f"CREATE DATABASE {name} OWNER {USER}"))
+            yield DatabaseServer(server, lambda name, copied: _create(port, name, copied or "template1"))
+
+
+def _create(port: int, name: str, copied: str) -> None:
+    _query(port, f"CREATE DATABASE {name} OWNER {USER} TEMPLATE {copied}")
 
 
 def _program() -> Path:
