@@ -92,7 +92,7 @@ def _format(command: list[str], files: list[Path]) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     formats = [
         subprocess.Popen(
-            [*command, "-t", cluster, "-c", str(file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [*command, f"--cluster-id={cluster}", "-c", str(file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         for file in files
     ]
