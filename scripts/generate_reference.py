@@ -243,6 +243,7 @@ CODES = {
     ),
     "query_too_expensive": ("400", "the query needs more memory, rows or bytes than it may", "take a shorter range"),
     "queue_full": ("503", "as much waits to be processed as may, or the disk is nearly full", WAIT),
+    "queue_too_new": ("–", "a newer Logkeep wrote this queue", "start that one, or a newer"),
     "quota_exceeded": ("429", "the app is over its limit", WAIT),
     "record_too_large": ("503", "a request is over `queue.record_bytes_max`", "send it in parts"),
     "refused": ("–", "the service answered a command with an error without a code", "read the message"),

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from logkeep.errors import BackendUnavailable, InputError
+from logkeep.queue.layout import NAME, refuse_newer
 from logkeep.queue.port import LEADER, Partition
 from logkeep.settings import KafkaSettings
 from logkeep.telemetry import get_logger
@@ -152,6 +153,10 @@ class Topics:
 
     def _ensure(self) -> int:
         there = self._metadata().topics
+        prefix = f"{self.events}-{NAME}-"
+        for name in there:
+            if name.startswith(prefix):
+                refuse_newer(f"the queue in topic {self.events}", name.removeprefix(prefix))
         events, marks = there.get(self.events), there.get(self.marks)
         count = len(events.partitions) if events is not None and events.error is None else self._settings.partitions
         missing = [self._new_events(count)] if events is None or events.error is not None else []

@@ -46,6 +46,7 @@ from logkeep.clock import NS_PER_S, Clock
 from logkeep.disk import Disk, DiskLock
 from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.queue.group import Groups, checked_name
+from logkeep.queue.layout import NAME, refuse_newer
 from logkeep.queue.partition_reader import PartitionReader, Stretch
 from logkeep.queue.partition_writer import LOCK_NAME, SEAL_NAME, PartitionWriter
 from logkeep.queue.port import LEADER, SOLE, Mark, Offset, Ownership, Partition, Record
@@ -57,6 +58,7 @@ LOCK_WAIT_S = 3.0  # a reader may hold the lock while it repairs what a dead wri
 LOCK_RETRY_S = 0.05
 ADOPT_EVERY_NS = NS_PER_S
 KNOWN_STRETCHES_MAX = 4096
+LAYOUT_BYTES_MAX = 64
 KEEP_UNTIL_USED = 0.5  # of the cap: from there on nothing processed is kept for looking back; intake goes first
 
 
@@ -76,7 +78,7 @@ class LocalQueue:
     ) -> None:
         """write: the partitions this process appends to; repaired and locked on return.
 
-        Raises BackendUnavailable: another process writes one of them, or the disk fails.
+        Raises BackendUnavailable: another process writes one of them, a newer Logkeep wrote it, or the disk fails.
         """
         self._folder = folder / "partitions"
         self._settings = settings
@@ -93,6 +95,8 @@ class LocalQueue:
         self.damaged_stretches = 0  # met and skipped since this queue was opened
         try:
             disk.make_folder(self._folder)
+            if NAME in disk.list(folder):
+                refuse_newer(f"the queue in {folder}", disk.read(folder / NAME, 0, LAYOUT_BYTES_MAX))
             self._groups = Groups(folder / "groups", disk)
             self._room = Room(self._folder, settings, disk, clock)
             for partition in write:

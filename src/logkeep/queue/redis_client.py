@@ -2,7 +2,7 @@
 
 Keys, all under PREFIX: `:events:I` the stream of partition I · `:ends` partition → where its next record will stand ·
 `:room` partition → bytes · `:marks:GROUP` partition → mark · `:members:GROUP` processor → when it is taken for gone ·
-`:leases:GROUP` partition → owner, fence · `:fences:GROUP` partition → the fence given last.
+`:leases:GROUP` partition → owner, fence · `:fences:GROUP` partition → the fence given last · `:layout` see layout.py.
 
 The id of an entry is its offset + 1 (an id may not be 0). Offsets count bytes, as in the local queue: a record is as
 long as its payload and ENTRY_BYTES. They stay exact up to 2^53, nine petabytes.
@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from logkeep.errors import BackendUnavailable
+from logkeep.queue.layout import NAME, refuse_newer
 from logkeep.queue.port import Offset
 from logkeep.queue.room import queue_full
 from logkeep.settings import RedisSettings
@@ -143,6 +144,7 @@ class Client:
         """What `work` gives; durable when it wrote. Raises BackendUnavailable."""
         try:
             if not self._checked:
+                refuse_newer("the queue on Redis", self.raw.get(f"{self._settings.prefix}:{NAME}"))
                 self.refuse_weak()
             return work()
         except redis.exceptions.OutOfMemoryError as error:
