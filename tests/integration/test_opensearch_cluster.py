@@ -1,7 +1,9 @@
-"""Three OpenSearch nodes, the one that leads killed in the middle of writes: the others go on, and nothing is lost."""
+"""Three OpenSearch nodes: the one that leads killed in the middle of writes, more written than they have room for."""
 
+import itertools
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from logkeep.clock import NS_PER_S, SystemClock
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
 from logkeep.query import ast
+from logkeep.store import opensearch_writer
 from logkeep.store.opensearch import OpenSearchStore
 from logkeep.store.opensearch_client import Access
 from logkeep.store.opensearch_schema import Layout
@@ -24,13 +27,16 @@ from logkeep.store.reading import Reading
 T0 = 1_760_054_400 * NS_PER_S  # 2025-10-10T00:00:00Z
 BATCH_EVENTS = 100
 BEFORE, AFTER = 5, 10  # batches that are acknowledged before a node is killed, and after it
+WRITERS = 6  # at once, each with two requests on its way, where a node has room for one at work and one that waits
+PADDING = "x" * 500  # of an event, so that some requests are more than the bytes a node takes at once
+NO_ROOM = ["thread_pool.write.size=1", "thread_pool.write.queue_size=1", "indexing_pressure.memory.limit=500kb"]
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServerProcess]]:
-    with opensearch.cluster(tmp_path_factory.mktemp("cluster")) as servers:
+    with opensearch.cluster(tmp_path_factory.mktemp("cluster"), settings=NO_ROOM) as servers:
         wait_for(lambda: health(servers[0])["number_of_nodes"] == 3, 60, "three nodes")
         yield servers
 
@@ -43,6 +49,17 @@ def health(node: ServerProcess) -> dict[str, Any]:
 def leader(nodes: list[ServerProcess]) -> ServerProcess:
     name = httpx.get(f"{nodes[0].url}/_cat/cluster_manager?h=node", timeout=10).text.strip()
     return nodes[int(name.removeprefix("node-"))]
+
+
+def refused(nodes: list[ServerProcess]) -> tuple[int, int]:
+    """By the engine's own count: items for which a queue had no place, and requests that were too many bytes."""
+    path = f"{nodes[0].url}/_nodes/stats/thread_pool,indexing_pressure"
+    found = httpx.get(path, timeout=10).json()["nodes"].values()
+    pressure = [node["indexing_pressure"]["memory"]["total"] for node in found]
+    return (
+        sum(node["thread_pool"]["write"]["rejected"] for node in found),
+        sum(each["coordinating_rejections"] + each["primary_rejections"] for each in pressure),
+    )
 
 
 def events_of(batch: int) -> list[Event]:
@@ -116,3 +133,35 @@ def all_ids(store: OpenSearchStore) -> list[str]:
         ids += [event["id"] for event in msgspec.json.decode(page.events)]
         if (cursor := page.next) is None:
             return ids
+
+
+def test_a_cluster_that_has_no_room_is_obeyed_and_nothing_is_lost_or_doubled(
+    nodes: list[ServerProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opensearch_writer, "BULK_EVENTS", 50)
+    urls = tuple(node.url for node in nodes)
+    stores = [OpenSearchStore(Access(urls), Layout("full", replicas=1), clock=SystemClock()) for _ in range(WRITERS)]
+    before = refused(nodes)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        written = list(pool.map(flood, stores, range(WRITERS)))
+        while min(now - then for now, then in zip(refused(nodes), before, strict=True)) == 0:
+            assert len(written) < 20 * WRITERS, f"nothing was refused: {before} {refused(nodes)}"
+            written += pool.map(flood, stores, range(len(written), len(written) + WRITERS))
+    expected = [event.id for batch in range(len(written)) for event in events_of(batch)]
+    assert all_ids(stores[0]) == expected
+    stats = httpx.get(f"{nodes[0].url}/full-events-*/_stats/docs", timeout=10).json()["_all"]["primaries"]["docs"]
+    assert (stats["count"], stats["deleted"]) == (len(expected), 0), "something was written twice"
+    for store in stores:
+        store.close()
+
+
+def flood(store: OpenSearchStore, batch: int) -> int:
+    """How often the batch was written until it was acknowledged."""
+    events = [msgspec.structs.replace(event, attributes={"padding": PADDING}) for event in events_of(batch)]
+    for tries in itertools.count(1):
+        try:
+            store.write(Batch(f"batch {batch}", events))
+            return tries
+        except BackendUnavailable as error:
+            assert "no room" in error.message or "429" in error.message, error
+    raise AssertionError("unreachable")

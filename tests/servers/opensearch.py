@@ -23,11 +23,12 @@ def running(folder: Path | None = None) -> Iterator[ServerProcess]:
 
 
 @contextmanager
-def cluster(folder: Path, nodes: int = 3) -> Iterator[list[ServerProcess]]:
-    """Nodes that hold each other's copies; all of them are ready."""
+def cluster(folder: Path, nodes: int = 3, *, settings: Sequence[str] = ()) -> Iterator[list[ServerProcess]]:
+    """Nodes that hold each other's copies; all of them are ready. settings: of each besides, NAME=VALUE."""
     ports, transports = ([free_port() for _ in range(nodes)] for _ in range(2))
     names = [f"node-{number}" for number in range(nodes)]
-    settings = [
+    together = [
+        *settings,
         "discovery.seed_hosts=" + ",".join(f"127.0.0.1:{port}" for port in transports),
         f"cluster.initial_cluster_manager_nodes={','.join(names)}",
         # A node that is gone is seen by its closed connections; one that hangs, after three of these.
@@ -36,7 +37,7 @@ def cluster(folder: Path, nodes: int = 3) -> Iterator[list[ServerProcess]]:
     with ExitStack() as stack:
         servers = []
         for name, port, transport in zip(names, ports, transports, strict=True):
-            own = [*common_settings(name, port, transport), *settings]
+            own = [*common_settings(name, port, transport), *together]
             servers.append(node(folder / name, port, own, heap="320m"))
         for server in servers:
             stack.callback(server.kill)
