@@ -1,4 +1,6 @@
-"""Three OpenSearch nodes: the one that leads killed in the middle of writes, more written than they have room for."""
+"""Three OpenSearch nodes: the one that leads killed in the middle of writes, more written than they have room for, and
+reports that ask copies alone.
+"""
 
 import itertools
 import threading
@@ -165,3 +167,30 @@ def flood(store: OpenSearchStore, batch: int) -> int:
         except BackendUnavailable as error:
             assert "no room" in error.message or "429" in error.message, error
     raise AssertionError("unreachable")
+
+
+def test_reports_ask_copies_alone_where_they_are_sent_there(nodes: list[ServerProcess]) -> None:
+    urls = tuple(node.url for node in nodes)
+    store = OpenSearchStore(
+        Access(urls), Layout("copies", replicas=1), preference="_replica_first", clock=SystemClock()
+    )
+    store.write(Batch("batch 0", events_of(0)))
+    wait_for(lambda: health(nodes[0])["status"] == "green", 120, "the copy to be there")
+    before = searches(nodes, "copies-events-*")
+    assert found(store, 0)
+    assert store.histogram(Reading(), "shop", ast.All(), T0, T0 + 1, buckets=1, by=None)[0].count == BATCH_EVENTS
+    assert len(all_ids(store)) == BATCH_EVENTS
+    of_primaries, of_copies = (now - then for now, then in zip(searches(nodes, "copies-events-*"), before, strict=True))
+    assert (of_primaries, of_copies >= 3) == (0, True), (of_primaries, of_copies)
+    # What decides about writing asks where it was written, whatever reports ask.
+    store.write(Batch("batch 1", [msgspec.structs.replace(events_of(1)[0], update=True, id="new")]))
+    assert searches(nodes, "copies-events-*")[0] > before[0]
+    store.close()
+
+
+def searches(nodes: list[ServerProcess], index: str) -> tuple[int, int]:
+    """Looks into the shards of `index`: of primaries, and of copies."""
+    found = httpx.get(f"{nodes[0].url}/{index}/_stats/search?level=shards", timeout=10).json()["indices"].values()
+    shards = [each for one in found for copies in one["shards"].values() for each in copies]
+    counts = [(each["routing"]["primary"], each["search"]["query_total"]) for each in shards]
+    return sum(count for primary, count in counts if primary), sum(count for primary, count in counts if not primary)
