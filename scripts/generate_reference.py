@@ -157,6 +157,11 @@ CODES = {
     "bad_range": ("400", "`from` is not before `to`", "swap them"),
     "bad_regex": ("400", "the store's engine does not take this regular expression", "use the RE2 subset"),
     "bad_request": ("400", "this is not HTTP/1.1", "look at what stands between sender and Logkeep"),
+    "precondition_failed": (
+        "412",
+        "somebody else has changed it since you looked: `If-Match` is not its `ETag` any more",
+        "look again, then change it",
+    ),
     "changed_meanwhile": ("409", "somebody else has changed it since you looked", "look again, then change it"),
     "bad_sample_rate": ("400", "a sample rate is not between 0 and 1", "0.1 sends a tenth of all sessions"),
     "bad_status": ("400", "a version was given with a status other than `resolved`", "leave it out"),

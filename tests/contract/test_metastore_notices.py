@@ -13,7 +13,7 @@ from logkeep.metastore import session_map, statistics, waiting
 from logkeep.metastore.applied import Applied
 from logkeep.metastore.database import Database
 from logkeep.metastore.distinct import count_of, hash_of, joined
-from logkeep.metastore.masking import MaskingRules
+from logkeep.metastore.masking import Kept, MaskingRules
 from logkeep.metastore.session_map import Seen, Span, who_of
 from logkeep.metastore.statistics import Counts, Place
 
@@ -125,8 +125,8 @@ def test_statistics_add_up_and_are_read_and_dropped_by_day(it: Shared) -> None:
 
 def test_masking_rules_are_known_to_other_instances(it: Shared) -> None:
     one, other = (MaskingRules(it.open(), SystemClock(), refresh_s=3600) for _ in range(2))
-    assert one.stored("shop") == other.of("shop") == DEFAULT
+    assert one.stored("shop").rules == other.of("shop") == DEFAULT
     rules = Rules(("card",), ("pin",))
     for wanted in (DEFAULT, rules):
         one.put("shop", wanted)
-    assert (one.of("shop"), other.stored("shop"), other.of("mail")) == (rules, rules, DEFAULT)
+    assert (one.of("shop"), other.stored("shop"), other.of("mail")) == (rules, Kept(rules, 2), DEFAULT)

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from tests.accounts import House, house
 
+from logkeep.decode.devices import DeviceNotice
+from logkeep.metastore import devices
+
 
 @pytest.fixture(scope="module")
 def it() -> Iterator[House]:
@@ -61,3 +64,56 @@ def test_nobody_blocks_for_apps_that_are_not_theirs(it: House) -> None:
         (everyone["block"], "installation"), (team["block"], "team"), (own["block"], "app"),
     ]  # fmt: skip
     assert [one["detail"]["value"] for one in it.audit("block.made")] == ["192.0.2.5", "192.0.2.4", "192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "member", "given"),
+    [
+        ("/api/v1/apps/shop/limits", "limits", [{"events_per_day": 7}, {"events_per_day": 8}]),
+        ("/api/v1/apps/shop/masking", "rules", [{"builtin": ["email"]}, {"fields": ["pin"]}]),
+    ],
+)
+def test_of_two_admins_who_edit_at_once_the_second_is_told(
+    it: House, path: str, member: str, given: list[dict[str, Any]]
+) -> None:
+    seen = it.ask("owner", "GET", path)
+    etag = seen.headers["etag"]
+    assert etag == f'"{ok(seen)["version"]}"'
+    changed = it.ask("admin", "PUT", path, {member: given[0]}, **{"If-Match": etag})
+    kept = ok(changed)
+    assert kept["version"] == ok(seen)["version"] + 1 and changed.headers["etag"] == f'"{kept["version"]}"'
+    late = it.ask("owner", "PUT", path, {member: given[1]}, **{"If-Match": etag})
+    assert refused(late, 412) == "precondition_failed" and "look at them again" in late.json()["error"]["message"]
+    by_body = it.ask("owner", "PUT", path, {member: given[1], "version": ok(seen)["version"]})
+    assert refused(by_body, 409) == "changed_meanwhile"
+    assert refused(it.ask("owner", "PUT", path, {member: given[1]}, **{"If-Match": "rubbish"}), 400) == "bad_input"
+    assert ok(it.ask("owner", "GET", path))[member] == kept[member]
+    again = it.ask("owner", "PUT", path, {member: given[1]}, **{"If-Match": changed.headers["etag"]})
+    assert ok(again)["version"] == kept["version"] + 1
+    assert ok(it.ask("owner", "PUT", path, {member: {}}))["version"] == kept["version"] + 2  # whatever it is
+    told = it.audit(f"{path.rpartition('/')[2]}.changed")
+    assert [(one["who"], one["app"], one["target"]) for one in told] == [
+        (it.people[who], "shop", "shop") for who in ("owner", "owner", "admin")
+    ]
+
+
+def test_what_devices_are_told_and_called_is_in_the_log(it: House) -> None:
+    directory, now_ns = it.reading.device_directory, it.reading.clock.now_ns()
+    report = devices.DeviceReport("shop", now_ns, DeviceNotice(device="d1", model="Pixel 8"))
+    it.reading.database.write(lambda transaction: devices.register(transaction, [report]))
+    wanted = {"device": "d1", "min_level": "trace", "for_s": 600, "why": "17"}
+    made = ok(it.ask("admin", "POST", "/api/v1/remote", wanted), 201)
+    ok(it.ask("owner", "DELETE", f"/api/v1/remote/{made['rule']}"))
+    ok(it.ask("owner", "PATCH", "/api/v1/devices/d1", {"label": "Anna's phone"}))
+    ok(it.ask("owner", "DELETE", "/api/v1/devices/d1"))
+    assert refused(it.ask("owner", "DELETE", "/api/v1/devices/d1"), 404) == "not_found"
+    assert directory.devices.named("shop", ["d1"]) == {}
+    found = [one for one in it.audit() if one["what"].startswith(("remote.", "device."))]
+    assert [(one["what"], one["target"], one["detail"]) for one in found] == [
+        ("device.forgotten", "d1", {}),
+        ("device.labelled", "d1", {"label": "Anna's phone"}),
+        ("remote.ended", made["rule"], {}),
+        ("remote.made", made["rule"], {
+            "device": "d1", "lasts_s": 600, "min_level": "trace", "why": "17",
+        }),
+    ]  # fmt: skip

@@ -305,6 +305,7 @@ def documented(answer: Any, description: str, *failures: int) -> dict[int, Respo
         403: "The token may not read this: a write key, or another app",
         404: "There is none",
         409: "Somebody else has changed it meanwhile",
+        412: "Somebody else has changed it meanwhile: its `ETag` is not that of `If-Match` any more",
         429: "As many as one app may have; `Retry-After` says when to try again",
         503: "Too busy or not ready; `Retry-After` says when to try again",
     }

@@ -15,7 +15,7 @@ from logkeep.api.routes import BY_PLACE, Route
 from logkeep.api.sign_ins import APP_COOKIE, COOKIE
 from logkeep.errors import InputError
 from logkeep.metastore.accounts import scope_word
-from logkeep.metastore.audit import Actor
+from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.port import Caller, Credential
 from logkeep.metastore.roles import NOTHING
 from logkeep.metastore.teams import FIRST_TEAM
@@ -80,6 +80,15 @@ def actor_of(request: Connection) -> Actor:
     """Who does what is written into the audit log."""
     caller = caller_of(request)
     return Actor(caller.id, caller.name, address_of(request))
+
+
+def change_of(request: Connection, what: str, app: str, target: str = "", **detail: Any) -> Entry:
+    """What the audit log is told of a change in an app."""
+    context = cast(Context, request.app.state.context)
+    return Entry(
+        by=actor_of(request), what=what, made_ns=context.clock.now_ns(), team=context.backend.metastore.team_of(app),
+        app=app, target=target, detail=detail,
+    )  # fmt: skip
 
 
 def address_of(request: Connection) -> str:

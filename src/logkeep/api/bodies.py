@@ -1,5 +1,7 @@
 """Bodies of requests about accounts: what may be sent, and nothing else; and answers that carry a revision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
@@ -44,6 +46,19 @@ def seen_revision(request: ASGIConnection[Any, Any, Any, Any], given: int | None
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise InputError(f"If-Match {header[:40]!r} is no revision; send the ETag of the answer", code="bad_input")
     return int(number)
+
+
+@contextmanager
+def preconditioned(request: ASGIConnection[Any, Any, Any, Any], given: int | None) -> Iterator[int | None]:
+    """The version that was seen, from the body or If-Match. Who sent it as If-Match is told 412, not 409, when it is
+    not the present one any more."""
+    seen = seen_revision(request, given)
+    try:
+        yield seen
+    except InputError as error:
+        if given is None and error.code == "changed_meanwhile":
+            raise InputError(error.message, code="precondition_failed", status=412) from error
+        raise
 
 
 def told(kind: Any, description: str, *failures: int, status: int = 200) -> dict[int, ResponseSpec]:

@@ -15,6 +15,7 @@ from logkeep.api.backend import Context
 from logkeep.api.devices import configuration_of, registered
 from logkeep.api.forms import FORM_BYTES_MAX, form_of
 from logkeep.api.links import named_url
+from logkeep.api.remote import end_rule_of, make_rule_of
 from logkeep.api.rows import format_span
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.decode.devices import TEXTS
@@ -133,8 +134,7 @@ async def make_rule_page(
     if choice not in CHOICES or lasts not in {str(seconds) for seconds, _ in TIMES} or not device:
         raise InputError("this form was not made here: send it from the page of the device")
     wanted = Wanted("device", device, float(lasts), why=form.get("why", "")[:500], **CHOICES[choice][1])
-    who = credential.name or credential.scope
-    await context.checks.run(lambda: context.backend.device_directory.remote.make(credential.app, wanted, who))
+    await context.checks.run(lambda: make_rule_of(request, context, credential, wanted))
     return Redirect(named_url("device", device), status_code=303)
 
 
@@ -144,6 +144,6 @@ async def end_rule_page(
 ) -> Response[Any]:
     """The rule holds no more; back to the device whose page it was ended on."""
     form = form_of(await request.body())
-    await context.checks.run(lambda: context.backend.device_directory.remote.remove(credential.app, rule))
+    await context.checks.run(lambda: end_rule_of(request, context, credential.app, rule))
     device = unquote(form.get("device", ""))
     return Redirect(named_url("device", device) if device else "/devices", status_code=303)

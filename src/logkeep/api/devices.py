@@ -10,7 +10,7 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from logkeep.api.answers import ActivityAnswer, Cost, Time, documented, json_answer
-from logkeep.api.auth import name_in_path
+from logkeep.api.auth import change_of, name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.costs import cost_members
 from logkeep.api.cursors import pack_cursor, unpack_cursor
@@ -132,7 +132,12 @@ async def change_device(
     """A label that people see and search by; what the device tells of itself does not touch it."""
     name = name_in_path(request, PREFIX)
     known = await context.checks.run(
-        lambda: context.backend.device_directory.devices.label(credential.app, name, data.label)
+        lambda: context.backend.device_directory.devices.label(
+            credential.app,
+            name,
+            data.label,
+            entries=[change_of(request, "device.labelled", credential.app, name, label=data.label)],
+        )
     )
     configuration = configuration_of(context, credential.app, name, known)
     return json_answer(msgspec.json.encode(OneDeviceAnswer(name, registered_answer(known), _told(configuration))))
@@ -151,7 +156,9 @@ async def forget_device(
     """What it told of itself and rules for it alone go. Its events stay: `DELETE /api/v1/events?query=device=…`."""
     name = name_in_path(request, PREFIX)
     if not await context.checks.run(
-        lambda: context.backend.device_directory.remote.forget_device(credential.app, name)
+        lambda: context.backend.device_directory.remote.forget_device(
+            credential.app, name, entries=[change_of(request, "device.forgotten", credential.app, name)]
+        )
     ):
         raise unknown(name)
     forgotten = ForgottenAnswer(name, rfc3339(context.clock.now_ns()))

@@ -7,8 +7,10 @@ from litestar import Request, Response, get, put
 from litestar.params import FromPath
 from msgspec import Meta
 
-from logkeep.api.answers import documented, json_answer
-from logkeep.api.auth import caller_of
+from logkeep.api.answers import documented
+from logkeep.api.auth import caller_of, change_of
+from logkeep.api.bodies import answer as answered
+from logkeep.api.bodies import preconditioned
 from logkeep.api.search import GivenContext
 from logkeep.counters import usage
 from logkeep.counters.usage import Phase
@@ -68,7 +70,7 @@ _decode = msgspec.json.Decoder(LimitsChange).decode
     responses=documented(LimitsAnswer, "Limits and use", 400),
 )
 async def limits(context: GivenContext, app: FromPath[str]) -> Response[bytes]:
-    """What is limited, and how much of it is used. 0: no limit; null: as the settings say."""
+    """What is limited, and how much of it is used. 0: no limit; null: as the settings say. `ETag` is the version."""
     return await context.checks.run(lambda: _answer(context, app, context.backend.limits.of(app)))
 
 
@@ -77,18 +79,22 @@ async def limits(context: GivenContext, app: FromPath[str]) -> Response[bytes]:
     summary="Change the limits of an app",
     tags=["limits"],
     request_max_body_size=BODY_BYTES_MAX,
-    responses=documented(LimitsAnswer, "As they are now", 400, 409),
+    responses=documented(LimitsAnswer, "As they are now", 400, 409, 412),
 )
 async def change_limits(request: Request[Any, Any, Any], context: GivenContext, app: FromPath[str]) -> Response[bytes]:
-    """Everywhere in force within `metastore.refresh_s`."""
+    """Everywhere in force within `metastore.refresh_s`. With `If-Match` only what was seen is changed (412)."""
     try:
         change = _decode(await request.body())
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"the limits cannot be read: {error}", code="invalid_json") from error
 
     def put_and_answer() -> Response[bytes]:
-        by = caller_of(request).name
-        return _answer(context, app, context.backend.limits.put(app, change.limits, by=by, version=change.version))
+        by, given = caller_of(request).name, _set(change.limits)
+        with preconditioned(request, change.version) as version:
+            entries = [change_of(request, "limits.changed", app, app, **given)]
+            return _answer(
+                context, app, context.backend.limits.put(app, change.limits, by=by, version=version, entries=entries)
+            )
 
     return await context.checks.run(put_and_answer)
 
@@ -100,7 +106,13 @@ def _answer(context: GivenContext, app: str, kept: Kept) -> Response[bytes]:
         app, kept.limits, in_force, backend.limits.retention_days(app), kept.version,
         rfc3339(kept.changed_ns) if kept.changed_ns else None, kept.changed_by or None, _use(context, app, in_force),
     )  # fmt: skip
-    return json_answer(msgspec.json.encode(answer))
+    return answered(answer, revision=kept.version)
+
+
+def _set(limits: Limits) -> dict[str, Any]:
+    """Those that do not leave it to the settings."""
+    found = {name: value for name, value in msgspec.structs.asdict(limits).items() if value not in (None, {})}
+    return found | ({"components": msgspec.json.encode(limits.components).decode()} if limits.components else {})
 
 
 def _use(context: GivenContext, app: str, in_force: InForce) -> Use | None:

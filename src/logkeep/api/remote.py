@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from logkeep.api.answers import Time, documented, json_answer
+from logkeep.api.auth import change_of
 from logkeep.api.backend import Context
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import parse_time
@@ -15,6 +16,7 @@ from logkeep.clock import NS_PER_S
 from logkeep.errors import InputError
 from logkeep.event import NAME_BYTES_MAX
 from logkeep.metastore.configuration import NOTHING_SAID, Configuration, Level, Question, Rule
+from logkeep.metastore.port import Credential
 from logkeep.metastore.remote import LASTS_MAX_S, LASTS_MIN_S, Wanted
 from logkeep.store.page import rfc3339
 
@@ -103,11 +105,8 @@ async def make_rule(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, data: JSONBody[NewRule]
 ) -> Response[bytes]:
     """Devices hear of it with the next thing they send, or ask; it ends by itself."""
-    made = await context.checks.run(
-        lambda: context.backend.device_directory.remote.make(
-            credential.app, wanted_of(data, context.clock.now_ns()), credential.name or credential.scope
-        )
-    )
+    wanted = wanted_of(data, context.clock.now_ns())
+    made = await context.checks.run(lambda: make_rule_of(request, context, credential, wanted))
     return json_answer(msgspec.json.encode(rule_answer(made, context.clock.now_ns())), 201)
 
 
@@ -134,8 +133,26 @@ async def end_rule(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, rule: FromPath[str]
 ) -> Response[bytes]:
     """Devices go back to what other rules, or their own settings, say."""
-    found = await context.checks.run(lambda: context.backend.device_directory.remote.remove(credential.app, rule))
+    found = await context.checks.run(lambda: end_rule_of(request, context, credential.app, rule))
     return json_answer(msgspec.json.encode(rule_answer(found, context.clock.now_ns())))
+
+
+def make_rule_of(
+    request: Request[Any, Any, Any], context: Context, credential: Credential, wanted: Wanted
+) -> Rule:  # fmt: skip
+    """The rule, in force and in the audit log. Blocks. Raises InputError, QuotaExceeded."""
+    given = msgspec.structs.asdict(wanted).items()
+    told = {name: value for name, value in given if name not in ("kind", "target") and value not in (None, "", False)}
+    return context.backend.device_directory.remote.make(
+        credential.app, wanted, credential.name or credential.scope,
+        entries=[change_of(request, "remote.made", credential.app, **{wanted.kind: wanted.target}, **told)],
+    )  # fmt: skip
+
+
+def end_rule_of(request: Request[Any, Any, Any], context: Context, app: str, rule: str) -> Rule:
+    """The rule, which holds no more; the audit log says so. Blocks. Raises InputError."""
+    entries = [change_of(request, "remote.ended", app, rule)]
+    return context.backend.device_directory.remote.remove(app, rule, entries=entries)
 
 
 def rules_answer(context: Context, app: str, device: str, user: str) -> RulesAnswer:

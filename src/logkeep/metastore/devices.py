@@ -15,6 +15,7 @@ from logkeep.decode.devices import TEXTS, Device, DeviceNotice, joined
 from logkeep.errors import InputError
 from logkeep.event import Event
 from logkeep.metastore.applied import in_list
+from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.database import Database, Int64, Transaction, bump
 from logkeep.query import ast
 from logkeep.query.device_parser import described, required
@@ -87,7 +88,7 @@ class Devices:
             for device in self._database.read(lambda transaction: known(transaction, ids).values())
         }
 
-    def label(self, app: str, device: str, label: str) -> Device:
+    def label(self, app: str, device: str, label: str, *, entries: Sequence[Entry] = ()) -> Device:
         """The device, called so from now on. Raises InputError (404; or the label cannot be one)."""
         if len(label) > LABEL_CHARS_MAX or not label.isprintable():
             raise InputError(f"a label has {LABEL_CHARS_MAX} printable characters at most", code="bad_label")
@@ -99,6 +100,7 @@ class Devices:
                 raise unknown(device)
             renamed = msgspec.structs.replace(next(iter(found.values())), label=label)
             _keep(transaction, {}, [renamed])
+            record(transaction, entries)
             return renamed
 
         return self._database.write(change)

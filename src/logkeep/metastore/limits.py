@@ -4,6 +4,7 @@ All rows are kept in memory, some 200 bytes each: a receiver looks at one with e
 batch. What is known goes on while the database is away, however long that is.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -12,8 +13,10 @@ from msgspec import Meta
 from logkeep.clock import Clock
 from logkeep.errors import InputError
 from logkeep.event import NAME_BYTES_MAX
+from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.database import Database, Transaction, bump, change_of
 from logkeep.metastore.watched import Watched
+from logkeep.metastore.writing import refuse_overtaken
 from logkeep.settings import LimitSettings
 from logkeep.telemetry import get_logger
 
@@ -152,8 +155,10 @@ class AppLimits:
     def retention_days(self, app: str) -> int:
         return self.of(app).limits.retention_days or self._retention_days
 
-    def put(self, app: str, limits: Limits, *, by: str, version: int | None = None) -> Kept:
-        """As they are kept now, durably; known everywhere within `refresh_s`.
+    def put(
+        self, app: str, limits: Limits, *, by: str, version: int | None = None, entries: Sequence[Entry] = ()
+    ) -> Kept:  # fmt: skip
+        """As they are kept now, durably; known everywhere within `refresh_s`. entries: what the audit log is told.
 
         version: of what was seen when they were changed, None: whatever it is. Raises InputError (400: a name of a
         component is none; 409: somebody else was first), BackendUnavailable.
@@ -167,12 +172,7 @@ class AppLimits:
             bump(transaction, TOPIC)
             found = transaction.rows("SELECT version FROM limits WHERE app = :app", app=app)
             present = int(found[0][0]) if found else 0
-            if version is not None and version != present:
-                raise InputError(
-                    f"the limits were changed meanwhile (version {present}, not {version}); look at them again",
-                    code="changed_meanwhile",
-                    status=409,
-                )
+            refuse_overtaken("the limits", present, version)
             sql = (
                 "UPDATE limits SET version = :version, body = :body, changed_by = :by, changed_ns = :now "
                 "WHERE app = :app"
@@ -181,6 +181,7 @@ class AppLimits:
                 "VALUES (:app, :version, :body, :by, :now)"
             )
             transaction.change(sql, app=app, version=present + 1, body=body, by=by[:255], now=now_ns)
+            record(transaction, entries)
             return Kept(limits, present + 1, by[:255], now_ns)
 
         kept = self._database.write(write)

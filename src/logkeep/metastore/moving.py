@@ -33,7 +33,7 @@ TABLES = (
         "cell, app, grain, day, component, event_key, events, bytes, errors, rejects, users, sessions, devices",
         "cell",
     ),
-    ("masking", "app, body", "app"),
+    ("masking", "app, body, version", "app"),
     ("applied", "part, until", "part"),
     (
         "devices",

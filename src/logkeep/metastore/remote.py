@@ -14,6 +14,7 @@ from logkeep.decode.devices import Device
 from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore import devices
 from logkeep.metastore.applied import in_list
+from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.configuration import Configurations, Rule, Settings, Target
 from logkeep.metastore.database import Database, Transaction, bump
 from logkeep.metastore.known_rules import TOPIC, KnownRules, rules_in
@@ -75,8 +76,11 @@ class Remote:
         """From memory; never raises. None: they were never read."""
         return self._known.configurations()
 
-    def make(self, app: str, wanted: Wanted, by: str) -> Rule:
-        """A rule that holds from now on. Raises InputError, QuotaExceeded."""
+    def make(self, app: str, wanted: Wanted, by: str, *, entries: Sequence[Entry] = ()) -> Rule:
+        """A rule that holds from now on. entries: what the audit log is told with it; the rule's name is their target.
+
+        Raises InputError, QuotaExceeded.
+        """
         rule = _checked(app, wanted, by, self._clock.now_ns())
 
         def insert(transaction: Transaction) -> None:
@@ -85,6 +89,7 @@ class Remote:
             if _named(transaction, rule.rule) is None:
                 _refuse_too_many(transaction, rule, self._clock.now_ns())
                 insert_rule(transaction, rule)
+                record(transaction, [msgspec.structs.replace(entry, target=rule.rule) for entry in entries])
 
         self._database.write(insert)
         if has_set(rule):
@@ -106,26 +111,30 @@ class Remote:
             raise InputError(f"there is no rule {name[:40]!r}", code="not_found", status=404)
         return found
 
-    def remove(self, app: str, name: str) -> Rule:
+    def remove(self, app: str, name: str, *, entries: Sequence[Entry] = ()) -> Rule:
         """It holds no more. Raises InputError (404)."""
         rule = self.named(app, name)
 
         def delete(transaction: Transaction) -> None:
             bump(transaction, TOPIC)
-            remove_rules(transaction, [name])
+            if remove_rules(transaction, [name]):
+                record(transaction, entries)
 
         self._database.write(delete)
         self._known.look()
         return rule
 
-    def forget_device(self, app: str, device: str) -> bool:
+    def forget_device(self, app: str, device: str, *, entries: Sequence[Entry] = ()) -> bool:
         """Whether anything was known of it; neither what it told nor its own rules are there any more."""
 
         def delete(transaction: Transaction) -> bool:
             bump(transaction, devices.TOPIC)
             bump(transaction, TOPIC)
             rules = remove_rules(transaction, _rules_for(transaction, app, "device", device))
-            return devices.remove(transaction, [devices.id_of(app, "device", device)]) + rules > 0
+            found = devices.remove(transaction, [devices.id_of(app, "device", device)]) + rules > 0
+            if found:
+                record(transaction, entries)
+            return found
 
         found = self._database.write(delete)
         self._known.look()

@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0007');
+INSERT INTO "alembic_version" VALUES('0008');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -155,7 +155,7 @@ CREATE TABLE links (
 );
 CREATE TABLE masking (
 	app VARCHAR(255) NOT NULL, 
-	body BLOB NOT NULL, 
+	body BLOB NOT NULL, version BIGINT DEFAULT '1' NOT NULL, 
 	PRIMARY KEY (app)
 );
 CREATE TABLE memberships (

@@ -67,6 +67,16 @@ def refuse_stale(what: str, found: int, given: int | None) -> None:
         raise conflict(what, found)
 
 
+def refuse_overtaken(what: str, present: int, given: int | None) -> None:
+    """The same of what is set as a whole. Raises InputError (409)."""
+    if given is not None and given != present:
+        raise InputError(
+            f"{what} were changed meanwhile (version {present}, not {given}); look at them again",
+            code="changed_meanwhile",
+            status=409,
+        )
+
+
 def slug(text: str, what: str) -> str:
     """Raises InputError."""
     if not _SLUG.fullmatch(text):
