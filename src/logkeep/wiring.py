@@ -22,6 +22,7 @@ from logkeep.disk import SystemDisk
 from logkeep.errors import InputError
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.database import Database
+from logkeep.metastore.key_use import KeyUse
 from logkeep.metastore.moving import forget_samples
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.start import FirstRun, has_moved, prepare
@@ -141,13 +142,14 @@ def open_accounts(settings: Settings, database: Database, role: str, *, known: b
     """All keys, kept up to date inside; kept in the data folder too where the database is on another machine."""
     chosen = settings.metastore
     cache = settings.folder / f"known-keys-{role}.json" if chosen.url else None
+    use = KeyUse(database, SystemClock())
     accounts = Accounts(
-        database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache
-    ).open(known=known)
-    try:
+        database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache,
+        key_used=use.note,
+    ).open(known=known)  # fmt: skip
+    use.start()
+    with closing(use), closing(accounts):
         yield accounts
-    finally:
-        accounts.close()
 
 
 def _run_receiver(index: int, settings: Settings) -> None:

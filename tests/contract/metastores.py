@@ -1,7 +1,7 @@
 """Every database under the metastore, on real servers: the one list that its contract suite runs over."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,18 @@ class Shared:
         folder.mkdir(parents=True, exist_ok=True)
         return prepare(self.open(), folder, SystemDisk(), SystemClock())
 
-    def accounts(self, clock: Clock | None = None, *, cache: Path | None = None, timeout_s: float = 5.0) -> Accounts:
+    def accounts(
+        self, clock: Clock | None = None, *, cache: Path | None = None, timeout_s: float = 5.0,
+        key_used: Callable[[str], None] = lambda id: None,
+    ) -> Accounts:  # fmt: skip
         """Not looking by itself: `look` makes it look."""
         return Accounts(
-            self.open(timeout_s=timeout_s), clock or SystemClock(), refresh_s=1.0, valid_s=3600.0, cache=cache
+            self.open(timeout_s=timeout_s),
+            clock or SystemClock(),
+            refresh_s=1.0,
+            valid_s=3600.0,
+            cache=cache,
+            key_used=key_used,
         )
 
     def directory(

@@ -11,12 +11,13 @@ import pytest
 from tests.contract.metastores import KINDS, Shared, shared
 from tests.contract.test_metastore import at_once
 
-from logkeep.clock import NS_PER_S, ManualClock
+from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.attempts import WAIT_MAX_S
 from logkeep.metastore.audit import CONSOLE, Actor, Entry, Wanted
 from logkeep.metastore.directory import Directory
+from logkeep.metastore.key_use import KeyUse
 from logkeep.metastore.links import INVITATION_S, RESET_S
 from logkeep.metastore.migrate import migrate, migrate_sqlite
 from logkeep.metastore.people import Person
@@ -54,6 +55,17 @@ class There:
     def scopes(self, person: str, app: str = "default") -> set[str]:
         caller = self.accounts.person(person, 1 << 60)
         return set(caller.scopes_in(app)) if caller is not None else set()
+
+
+class CountingWrites:
+    """A database whose writes are counted."""
+
+    def __init__(self, database: Any, writes: list[str]) -> None:
+        self._database, self._writes = database, writes
+
+    def write(self, work: Any) -> Any:
+        self._writes.append("write")
+        return self._database.write(work)
 
 
 @pytest.fixture(params=KINDS)
@@ -219,6 +231,32 @@ def test_a_key_of_web_pages_brings_no_datagrams(it: There) -> None:
     _, anyone = it.directory.keys.create(CONSOLE, "default", name="server", origins=())
     secrets = (pages, anyone, it.first.api_token, "nobody's")
     assert [it.accounts.app_of_datagrams(secret) for secret in secrets] == [None, "default", None, None]
+
+
+def test_a_key_tells_its_last_day_written_once_a_day(it: There) -> None:
+    written: list[str] = []
+    database, use = it.shared.open(), KeyUse(it.shared.open(), it.clock)
+    use._database = CountingWrites(database, written)
+    used = it.shared.accounts(it.clock, key_used=use.note)
+    used.look()
+
+    def day() -> int:
+        return it.directory.keys.list("default")[0].used_day
+
+    today = it.clock.now_ns() // NS_PER_DAY
+    assert (day(), used.credential(it.first.api_token) is not None, use._noted) == (0, True, {})
+    for _ in range(3):
+        assert used.credential(it.first.app_key) and used.app_of_datagrams(it.first.app_key)
+        use.flush()
+    assert (day(), len(written)) == (today, 1)
+    it.clock.jump(-3 * 86_400)
+    assert used.credential(it.first.app_key)
+    use.flush()
+    assert day() == today  # whatever a clock that is wrong says
+    it.clock.jump(4 * 86_400)
+    assert used.credential(it.first.app_key)
+    use.flush()
+    assert day() == today + 1
 
 
 def test_a_rotated_key_goes_on_for_as_long_as_it_was_told(it: There) -> None:

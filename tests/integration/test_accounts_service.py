@@ -37,6 +37,12 @@ def test_a_key_made_beside_the_service_is_taken_and_a_revoked_one_is_not(service
     made = admin(service, "key", "create", "--app", "default", "--name", "beside")
     secret = made["secret"]
     wait_for(lambda: status(service, secret) == 202, 20, "the new key to be known")
+
+    def used() -> dict[str, bool]:
+        found = admin(service, "key", "list", "--app", "default")
+        return {one["name"]: one["used"] is not None for one in found}
+
+    wait_for(lambda: used()["beside"], 40, "the day of its use to be told", lambda: str(used()))
     admin(service, "key", "revoke", made["key"], "--app", "default", says=False)
     wait_for(lambda: status(service, secret) == 403, 20, "the revoked key to be refused")
     assert status(service, service.credentials["app_key"]) == 202

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from logkeep.api.answers import Time
 from logkeep.api.auth import actor_of, caller_of
-from logkeep.api.bodies import Body, Revision, Secret, answer, nothing, seen_revision, told, when
+from logkeep.api.bodies import Body, Revision, Secret, answer, day_text, nothing, seen_revision, told, when
 from logkeep.api.search import GivenContext
 from logkeep.api.teams import GivenTeam
 from logkeep.metastore.apps import App
@@ -63,6 +63,7 @@ class KeyAnswer(msgspec.Struct):
     made_by: str
     expires: Annotated[str | None, Meta(description="of a key that was rotated: until then it goes on")]
     revision: int
+    used: Annotated[str | None, Meta(description="the last day (UTC) on which it was used; null: never")] = None
 
 
 class NewKeyAnswer(KeyAnswer):
@@ -239,7 +240,7 @@ def _app(app: App) -> AppAnswer:
 def _key(key: Key) -> KeyAnswer:
     return KeyAnswer(
         key.id, key.app, key.name, key.prefix, key.origins.split(), when(key.made_ns) or "", key.made_by,
-        when(key.expires_ns), key.revision,
+        when(key.expires_ns), key.revision, day_text(key.used_day),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec import Meta
 
 from logkeep.api.answers import documented
 from logkeep.api.errors import ErrorAnswer
+from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import InputError
 from logkeep.store.page import rfc3339
 
@@ -72,6 +74,11 @@ def told(kind: Any, description: str, *failures: int, status: int = 200) -> dict
         success = found.pop(200)
         found[status] = ResponseSpec(None, description=description) if status == 204 else success
     return found
+
+
+def day_text(day: int) -> str | None:
+    """`2026-11-29` of days since 1970; None for 0, which is never."""
+    return datetime.fromtimestamp(day * NS_PER_DAY // NS_PER_S, UTC).date().isoformat() if day else None
 
 
 def when(time_ns: int) -> str | None:

@@ -1,6 +1,5 @@
 """API tokens: `/api/v1/tokens`."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,10 +9,9 @@ from msgspec import Meta
 
 from logkeep.api.answers import Time
 from logkeep.api.auth import actor_of, caller_of
-from logkeep.api.bodies import Body, Secret, answer, nothing, told, when
+from logkeep.api.bodies import Body, Secret, answer, day_text, nothing, told, when
 from logkeep.api.search import GivenContext
 from logkeep.api.teams import GivenTeam
-from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import InputError
 from logkeep.metastore.port import Caller
 from logkeep.metastore.roles import NOTHING, scopes_of_token
@@ -133,8 +131,7 @@ def _refuse_more_than_own(caller: Caller, team: str, data: NewToken) -> None:
 
 
 def _token(token: Token) -> TokenAnswer:
-    used = datetime.fromtimestamp(token.used_day * NS_PER_DAY // NS_PER_S, UTC).date().isoformat()
     return TokenAnswer(
         token.id, token.name, token.team, token.app or None, token.person or None, token.prefix, token.scopes.split(),
-        when(token.made_ns) or "", token.made_by, when(token.expires_ns), used if token.used_day else None,
+        when(token.made_ns) or "", token.made_by, when(token.expires_ns), day_text(token.used_day),
     )  # fmt: skip

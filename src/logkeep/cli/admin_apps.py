@@ -75,6 +75,7 @@ def list_keys(app: App, data: Data = None, config: Config = None, json: Json = F
                 "origins": one.origins,
                 "made": day(one.made_ns),
                 "expires": day(one.expires_ns),
+                "used": _day(one.used_day),
             }
             for one in admin.directory.keys.list(app)
         ]

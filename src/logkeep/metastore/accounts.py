@@ -81,9 +81,12 @@ class Accounts:
     """The Metastore port. `open` before the first question."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, refresh_s: float, valid_s: float, cache: Path | None = None
-    ) -> None:
-        """cache: a file of this process alone, to keep what is known for a start while the database is away."""
+        self, database: Database, clock: Clock, *, refresh_s: float, valid_s: float, cache: Path | None = None,
+        key_used: Callable[[str], None] = lambda id: None,
+    ) -> None:  # fmt: skip
+        """cache: a file of this process alone, to keep what is known for a start while the database is away. key_used:
+        is told the id of each write key that is looked up; on the hot path, so it neither blocks nor raises."""
+        self._key_used = key_used
         self._database, self._clock, self._valid_s = database, clock, valid_s
         self._disk: Disk = SystemDisk()
         self._cache = cache
@@ -113,7 +116,10 @@ class Accounts:
     # ── keys and tokens ───────────────────────────────────────────────────────────────────────────────────────────
 
     def credential(self, secret: str) -> Credential | None:
-        return self._checked(lambda known: self._credential_of(known, sha256_of(secret)))
+        found = self._checked(lambda known: self._credential_of(known, sha256_of(secret)))
+        if found is not None and found.scope == "write":
+            self._key_used(found.id)
+        return found
 
     def last_known(self, secret: str) -> Credential | None:
         """As it was when the database last answered, however long ago: for what was taken in already."""
@@ -124,7 +130,10 @@ class Accounts:
         """The app whose events a write key in a datagram brings, as last known; None for every other secret, and for
         keys of web pages alone: a datagram has no Origin."""
         found = self.last_known(secret)
-        return found.app if found is not None and found.scope == "write" and not found.origins else None
+        if found is None or found.scope != "write" or found.origins:
+            return None
+        self._key_used(found.id)
+        return found.app
 
     def caller(self, secret: str) -> Caller | None:
         return self.caller_of(sha256_of(secret))

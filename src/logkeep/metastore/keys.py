@@ -15,11 +15,12 @@ from logkeep.metastore.writing import Writer, new_id, not_found, refuse_stale, t
 KEYS_MAX = 100  # of an app
 KEEP_S_MAX = 90 * 86_400  # for which the old secret of a rotated key goes on
 ORIGINS_MAX, ORIGINS_CHARS_MAX = 20, 2000
-_COLUMNS = "id, app, name, prefix, origins, made_ns, made_by, expires_ns, revision"
+_COLUMNS = "id, app, name, prefix, origins, made_ns, made_by, expires_ns, revision, used_day"
 
 
 class Key(msgspec.Struct, frozen=True):
-    """prefix: how its secret begins, "" for those made by the first Logkeep. origins: with spaces in between."""
+    """prefix: how its secret begins, "" for those made by the first Logkeep. origins: with spaces in between. used_day:
+    the last one on which it was used, in days since 1970, 0 for never."""
 
     id: str
     app: str
@@ -30,6 +31,7 @@ class Key(msgspec.Struct, frozen=True):
     made_by: str
     expires_ns: int
     revision: int
+    used_day: int = 0
 
 
 class Keys:

@@ -15,7 +15,11 @@ TABLES = (
     ("recovery_codes", "person, sha256", "person, sha256"),
     ("memberships", "team, person, role, made_ns, revision", "team, person"),
     ("app_roles", "app, person, role", "app, person"),
-    ("write_keys", "id, app, name, prefix, sha256, origins, made_ns, made_by, expires_ns, revision", "id"),
+    (
+        "write_keys",
+        "id, app, name, prefix, sha256, origins, made_ns, made_by, expires_ns, revision, used_day",
+        "id",
+    ),
     ("tokens", "id, team, app, person, name, prefix, sha256, scopes, made_ns, made_by, expires_ns, used_day", "id"),
     ("links", "sha256, id, kind, team, person, email, role, made_by, made_ns, expires_ns, used_ns", "sha256"),
     ("sign_ins", "sha256, id, person, token_sha256, name, address, agent, made_ns, used_ns, epoch", "sha256"),

@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0008');
+INSERT INTO "alembic_version" VALUES('0009');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -332,7 +332,7 @@ CREATE TABLE write_keys (
 	made_ns BIGINT NOT NULL, 
 	made_by VARCHAR(32) NOT NULL, 
 	expires_ns BIGINT NOT NULL, 
-	revision BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, used_day BIGINT DEFAULT '0' NOT NULL, 
 	PRIMARY KEY (id), 
 	UNIQUE (sha256)
 );
