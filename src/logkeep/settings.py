@@ -274,6 +274,14 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     total_events_per_second: Annotated[
         float, _doc("events a second of all apps together, which share them fairly", ge=0)
     ] = 0.0
+    devices_per_app: Annotated[
+        int,
+        _doc(
+            "devices of an app whose description is kept, some 1 kB each; of more, those that told nothing for longest "
+            "are forgotten",
+            ge=0,
+        ),
+    ] = 1_000_000
     burst_s: Annotated[float, _doc("seconds' worth of a limit a second that may come at once", ge=1)] = 10.0
     block_refusals: Annotated[
         int, _doc("refusals of an address within 10 s after which its HTTP requests are not looked at; 0: never", ge=0)

@@ -71,6 +71,7 @@ METRICS = (
     _counter("processor_events_stored", "events written to the store"),
     _counter("processor_events_rejected", "events dropped by the processor, by reason", "reason"),
     _counter("processor_notices_applied", "notices written to the metastore", "kind"),
+    _counter("devices_forgotten", "devices that made room for new ones of their app, having told nothing for longest"),
     _counter("processor_texts_masked", "values and attributes of which something was masked"),
     _newest("session_map_waiting_events", "events that wait for their session"),
     _counter("session_map_rows_dropped", "sessions seen in events that came faster than the map is written"),

@@ -14,6 +14,7 @@ from logkeep.decode.notices import KINDS, decode_notices
 from logkeep.event import Event
 from logkeep.metastore.applied import Applied, ReceivedNotice
 from logkeep.metastore.database import Database, Transaction
+from logkeep.metastore.device_room import DeviceRoom
 from logkeep.metastore.waiting import put
 from logkeep.processor.appliers import APPLIERS
 from logkeep.processor.ledger import NoticeLedger
@@ -65,8 +66,9 @@ def read_frame(
 class Notices:
     """For the thread that writes the store."""
 
-    def __init__(self, database: Database, telemetry: Telemetry, *, wait_s: float) -> None:
-        """wait_s: for so long an event waits for its session."""
+    def __init__(self, database: Database, telemetry: Telemetry, *, wait_s: float, devices_max: int = 0) -> None:
+        """wait_s: for so long an event waits for its session. devices_max: of an app; 0: no bound."""
+        self._room = DeviceRoom(devices_max)
         self._wait_ns = int(wait_s * NS_PER_S)
         self._applied, self._telemetry = Applied(database, TOPIC), telemetry
         self._begun: tuple[Ownership, Mapping[Partition, Offset]] | None = None
@@ -105,10 +107,14 @@ class Notices:
             return
         self._look_for_another_queue()
 
+        forgotten = 0
+
         def work(transaction: Transaction, fresh: set[Partition]) -> None:
+            nonlocal forgotten
             for kind, applier in APPLIERS.items():
                 told = [one for f in frames if f.kind == kind and f.partition in fresh for one in f.notices]
                 if told:
+                    forgotten = self._room.make(transaction, told) if kind == "devices" else forgotten
                     applier(transaction, told)
             events = [event for name, events in waiting.items() if name in fresh for event in events]
             if events:
@@ -116,5 +122,6 @@ class Notices:
 
         concerned = {frame.partition for frame in frames} | waiting.keys()
         self._applied.once({name: ends[name] for name in concerned}, work)
+        self._telemetry["devices_forgotten"].inc(forgotten)
         for frame in frames:
             self._telemetry["processor_notices_applied"].labels(frame.kind).inc(len(frame.notices))

@@ -88,7 +88,9 @@ class Processor:
         self._patience = Patience(self._stop, telemetry)
         self._marks = Marks(queue, clock)
         self._numbers = Numbers(queue, self._marks, clock)
-        self._notices = Notices(database, telemetry, wait_s=settings.session_map.wait_s)
+        self._notices = Notices(
+            database, telemetry, wait_s=settings.session_map.wait_s, devices_max=settings.limits.devices_per_app
+        )  # fmt: skip
         self._statistics = Statistics(queue, self._marks, database, clock)
         self._session_map = SessionMap(database, settings.session_map, clock, telemetry)
         self._waiting_room = WaitingRoom(

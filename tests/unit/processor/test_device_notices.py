@@ -13,6 +13,7 @@ from logkeep.metastore.issue_rows import Issues, Wanted
 from logkeep.metastore.issues import Issue, Occurrence
 from logkeep.metastore.remote import Remote
 from logkeep.processor.ledger import AppLedger, NoticeLedger
+from logkeep.settings import LimitSettings
 
 STACK = 'Traceback (most recent call last):\n  File "cart.py", line 3, in pay\nValueError: no amount'
 
@@ -40,6 +41,20 @@ def test_a_device_that_is_told_is_known_and_no_event(tmp_path: Path) -> None:
     assert bench.drain() == AppLedger(0, 0, notices={"devices": NoticeLedger(2, 2)})
     (device,) = Devices(bench.database).named(APP, ["d"]).values()
     assert (device.model, device.os, device.first_ns) == ("Pixel", "Android", NOW_NS)
+
+
+def test_an_app_has_so_many_devices_and_the_silent_ones_make_room(tmp_path: Path) -> None:
+    bench, limits = Bench(tmp_path), LimitSettings(devices_per_app=10)
+    for second in range(10):
+        tell(bench, {"device": f"d{second}", "model": "m"}, kind="devices", received_ns=NOW_NS + second)
+    bench.drain(bench.processor(limits=limits))
+    new = [{"device": name, "os": "x"} for name in ("d0", "e0", "e1")]
+    tell(bench, *new, kind="devices", received_ns=NOW_NS + 99)
+    ledger = bench.drain(bench.processor(limits=limits))
+    assert ledger.notices == {"devices": NoticeLedger(13, 13)}
+    names = [f"d{number}" for number in range(10)] + ["e0", "e1"]
+    known = Devices(bench.database).named(APP, names)
+    assert set(names) - set(known) == {"d1", "d2", "d3"} and known["d0"].model == "m"  # two, and one to spare
 
 
 def test_secrets_of_a_device_or_an_issue_are_kept_nowhere(tmp_path: Path) -> None:

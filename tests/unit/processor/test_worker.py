@@ -28,7 +28,7 @@ from logkeep.processor.worker import Processor
 from logkeep.query.ast import All
 from logkeep.queue.memory import MemoryQueue
 from logkeep.queue.port import LEADER, Mark
-from logkeep.settings import ProcessorSettings, SessionMapSettings, Settings
+from logkeep.settings import LimitSettings, ProcessorSettings, SessionMapSettings, Settings
 from logkeep.store.memory import MemoryStore
 from logkeep.store.port import ArrivedRequest, Batch, PatternRequest, SearchRequest
 from logkeep.store.reading import Reading
@@ -97,7 +97,7 @@ class Bench:
 
     def processor(
         self, queue: Any = None, store: Any = None, feed: Any = None, clock: Any = None,
-        session_map: SessionMapSettings | None = None, **settings: Any,
+        session_map: SessionMapSettings | None = None, limits: LimitSettings | None = None, **settings: Any,
     ) -> Processor:  # fmt: skip
         retention_of = settings.pop("retention_of", None)
         chosen = ProcessorSettings(**{"linger_s": 0.0, **settings})
@@ -107,7 +107,11 @@ class Bench:
             app_of_key={"key": APP}.get,
             samples=self.samples,
             database=self.database,
-            settings=Settings(processor=chosen, session_map=session_map or SessionMapSettings()),
+            settings=Settings(
+                processor=chosen,
+                session_map=session_map or SessionMapSettings(),
+                limits=limits or LimitSettings(),
+            ),
             clock=clock or SystemClock(),
             telemetry=TELEMETRY,
             feed=feed,
