@@ -74,7 +74,8 @@ def test_two_who_judge_at_once_do_not_overwrite_each_other(page: Page, filled: S
 
 
 def test_a_device_is_found_by_what_it_told_and_told_what_to_send(page: Page, filled: Service) -> None:
-    page.goto("/app/devices")
+    page.goto("/devices")
+    page.get_by_role("link", name="viewer").click()
     rows = page.locator("table.devices tbody tr")
     expect(rows).to_have_count(3)
     query = page.get_by_label("Name, or what it told")

@@ -18,9 +18,9 @@ def session_url(session: str) -> str:
     return f"/sessions/{quote(session, safe='')}" + ("?format=html" if session.endswith(".json") else "")
 
 
-def viewer_session_url(session: str) -> str:
-    """The session in the viewer: its name stands after `?`, where browsers leave `.` and `..` alone."""
-    return "/app/session?" + urlencode({"session": session})
+def viewer_url(page: str, parameter: str, name: str) -> str:
+    """A page of the viewer about one thing: its name stands after `?`, where browsers leave `.` and `..` alone."""
+    return f"/app/{page}?" + urlencode({parameter: name})
 
 
 def session_json_url(session: str) -> str:

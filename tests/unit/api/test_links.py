@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logkeep.api.auth import is_local_path
-from logkeep.api.links import event_url, field_query, search_url, session_url, sign_in_url
+from logkeep.api.links import event_url, field_query, search_url, session_url, sign_in_url, viewer_url
 from logkeep.query import ast
 from logkeep.query.parser import parse
 
@@ -22,6 +22,10 @@ from logkeep.query.parser import parse
 )
 def test_a_session_has_an_address(session: str, url: str) -> None:
     assert session_url(session) == url
+
+
+def test_a_page_without_script_leads_to_the_same_in_the_viewer() -> None:
+    assert viewer_url("device", "device", "a/b c?d") == "/app/device?device=a%2Fb+c%3Fd"
 
 
 def test_empty_parameters_are_left_out() -> None:
