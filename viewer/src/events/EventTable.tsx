@@ -67,11 +67,13 @@ export function EventTable(props: TableProps) {
   const laidOut = useMemo(() => variables(laid) as CSSProperties, [laid]);
   const measured = wrap || open.size > 0 || between !== undefined;
 
+  // The same function while the events are the same: another one would have all rows measured again at each scroll.
+  const keyOf = useCallback((index: number) => events[index]!.id, [events]);
   const rows = useVirtualizer({
     count: events.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_PX[density],
-    getItemKey: (index) => events[index]!.id,
+    getItemKey: keyOf,
     overscan: OVERSCAN,
     scrollPaddingStart: ROW_PX[density], // the head covers the first row's height
   });

@@ -62,9 +62,12 @@ export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn, on
       {onTerm && (
         <WordBar text={valueText(event.value)} word={chosen} onWord={setChosen} onTerm={onTerm} onAlone={onAlone} />
       )}
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: the same by keyboard is the list of words above */}
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: as above */}
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the same by keyboard is the list of words above */}
       <div
+        role="group"
+        aria-label="value"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+        tabIndex={0}
         className={onTerm ? "open-value has-words" : "open-value"}
         onClick={(click) => {
           const found = onTerm ? selectedPhrase() || pointedWord(click) : "";

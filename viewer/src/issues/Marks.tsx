@@ -32,15 +32,11 @@ export function MarksOf({ mark }: { mark: Mark | undefined }) {
   if (!mark) return null;
   const kinds = KINDS.filter((kind) => mark.kinds[kind]);
   return (
-    <Link
-      className="met-mark"
-      href={mark.href}
-      aria-label={kinds.map((kind) => `${mark.kinds[kind]} ${kind}`).join(", ")}
-    >
+    <Link className="met-mark" href={mark.href} title="to what was told">
       {kinds.map((kind) => (
         <span key={kind} className={`kind kind-${kind}`}>
           {kind}
-          {mark.kinds[kind]! > 1 && ` ×${count(mark.kinds[kind]!)}`}
+          {mark.kinds[kind]! > 1 && ` ×${count(mark.kinds[kind]!)}`}{" "}
         </span>
       ))}
     </Link>

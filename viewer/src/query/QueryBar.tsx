@@ -1,4 +1,4 @@
-import { lazy, type ReactNode, Suspense, useEffect, useId, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { useShortcuts } from "../app/keys";
 import { Icon } from "../ui/Icon";
 
@@ -17,6 +17,7 @@ interface Props {
 export function QueryBar({ query, onSubmit, error = null, button = "Search", children, hint = HINT }: Props) {
   const [text, setText] = useState(query);
   const id = useId();
+  const wasTyping = useRef(false);
   useEffect(() => setText(query), [query]);
   useShortcuts("Query", [{ keys: "/", does: "type a query", run: focusEditor }]);
   const submit = () => onSubmit(text.trim());
@@ -32,7 +33,7 @@ export function QueryBar({ query, onSubmit, error = null, button = "Search", chi
         }}
       >
         <Icon name="search" />
-        <Suspense fallback={<Plain text={text} onChange={setText} hint={hint} />}>
+        <Suspense fallback={<Plain text={text} onChange={setText} hint={hint} wasTyping={wasTyping} />}>
           <QueryEditor
             value={text}
             onChange={setText}
@@ -40,7 +41,7 @@ export function QueryBar({ query, onSubmit, error = null, button = "Search", chi
             errorColumn={error?.column ?? null}
             label="Query"
             hint={hint}
-            autoFocus={false}
+            wasTyping={wasTyping}
           />
         </Suspense>
         {text && (
@@ -73,9 +74,25 @@ export function QueryBar({ query, onSubmit, error = null, button = "Search", chi
 
 const HINT = 'timeout "card declined" level>=warn component:checkout';
 
-function Plain({ text, onChange, hint }: { text: string; onChange: (text: string) => void; hint: string }) {
+interface PlainProps {
+  text: string;
+  onChange: (text: string) => void;
+  hint: string;
+  /** Becomes whether somebody was typing here when the editor came. */
+  wasTyping: { current: boolean };
+}
+
+function Plain({ text, onChange, hint, wasTyping }: PlainProps) {
+  const input = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    const element = input.current;
+    return () => {
+      wasTyping.current = element !== null && document.activeElement === element;
+    };
+  }, [wasTyping]);
   return (
     <input
+      ref={input}
       className="editor-plain"
       aria-label="Query"
       placeholder={hint}

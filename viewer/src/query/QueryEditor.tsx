@@ -37,7 +37,8 @@ export interface EditorProps {
   errorColumn: number | null;
   label: string;
   hint: string;
-  autoFocus: boolean;
+  /** Somebody was typing in what stood here before: the editor takes over. */
+  wasTyping: { current: boolean };
 }
 
 const marks = Object.fromEntries(
@@ -216,7 +217,11 @@ export default function QueryEditor(props: EditorProps) {
       }),
     });
     view.current = made;
-    if (first.autoFocus) made.focus();
+    if (first.wasTyping.current) {
+      made.dispatch({ selection: { anchor: made.state.doc.length } });
+      made.focus();
+      first.wasTyping.current = false;
+    }
     return () => made.destroy();
   }, []);
 

@@ -156,7 +156,8 @@ function useRangeKeys(state: SearchState, change: Change): void {
   useShortcuts("Time", [
     { keys: "[", does: "the time before", run: () => change(shifted(state, -1, Date.now(), days)) },
     { keys: "]", does: "the time after", run: () => change(shifted(state, 1, Date.now(), days)) },
-    { keys: "-", does: "twice the time", run: () => change(widened(state, Date.now(), days)) },
+    { keys: "-", does: "twice the time", run: () => change(widened(state, 2, Date.now(), days)) },
+    { keys: "+", does: "half the time", run: () => change(widened(state, 0.5, Date.now(), days)) },
     { keys: "t", does: "follow this query live", run: () => go(tailHref(state)) },
     { keys: "w", does: "wrap lines, or not", run: () => change({ wrap: !state.wrap }, { replace: true }) },
   ]);

@@ -61,16 +61,22 @@ async function newer({ query }: Wanted, after: string, signal: AbortSignal): Pro
   return { ...answer, events: answer.events.toReversed(), next: null };
 }
 
-/** One list; an event that two pages have (newer ones overlap by a moment) stands in it once. */
+/** One list. Newer ones overlap by a moment with those after them: an event that both have stands there once. */
 export function joined(pages: readonly { events: LogEvent[] }[]): LogEvent[] {
   if (pages.length === 1) return pages[0]!.events;
-  const seen = new Set<string>();
-  const found: LogEvent[] = [];
-  for (const page of pages)
-    for (const event of page.events)
-      if (!seen.has(event.id)) {
-        seen.add(event.id);
-        found.push(event);
-      }
-  return found;
+  const parts: LogEvent[][] = [];
+  for (const { events } of pages) {
+    const before = parts[parts.length - 1];
+    const fresh = before ? withoutThose(before, events) : events;
+    if (fresh.length) parts.push(fresh);
+  }
+  return parts.flat();
+}
+
+/** `events` but for those of its first moment that stand at the end of `before`: pages overlap nowhere else. */
+function withoutThose(before: readonly LogEvent[], events: LogEvent[]): LogEvent[] {
+  const moment = events[0]?.time;
+  const known = new Set<string>();
+  for (let at = before.length - 1; at >= 0 && before[at]!.time === moment; at -= 1) known.add(before[at]!.id);
+  return known.size ? events.filter(({ id, time }) => time !== moment || !known.has(id)) : events;
 }

@@ -8,6 +8,7 @@ import { useShortcuts } from "../app/keys";
 import { usePreferences } from "../app/preferences";
 import { EventTable } from "../events/EventTable";
 import { namedHref, sessionHref, sessionUrl } from "../events/links";
+import { issueOf } from "../issues/links";
 import { quoted } from "../query/edit";
 import { searchHref } from "../search/state";
 import { count } from "../text/numbers";
@@ -64,12 +65,16 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
     },
     [gapBefore, shown],
   );
-  const nextError = () => {
+  const next = (isIt: (event: LogEvent) => boolean) => {
     const from = shown.findIndex((event) => event.id === (current || selected.current?.id)) + 1;
-    const found = [...shown.slice(from), ...shown].find(({ level }) => level === "error" || level === "fatal");
+    const found = [...shown.slice(from), ...shown].find(isIt);
     if (found) setCurrent(found.id);
   };
-  useShortcuts("Session", [{ keys: "e", does: "next error", run: nextError }]);
+  const nextError = () => next(({ level }) => level === "error" || level === "fatal");
+  useShortcuts("Session", [
+    { keys: "e", does: "next error", run: nextError },
+    { keys: "i", does: "next crash, issue or feedback", run: () => next((event) => issueOf(event) !== null) },
+  ]);
   const errors = session.lanes.reduce((sum, lane) => sum + lane.errors, 0);
   return (
     <div className="session-page">

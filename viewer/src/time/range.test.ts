@@ -18,7 +18,8 @@ test("a range moves by its own length and widens around its middle", () => {
   const range = { from: "-1h", to: "" };
   expect(resolve(range, NOW, 15)).toEqual({ from: NOW - HOUR, to: NOW });
   expect(shifted(range, -1, NOW, 15)).toEqual({ from: "2026-08-01T08:00:00.000Z", to: "2026-08-01T09:00:00.000Z" });
-  expect(widened(range, NOW, 15)).toEqual({ from: "2026-08-01T08:30:00.000Z", to: "2026-08-01T10:30:00.000Z" });
+  expect(widened(range, 2, NOW, 15)).toEqual({ from: "2026-08-01T08:30:00.000Z", to: "2026-08-01T10:30:00.000Z" });
+  expect(widened(range, 0.5, NOW, 15)).toEqual({ from: "2026-08-01T09:15:00.000Z", to: "2026-08-01T09:45:00.000Z" });
 });
 
 test("a range before what is kept is told from an empty one", () => {

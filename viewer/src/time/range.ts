@@ -57,11 +57,11 @@ export function shifted(range: Range, direction: -1 | 1, now: number, retentionD
   return absolute(from + direction * width, to + direction * width);
 }
 
-/** Twice as long, around the same middle. */
-export function widened(range: Range, now: number, retentionDays: number): Range {
+/** So many times as long, around the same middle: 2 is twice the time, 0.5 half of it. */
+export function widened(range: Range, times: number, now: number, retentionDays: number): Range {
   const { from, to } = resolve(range, now, retentionDays);
-  const half = (to - from) / 2;
-  return absolute(from - half, to + half);
+  const [middle, half] = [(from + to) / 2, ((to - from) / 2) * times];
+  return absolute(middle - half, middle + half);
 }
 
 export function absolute(from: number, to: number): Range {
