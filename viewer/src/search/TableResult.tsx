@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ask } from "../api/client";
 import type { StatsAnswer } from "../api/types";
 import { usePreferences } from "../app/preferences";
+import { count } from "../text/numbers";
 import { Shown } from "../text/Shown";
 import { cut, valueText } from "../text/values";
 import { dateTime, type Zone } from "../time/format";
@@ -59,11 +60,9 @@ export function TableResult({ wanted }: { wanted: Wanted }) {
   );
 }
 
-const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
-
 function said(value: unknown, kind: string, zone: Zone): string {
   if (value === null || value === undefined) return "–";
   if (kind === "time" && typeof value === "string") return dateTime(value, zone);
-  if (typeof value === "number") return NUMBER.format(value);
+  if (typeof value === "number") return count(value);
   return cut(valueText(value), 2000);
 }
