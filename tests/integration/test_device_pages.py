@@ -149,6 +149,15 @@ def test_forms_of_other_sites_and_of_readers_change_nothing(world: World, client
     assert issue_of(world).status == "open" and world.reading.device_directory.remote.rules("shop") == []
 
 
+def test_forms_are_shown_to_who_may_send_them(world: World, client: TestClient[Any]) -> None:
+    world.tell({"title": "broken"})
+    world.register({"device": "d1"})
+    for path in (f"/issues/{issue_of(world).issue}", "/devices/d1"):
+        shown = {who: client.get(path, headers=headers | HTML).text for who, headers in (("r", READ), ("a", ADMIN))}
+        counts = {who: text.count('<form class="narrow"') for who, text in shown.items()}
+        assert counts == {"r": 0, "a": 1}, path
+
+
 def test_a_device_without_events_has_a_page_and_an_unknown_one_has_none(world: World, client: TestClient[Any]) -> None:
     world.register({"device": "d1", "model": "Pixel"})
     assert "Pixel" in page(client, "/devices/d1").text

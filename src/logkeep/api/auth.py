@@ -76,6 +76,11 @@ def caller_of(request: Connection) -> Caller:
     return cast(Caller, request.state.caller)
 
 
+def may_edit(request: Connection, app: str) -> bool:
+    """Whether a page offers what changes states and settings there; the guard decides all the same."""
+    return "edit" in caller_of(request).scopes_in(app)
+
+
 def actor_of(request: Connection) -> Actor:
     """Who does what is written into the audit log."""
     caller = caller_of(request)

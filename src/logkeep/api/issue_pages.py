@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from logkeep.api.answers import html_answer
-from logkeep.api.auth import name_in_path
+from logkeep.api.auth import may_edit, name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.errors import describe
 from logkeep.api.forms import FORM_BYTES_MAX, form_of
@@ -94,7 +94,8 @@ async def issue_page(
     """One issue: where and whom it meets, what to do about it, and the times it happened."""
     cursor = request.query_params.get("cursor", "")
     before = int(cursor) if cursor.isascii() and cursor.isdecimal() and len(cursor) < 19 else None
-    return html_answer(await context.checks.run(lambda: _one(context, credential.app, issue, before, None)))
+    may = may_edit(request, credential.app)
+    return html_answer(await context.checks.run(lambda: _one(context, credential.app, issue, before, may)))
 
 
 @post("/issues/{issue:str}", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -117,7 +118,7 @@ async def judge_page(
         except InputError as refused:
             if refused.status == 404:
                 raise
-            return html_answer(_one(context, credential.app, issue, None, refused.message), refused.status)
+            return html_answer(_one(context, credential.app, issue, None, True, refused.message), refused.status)
         return Redirect(issue_url(issue), status_code=303)
 
     return await context.checks.run(judged)
@@ -148,7 +149,9 @@ def issues_of_session(context: Context, app: str, session: str) -> list[Issue]:
         return []
 
 
-def _one(context: Context, app: str, name: str, before: int | None, problem: str | None) -> bytes:
+def _one(
+    context: Context, app: str, name: str, before: int | None, may_edit: bool, problem: str | None = None
+) -> bytes:
     """Blocks. Raises InputError (404)."""
     told, now_ns = context.backend.device_directory.issues, context.clock.now_ns()
     issue = told.issue(app, name)
@@ -171,6 +174,7 @@ def _one(context: Context, app: str, name: str, before: int | None, problem: str
         next=f"{issue_url(name)}?cursor={rows[PAGE_OCCURRENCES - 1][0]}" if len(rows) > PAGE_OCCURRENCES else None,
         first_page=issue_url(name) if before is not None else None,
         problem=problem,
+        may_edit=may_edit,
         days=DAYS,
     )
 

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request, Response, get
 
 from logkeep.api.answers import Cost, html_answer
-from logkeep.api.auth import name_in_path
+from logkeep.api.auth import may_edit, name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.charts import Bars, level_bars
 from logkeep.api.costs import cost_of
@@ -158,11 +158,13 @@ def _render_list(
 
 async def _named_page(request: Request[Any, Any, Any], context: Context, app: str, of: Owner) -> Response[bytes]:
     name = name_in_path(request, f"/{PLURALS[of]}/")
-    cursor = request.query_params.get("cursor") or None
-    return html_answer(await context.read(lambda reading: _one(context, reading, app, of, name, cursor)))
+    cursor, may = request.query_params.get("cursor") or None, may_edit(request, app)
+    return html_answer(await context.read(lambda reading: _one(context, reading, app, of, name, cursor, may_edit=may)))
 
 
-def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cursor: str | None) -> bytes:
+def _one(
+    context: Context, reading: Reading, app: str, of: Owner, name: str, cursor: str | None, *, may_edit: bool
+) -> bytes:
     """Blocks: reads what it did, its sessions and who goes with it, and renders."""
     plural = PLURALS[of]
     other: Owner = "user" if of == "device" else "device"
@@ -194,6 +196,7 @@ def _one(context: Context, reading: Reading, app: str, of: Owner, name: str, cur
         name=name,
         whole=listed(of, whole.rows, now_ns)[0] if whole.rows else None,
         told=told,
+        may_edit=may_edit,
         choices=CHOICES,
         times=TIMES,
         issues_url=issues_url(**{of: name, "status": ""}),
