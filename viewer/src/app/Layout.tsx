@@ -1,5 +1,5 @@
-import { type ReactNode, useState } from "react";
-import { Link, useLocation } from "wouter";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { Link, useLocation, useSearch } from "wouter";
 import { hasSettings, useMe } from "../api/me";
 import { zoneName } from "../time/format";
 import { Icon } from "../ui/Icon";
@@ -11,6 +11,7 @@ import { useShortcuts } from "./keys";
 import { PLACES } from "./pages";
 import { post } from "./post";
 import { choose, usePreferences } from "./preferences";
+import { titleOf } from "./title";
 
 const LISTED = PLACES.filter((place) => place.name);
 
@@ -27,8 +28,10 @@ export function Layout({ children }: { children: ReactNode }) {
       does: `go to ${place.name}`,
       run: () => go(place.path),
     })),
+    { keys: "g a", does: "go to your account", run: () => go("/account") },
     ...(openSettings ? [{ keys: "g c", does: "go to Settings", run: openSettings }] : []),
   ]);
+  const main = useNewPage(location);
   return (
     <>
       <a className="skip" href="#main">
@@ -60,12 +63,28 @@ export function Layout({ children }: { children: ReactNode }) {
         <AppMenu />
         <Preferences onHelp={() => setHelp(true)} onSettings={openSettings} />
       </header>
-      <main id="main" tabIndex={-1}>
+      <main ref={main} id="main" tabIndex={-1}>
         <ErrorBoundary on={location}>{children}</ErrorBoundary>
       </main>
       <HelpDialog open={help} onClose={() => setHelp(false)} />
     </>
   );
+}
+
+/** Another place has another title, and the focus is there: what had it may be gone. */
+function useNewPage(path: string) {
+  const search = useSearch();
+  const main = useRef<HTMLElement>(null);
+  const before = useRef(path);
+  useEffect(() => {
+    document.title = titleOf(path, search, PLACES);
+  }, [path, search]);
+  useEffect(() => {
+    if (before.current !== path && !main.current?.contains(document.activeElement))
+      main.current?.focus({ preventScroll: true });
+    before.current = path;
+  }, [path]);
+  return main;
 }
 
 function isHere(path: string, location: string): boolean {

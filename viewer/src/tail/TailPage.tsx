@@ -93,7 +93,7 @@ interface LineProps {
 function TailLine({ tail, paused, onPause, search }: LineProps) {
   const state = paused && tail.state === "live" ? "holding still" : SAID[tail.state];
   return (
-    <div className="result-line">
+    <div className="result-line one-line">
       <button type="button" className="small" aria-pressed={paused} onClick={onPause}>
         <Icon name={paused ? "play" : "pause"} /> {paused ? "go on" : "hold still"}
       </button>
