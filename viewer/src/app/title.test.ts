@@ -13,7 +13,7 @@ test.each([
   ["/tail", "", "Live tail – Logkeep"],
   ["/session", "session=order%2F7", "order/7 – Session – Logkeep"],
   ["/signed-in", "", "Signed in – Logkeep"],
-  ["/settings/keys", "", "Settings – Logkeep"],
+  ["/settings/keys", "", "keys – Settings – Logkeep"],
 ])("%s?%s is called %s", (path, search, title) => {
   expect(titleOf(path, search, PLACES)).toBe(title);
 });
