@@ -1,6 +1,7 @@
 """The settings of the viewer in a real browser, on the real service: what an admin does, and what others are shown."""
 
 import os
+import re
 import subprocess
 from typing import Any
 
@@ -113,7 +114,7 @@ def test_a_key_is_changed_rotated_and_revoked_and_two_admins_do_not_overwrite_ea
 def test_limits_are_set_with_their_use_and_fewer_days_are_asked_about(page: Page, filled: Service, shop: str) -> None:
     path = f"/api/v1/apps/{shop}/limits"
     page.goto(f"/app/settings/limits?app={shop}")
-    expect(page.locator(".use").first).to_contain_text("no limit a day")
+    expect(page.get_by_text("Nothing is limited, so nothing is counted here")).to_be_visible()
     page.get_by_label("Events a day", exact=True).fill("lots")
     expect(page.get_by_role("button", name="Save the limits")).to_be_disabled()
     page.get_by_label("Events a day", exact=True).fill("1,000")
@@ -139,6 +140,16 @@ def test_limits_are_set_with_their_use_and_fewer_days_are_asked_about(page: Page
     page.get_by_role("button", name="Erase what is older").click()
     expect(page.get_by_text("Events are kept for 3 days")).to_be_visible()
     assert ask(filled, "GET", path)["limits"]["events_per_day"] == 2000
+    key = ask(filled, "POST", f"/api/v1/apps/{shop}/keys", {"name": "busy"})["secret"]
+
+    def is_counted() -> bool:
+        filled.post([{"session": "busy", "key": "k", "value": 1}] * 100, Authorization=f"Bearer {key}")
+        return int(ask(filled, "GET", path)["use"]["events_per_day"]["used"]) >= 100
+
+    wait_for(is_counted, KNOWN_S, "what was sent to be counted")
+    page.reload()
+    expect(page.get_by_role("meter", name=re.compile("Events: [1-9]"))).to_be_visible()
+    expect(page.locator(".use").first).to_contain_text("All of it is there again in")
 
 
 def test_masking_is_tried_before_it_is_saved(page: Page, filled: Service, shop: str) -> None:

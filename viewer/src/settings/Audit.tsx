@@ -11,6 +11,7 @@ import { Skeleton } from "../ui/Skeleton";
 import { useRead } from "./change";
 import { Table } from "./parts";
 import type { SectionProps } from "./SettingsPage";
+import { may } from "./sections";
 import type { AuditEntry, AuditPage, Member } from "./types";
 
 const PATH = "/api/v1/audit";
@@ -29,7 +30,7 @@ export function Audit({ me, name: team }: SectionProps) {
   const [what, who, app] = ["what", "who", "in"].map((name) => given.get(name) ?? "") as [string, string, string];
   const range = { from: given.get("from") ?? "", to: given.get("to") ?? "" };
   const found = useEntries({ team, what, who, app, ...range });
-  const members = useRead<{ members: Member[] }>("/api/v1/members", { team });
+  const members = useRead<{ members: Member[] }>("/api/v1/members", { team }, may(me, "team", team, "edit"));
   const choose = (changed: Record<string, string>) => {
     given.set("team", team);
     for (const [name, value] of Object.entries(changed))

@@ -11,7 +11,10 @@ import { Confirm, Table, useOpen } from "./parts";
 import { roleName } from "./roles";
 import type { SectionProps } from "./SettingsPage";
 import { may } from "./sections";
+import { NewTeam, TeamTitle } from "./TeamCard";
 import type { App, Member } from "./types";
+
+const FIRST_TEAM = "main"; // whose owners make teams
 
 /** Who is in a team and what they may do; for admins also who is invited. */
 export function Members({ me, name: team }: SectionProps) {
@@ -24,6 +27,8 @@ export function Members({ me, name: team }: SectionProps) {
     <>
       <MemberTable members={data.members} team={team} self={me.id} isAdmin={isAdmin} isOwner={isOwner} />
       {isAdmin && <Invitations team={team} members={data.members} isOwner={isOwner} />}
+      {isAdmin && <TeamTitle team={team} />}
+      {may(me, "team", FIRST_TEAM, "owner") && <NewTeam />}
     </>
   );
 }

@@ -2,7 +2,7 @@ import { usePreferences } from "../app/preferences";
 import { bytes, count } from "../text/numbers";
 import { minute, span } from "../time/format";
 import type { DayUse, Limits } from "./types";
-import { filled } from "./use";
+import { filled, isLimited } from "./use";
 
 const PHASES = {
   within: null,
@@ -19,12 +19,17 @@ export function UseCard({ limits }: { limits: Limits }) {
       <h2>
         Use <span className="note">in the last 24 hours</span>
       </h2>
-      {!use && (
+      {!isLimited(limits) && (
+        <p className="note">
+          Nothing is limited, so nothing is counted here; what was received is among the statistics of the app.
+        </p>
+      )}
+      {isLimited(limits) && !use && (
         <p className="problem" role="status">
           The counters cannot be reached now; limits go on as each receiver counts by itself.
         </p>
       )}
-      {use && (
+      {isLimited(limits) && use && (
         <>
           {PHASES[use.phase] && (
             <p className="partial" role="status">

@@ -1,5 +1,5 @@
 /** How much of a day's limit is used, and when it is there again. */
-import type { DayUse } from "./types";
+import type { DayUse, Limits } from "./types";
 
 const HOURS_A_DAY = 24;
 
@@ -15,6 +15,11 @@ export function filled({ limit, left }: DayUse): Filled {
   if (!limit || left === null) return { part: null, fullInMs: 0 };
   const missing = Math.min(Math.max(limit - left, 0), limit);
   return { part: missing / limit, fullInMs: Math.round((missing / limit) * HOURS_A_DAY * 3_600_000) };
+}
+
+/** Whether anything is limited; receivers count what an app sends only then (InForce.any in metastore/limits.py). */
+export function isLimited({ in_force: { components, burst_events: _, ...amounts } }: Limits): boolean {
+  return Object.values(amounts).some((each) => each > 0) || Object.keys(components ?? {}).length > 0;
 }
 
 /** What a person typed: null as the settings say, undefined no number. */
