@@ -22,7 +22,8 @@ from typing import Any, Literal
 import httpx
 
 LOGKEEP = str(Path(sys.executable).with_name("logkeep"))
-POLL_S = 0.02
+POLL_S, POLL_MAX_S = 0.02, 0.25
+POLL_PART = 20  # of what it has waited, a wait may last longer than it must: asking costs what is waited for its time
 START_S = 180.0  # a bound for a loaded two-core machine; a start takes about a second
 _given: set[int] = set()  # ports
 Role = Literal["receiver", "udp", "keeper", "supervisor"]
@@ -187,11 +188,12 @@ class Service:
 
 def wait_for(is_true: Callable[[], bool], timeout_s: float, what: str, detail: Callable[[], str] = str) -> None:
     """Returns once `is_true()`; raises AssertionError that says what was waited for."""
-    deadline = time.monotonic() + timeout_s
+    began_s = time.monotonic()
     while not is_true():
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - began_s
+        if waited_s > timeout_s:
             raise AssertionError(f"waited {timeout_s:g} s for {what}; {detail()}")
-        time.sleep(POLL_S)
+        time.sleep(min(max(POLL_S, waited_s / POLL_PART), POLL_MAX_S))
 
 
 def answers_ok(url: str) -> bool:
