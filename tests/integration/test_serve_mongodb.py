@@ -15,7 +15,6 @@ def test_a_service_keeps_its_events_in_mongodb(start_service: Callable[..., Serv
             LOGKEEP_STORE_KIND="mongodb",
             LOGKEEP_MONGODB_URL=server.url,
             LOGKEEP_MONGODB_DATABASE="served",
-            LOGKEEP_MONGODB_CONNECT_TIMEOUT_S="1",
         )
         events = [
             {"session": "s-1", "key": "log", "value": f"order {number} paid", "level": "info", "user": "anna"}
