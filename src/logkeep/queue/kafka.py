@@ -36,6 +36,7 @@ _LEADER_MOVED = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._NOENT,  # the client has heard of no leader yet
 }
 PAYLOAD_BYTES_GUESS = 16 << 10  # of a record, until one was seen
 
