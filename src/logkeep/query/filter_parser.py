@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, cast
 
+from logkeep.event import ATTRIBUTE_KEY_BYTES_MAX
 from logkeep.query import ast, habits, leaves, regex
 from logkeep.query.fields import about_unknown, known_field
 from logkeep.query.leaves import Piece, refuse, shown
@@ -230,9 +231,9 @@ class FilterParser:
             self.scan.at = end
             key = self.scan.quoted().text
             end = self.scan.at
-            if not key:
-                refuse("an attribute's name is not empty", start)
         operator = _OPERATOR.match(self.scan.text, end)
+        if found[1] is None or operator:
+            check_attribute(key, start)
         self.scan.at = end if operator else start
         if operator is None and found[1] is None:
             refuse("an attribute's name is followed by `:` or a comparison; write `:*` after it for `is set`", end)
@@ -321,3 +322,12 @@ def _written_offset(written: str, offset: int) -> int:
             break
         offset += 1
     return offset
+
+
+def check_attribute(name: str, at: int) -> None:
+    """Refuses a name that no event's attribute has, at offset `at` of the query."""
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if not size:
+        refuse("an attribute's name is not empty", at)
+    if size > ATTRIBUTE_KEY_BYTES_MAX:
+        refuse(f"an attribute's name has at most {ATTRIBUTE_KEY_BYTES_MAX} bytes, not {size:,}", at)

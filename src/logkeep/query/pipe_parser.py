@@ -16,7 +16,7 @@ from typing import NoReturn, TypeVar
 
 from logkeep.query import ast, habits
 from logkeep.query.fields import about_unknown_column, is_numeric, known_field
-from logkeep.query.filter_parser import ATTRIBUTE, NAME
+from logkeep.query.filter_parser import ATTRIBUTE, NAME, check_attribute
 from logkeep.query.leaves import refuse, shown
 from logkeep.query.printer import column_name
 from logkeep.query.scanner import BARE, Scanner
@@ -274,8 +274,7 @@ class PipeParser:
             key = found[1]
             if key is None:
                 key = self.scan.quoted().text
-            if not key:
-                refuse("an attribute's name is not empty", start)
+            check_attribute(key, start)
             return ast.ATTRIBUTE_PREFIX + key
         name = self.scan.take(NAME)
         if name is None:

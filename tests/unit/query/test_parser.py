@@ -212,6 +212,7 @@ REFUSALS: list[tuple[str, int, str]] = [
         'attributes."o s": is followed by nothing; write a text, or attributes."o s":* for `is set`',
     ),
     ('attributes."":x', 1, "an attribute's name is not empty"),
+    (f"attributes.{'n' * 257}:x", 1, "an attribute's name has at most 256 bytes, not 257"),
     # levels and numbers
     ("level:wrn", 7, f"unknown level wrn; did you mean warn? {LEVELS}"),
     ("level:(error or 7)", 17, f"unknown level 7; {LEVELS}"),
