@@ -46,6 +46,8 @@ class BenchService:
         """Seconds until intake and API say they are ready."""
         command = [LOGKEEP, "serve", "--data", str(self.folder)]
         command += ["--intake", f"127.0.0.1:{INTAKE_PORT}", "--api", f"127.0.0.1:{API_PORT}"]
+        if self._is_ready(self.intake_url) or self._is_ready(self.api_url):
+            raise SystemExit(f"another service answers at {self.intake_url}; its figures would be taken for this one's")
         began = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
