@@ -47,7 +47,7 @@ function KeyTable({ keys, path, onMade }: { keys: Key[]; path: string; onMade: (
   const revoking = useOpen<Key>();
   return (
     <>
-      <Table label="Write keys" head={["name", "begins with", "good for", "made", "ends", ""]}>
+      <Table label="Write keys" head={["name", "begins with", "good for", "made", "last used", "ends", ""]}>
         {keys.map((key) => (
           <tr key={key.key}>
             <td className="name">
@@ -62,6 +62,7 @@ function KeyTable({ keys, path, onMade }: { keys: Key[]; path: string; onMade: (
                 : key.origins.map((origin) => <div key={origin}>{origin}</div>)}
             </td>
             <td className="when">{minute(key.made, zone)}</td>
+            <td className="when">{key.used ?? "never"}</td>
             <td className="when">{key.expires ? minute(key.expires, zone) : "never"}</td>
             <td className="acts">
               <button type="button" className="small" onClick={() => editing.open(key)}>

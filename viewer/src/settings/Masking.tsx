@@ -17,9 +17,10 @@ export function Masking({ me, name: app }: SectionProps) {
   const rules = JSON.stringify(data.rules);
   return (
     <MaskingForm
-      key={rules}
+      key={`${data.version} ${rules}`}
       path={path}
       shown={data.rules}
+      version={data.version}
       mayChange={may(me, "app", app, "admin")}
       wasSaved={saved === rules}
       onSaved={(now) => setSaved(JSON.stringify(now.rules))}

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { ApiError, ask, send } from "../api/client";
+import { send } from "../api/client";
 import { useChange } from "./change";
 import { Patterns } from "./Patterns";
 import { Field, Save } from "./parts";
@@ -15,6 +15,7 @@ const BUILTIN: readonly [name: "bearer" | "email" | "card", finds: string][] = [
 interface Props {
   path: string;
   shown: Rules;
+  version: number;
   mayChange: boolean;
   /** These very rules were saved here just now. */
   wasSaved: boolean;
@@ -22,7 +23,7 @@ interface Props {
   onReload: () => void;
 }
 
-export function MaskingForm({ path, shown, mayChange, wasSaved, onSaved, onReload }: Props) {
+export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved, onReload }: Props) {
   const [builtin, setBuiltin] = useState<readonly string[]>(shown.builtin);
   const [fields, setFields] = useState(shown.fields.join("\n"));
   const [patterns, setPatterns] = useState(shown.patterns as OwnPattern[]);
@@ -31,10 +32,7 @@ export function MaskingForm({ path, shown, mayChange, wasSaved, onSaved, onReloa
     fields: fields.split(/[\s,]+/).filter(Boolean),
     patterns: patterns.filter(({ name, pattern }) => name || pattern),
   } as Rules;
-  const saving = useChange(async (wanted: Rules) => {
-    await refuseStale(path, shown);
-    return send<Masking>("PUT", path, { rules: wanted });
-  });
+  const saving = useChange((wanted: Rules) => send<Masking>("PUT", path, { rules: wanted, version }));
   const problem = (...codes: string[]) =>
     saving.error && codes.some((code) => saving.error!.code === code || saving.error!.message.includes(code))
       ? saving.error
@@ -96,11 +94,4 @@ export function MaskingForm({ path, shown, mayChange, wasSaved, onSaved, onReloa
       {mayChange && <TryMasking path={path} rules={rules} />}
     </>
   );
-}
-
-/** The rules have no revision: they are read once more, so that nobody's are overwritten unseen. */
-async function refuseStale(path: string, shown: Rules): Promise<void> {
-  const now = await ask<Masking>(path);
-  if (JSON.stringify(now.rules) !== JSON.stringify(shown))
-    throw new ApiError(409, "conflict", "these rules are not those that you began with");
 }
