@@ -1,6 +1,8 @@
 """A real Galera cluster of three MariaDB nodes on loopback."""
 
+import contextlib
 import itertools
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -79,9 +81,25 @@ def running() -> Iterator[Cluster]:
             )  # fmt: skip
             nodes.append(node)
             stack.callback(node.kill)
-            node.start()  # one after the other: each is sent what the first has
+            with _usual_scheduling():
+                node.start()  # one after the other: each is sent what the first has
         query(ports[0], f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
         yield Cluster(nodes, ports)
+
+
+@contextmanager
+def _usual_scheduling() -> Iterator[None]:
+    """Galera gives its threads the usual policy, which it may not where these tests run under another (`chrt -i 0`)."""
+    policy = os.sched_getscheduler(0)
+    if policy == os.SCHED_OTHER:
+        yield
+        return
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
 def _options(folder: Path, number: int, port: int, groups: Sequence[int], provider: str) -> list[str]:
