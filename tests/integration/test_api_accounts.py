@@ -12,6 +12,7 @@ from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, OTHER_TOKEN, WRITE_KEY, m
 from tests.service import wait_for
 
 from logkeep.clock import NS_PER_S
+from logkeep.metastore.audit import CONSOLE
 
 NEW_PASSWORD = "a sentence nobody guesses"
 
@@ -212,6 +213,15 @@ def test_somebody_joins_and_chooses_passwords_without_javascript(it: House) -> N
         form = {"email": "dora@example.org", "password": password}
         assert it.client.post("/sign-in", data=form, follow_redirects=False).status_code == status
     assert mails(it, "nobody@example.org") == []
+
+
+def test_who_has_no_app_is_told_what_to_do(it: House) -> None:
+    for says in ("Ask an admin of your team", "logkeep admin app create NAME --team new"):
+        answer = it.ask("nobody", "GET", "/app/", Accept="text/html")
+        assert (answer.status_code, says in answer.text, "/sign-out" in answer.text) == (403, True, True), says
+        if "Ask" in says:
+            it.directory.teams.create(CONSOLE, name="new", title_="New", owner=it.people["nobody"])
+    assert it.ask("nobody", "GET", "/account", Accept="text/html").status_code == 200
 
 
 def test_the_account_page_does_what_the_api_does(it: House) -> None:

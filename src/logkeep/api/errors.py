@@ -119,8 +119,9 @@ def _answer(
         credential = getattr(request.state, "credential", None)
         caller = getattr(request.state, "caller", None)
         who = caller.name if caller is not None and caller.kind == "person" else ""
+        able = [team for team, scopes in caller.teams.items() if "keys" in scopes] if caller is not None else []
         app = credential and credential.app
-        content = context.pages.render("error.html", status=status, error=detail, app=app, who=who)
+        content = context.pages.render("error.html", status=status, error=detail, app=app, who=who, may_make=able)
         return Response(content, status_code=status, headers=headers, media_type="text/html")
     body = msgspec.json.encode(ErrorAnswer(detail))
     return Response(body, status_code=status, headers=headers, media_type="application/json")
