@@ -14,13 +14,24 @@ export function namedHref(of: "user" | "device", name: string): string {
   return `/${of}?${of}=${encodeURIComponent(name)}`;
 }
 
-/** To be pasted elsewhere. */
+/** An address of the viewer, to be pasted elsewhere: it names its app, and may be that of a page with a query. */
+export function wholeUrl(href: string): string {
+  const url = new URL(`/app${href}`, location.origin);
+  url.searchParams.set("app", told.app);
+  return url.href;
+}
+
+/** Of the page that is shown. */
+export function hereUrl(): string {
+  return wholeUrl(location.pathname.replace(/^\/app/, "") + location.search);
+}
+
 export function eventUrl(id: string): string {
-  return `${location.origin}/app${eventHref(id)}&app=${encodeURIComponent(told.app)}`;
+  return wholeUrl(eventHref(id));
 }
 
 export function sessionUrl(session: string): string {
-  return `${location.origin}/app${sessionHref(session)}&app=${encodeURIComponent(told.app)}`;
+  return wholeUrl(sessionHref(session));
 }
 
 export function curlOf(id: string): string {

@@ -4,7 +4,7 @@ import { asApiError, ask } from "../api/client";
 import { useMayEdit } from "../api/may";
 import type { IssueAnswer, TalliesAnswer } from "../api/types";
 import { usePreferences } from "../app/preferences";
-import { namedHref } from "../events/links";
+import { namedHref, wholeUrl } from "../events/links";
 import { term } from "../query/edit";
 import { searchHref } from "../search/state";
 import { count } from "../text/numbers";
@@ -124,7 +124,7 @@ function Head({ issue }: { issue: IssueAnswer }) {
         <div>
           <dt>for a ticket</dt>
           <dd>
-            <CopyButton text={() => `${location.origin}/app${issueHref(issue.issue)}`}>copy link</CopyButton>
+            <CopyButton text={() => wholeUrl(issueHref(issue.issue))}>copy link</CopyButton>
           </dd>
         </div>
       </dl>

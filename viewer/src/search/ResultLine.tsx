@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { address } from "../api/client";
+import { hereUrl } from "../events/links";
 import { split } from "../query/edit";
 import { count } from "../text/numbers";
 import { CostLine } from "../ui/CostLine";
@@ -78,7 +79,7 @@ export function ResultLine({ state, change, found, wanted, facets, onFacets }: P
         <MenuLink href={exportHref(state, "csv")} download>
           All that matches as CSV
         </MenuLink>
-        <MenuItem onSelect={() => copyText(window.location.href)}>Copy a link to this search</MenuItem>
+        <MenuItem onSelect={() => copyText(hereUrl())}>Copy a link to this search</MenuItem>
       </Menu>
     </div>
   );
