@@ -23,7 +23,7 @@ from logkeep.receiver.udp_socket import open_udp_socket
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry, get_logger
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0  # a start takes some seconds; a machine that is busy with others is no reason to give up
 STOP_TIMEOUT_S = 9.0  # a service is stopped within 10 s, children included
 ORPHANS_TIMEOUT_S = 15.0
 RESTART_WAIT_FIRST_S, RESTART_WAIT_MAX_S = 0.05, 10.0

@@ -32,7 +32,7 @@ from logkeep.cli.shipping import Shipper, Totals
 from logkeep.errors import BackendUnavailable, LogkeepError
 from logkeep.settings import Settings
 
-START_S = 90.0
+START_S = 200.0
 STORED_S = 120.0
 # The files are years old and up to six weeks long; squeezed into this they lie within the default retention.
 WITHIN_DAYS = 6.5
