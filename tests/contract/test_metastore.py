@@ -563,16 +563,16 @@ def test_what_is_removed_is_in_no_file_any_more(tmp_path: Path) -> None:
         assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.glob("metastore.db*"))
 
 
-def test_without_an_answer_samples_are_dropped_and_counted_and_not_tried_all_the_time(it: Shared) -> None:
+def test_without_an_answer_samples_are_dropped_and_counted_and_not_tried_all_the_time(empty: Shared) -> None:
     clock = ManualClock()
-    samples = Samples(it.open(), clock)  # without tables
-    if it.kind == "sqlite":
-        os.mkdir(it.folder / "metastore.db")  # and without a file
+    samples = Samples(empty.open(), clock)  # without tables
+    if empty.kind == "sqlite":
+        os.mkdir(empty.folder / "metastore.db")  # and without a file
     assert samples.keep_rejected("shop", [sample("a"), sample("b")]) == 0
     assert clock.monotonic_ns() < samples._paused_until_ns
-    if it.kind == "sqlite":
-        os.rmdir(it.folder / "metastore.db")
-    it.prepare()
+    if empty.kind == "sqlite":
+        os.rmdir(empty.folder / "metastore.db")
+    empty.prepare()
     assert samples.keep_rejected("shop", [sample("a")]) == 0
     clock.advance(samples_module.PAUSE_S + 1)
     assert samples.keep_rejected("shop", [sample("c")]) == 1

@@ -26,6 +26,14 @@ def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
         yield found
 
 
+@pytest.fixture(params=KINDS)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
+    """Without a table."""
+    with shared(request.param, tmp_path / "data", request) as found:
+        found.folder.mkdir()
+        yield found
+
+
 def limits_of(it: Shared) -> AppLimits:
     return AppLimits(it.open(), DEFAULTS, SystemClock(), refresh_s=60, retention_days=15)
 
@@ -69,10 +77,10 @@ def test_of_two_who_change_them_at_once_the_second_is_told(it: Shared) -> None:
         here.put("shop", Limits(components={"": ComponentLimits()}), by="anna")
 
 
-def test_without_a_database_the_settings_count_until_it_is_there(it: Shared) -> None:
-    limits = AppLimits(it.open(), DEFAULTS, ManualClock(), refresh_s=60, retention_days=15).open()  # without tables
+def test_without_a_database_the_settings_count_until_it_is_there(empty: Shared) -> None:
+    limits = AppLimits(empty.open(), DEFAULTS, ManualClock(), refresh_s=60, retention_days=15).open()  # without tables
     assert (limits.in_force("shop").events_per_day, limits.retention_days("shop")) == (1000, 15)
-    it.prepare()
+    empty.prepare()
     limits._watched.look()
     limits.put("shop", Limits(events_per_day=2), by="anna")
     assert limits.in_force("shop").events_per_day == 2

@@ -197,6 +197,7 @@ def test_who_may_only_read_is_offered_no_change(browser: Browser, filled: Servic
     tab = context.new_page()
     tab.set_default_timeout(WAIT_MS)
     tab.goto("/sign-in")
+    tab.get_by_text("Sign in with an API token").click()
     tab.get_by_label("API token").fill(made.json()["secret"])
     tab.get_by_role("button", name="Sign in with token").click()
     tab.wait_for_url("**/app/")
