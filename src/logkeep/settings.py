@@ -44,9 +44,7 @@ def _cores() -> int:
 class Intake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Receivers: what they listen on and what they let in."""
 
-    host: Annotated[str, _doc("address to listen on, HTTP and UDP; loopback until you open it on purpose")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[str, _doc("address to listen on; loopback until you open it on purpose")] = "127.0.0.1"
     port: Annotated[int, _doc("TCP port of HTTP and UDP port of datagrams", ge=0, le=65535)] = 7300
     processes: Annotated[
         int,
@@ -65,15 +63,11 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "name those of nginx, and nothing wider"
         ),
     ] = "127.0.0.1,::1"
-    body_bytes_max: Annotated[int, _doc("bytes of a request body as sent (compressed); over it 413", ge=1024)] = (
-        10 * MIB
-    )
+    body_bytes_max: Annotated[int, _doc("bytes of a body as sent (compressed); over it 413", ge=1024)] = 10 * MIB
     inflated_bytes_max: Annotated[int, _doc("bytes of a request body once inflated; over it 413", ge=1024)] = 64 * MIB
     event_bytes_max: Annotated[int, _doc("bytes of one event; over it that event is rejected", ge=1024)] = 256 * 1024
     events_max: Annotated[int, _doc("events in one request; over it 413", ge=1, le=65536)] = 10_000
-    connections_max: Annotated[int, _doc("open connections a process; over it new ones are closed at once", ge=1)] = (
-        10_000
-    )
+    connections_max: Annotated[int, _doc("connections of a process; more are closed at once", ge=1)] = 10_000
     header_bytes_max: Annotated[int, _doc("bytes of a request's line and headers; over it 431", ge=1024)] = 32 * 1024
     request_timeout_s: Annotated[
         float, _doc("seconds from a request's first byte to its last; slow senders are cut off with 408", ge=0.1)

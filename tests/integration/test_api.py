@@ -673,6 +673,7 @@ OUR_ATTRIBUTES = {
     "lang", "charset", "name", "content", "rel", "href", "type", "class", "viewbox", "aria-hidden", "d", "action", "x",
     "method", "role", "aria-label", "placeholder", "value", "autocomplete", "spellcheck", "title", "y", "width", "id",
     "preserveaspectratio", "x1", "x2", "y1", "y2", "height", "datetime", "colspan", "selected", "open", "autofocus",
+    "required", "hidden",
 }  # fmt: skip
 
 

@@ -62,7 +62,17 @@ def test_over_the_limit_of_a_day_errors_are_kept_and_the_rest_is_told_and_counte
     found = set_limits(service, events_per_day=1000)
     assert (found["in_force"]["events_per_day"], found["version"]) == (1000, 1)
     before = balanced(service)
-    answers = [service.post([event(n) for n in range(100)]) for _ in range(30)]
+    started = use(service)["events_per_day"]["used"]
+    answers: list[httpx.Response] = []
+    while len(answers) < 30 and (not answers or answers[-1].status_code == 202):
+        answers.append(service.post([event(n) for n in range(100)]))
+        told_of = sum(one.json()["accepted"] for one in answers if one.status_code == 202)
+        # Each receiver knows what the other took: else a busy machine would let each have its own thousand.
+        wait_for(
+            lambda told_of=told_of: use(service)["events_per_day"]["used"] >= started + told_of,  # type: ignore[misc]
+            20,
+            "what was taken to be counted",
+        )
     assert (answers[0].status_code, answers[-1].status_code) == (202, 429)
     refused = service.post([event(n) for n in range(100)])
     assert refused.status_code == 429 and refused.json()["error"]["code"] == "quota_exceeded"
@@ -78,7 +88,7 @@ def test_over_the_limit_of_a_day_errors_are_kept_and_the_rest_is_told_and_counte
     taken = sum(one["accepted"] for one in told)
     assert after["stored"] - before["stored"] == taken
     assert after["over_quota"] - before["over_quota"] == sum(len(one["rejected"]) for one in told)
-    assert taken <= 1000 + 200 + 100  # two receivers, and what an exchange misses
+    assert taken <= 1000 + 200 + 200  # errors' share, and what an exchange misses
     samples = service.get("/api/v1/rejected").json()["rejected"]
     assert {"over_quota"} == {one["reason"] for one in samples} and '"pay"' in samples[0]["text"]
     wait_for(lambda: use(service)["events_per_day"]["used"] >= taken, 20, "what was used to be counted")
@@ -114,7 +124,7 @@ def send_datagrams(service: Service, count: int) -> int:
 
 
 def test_of_components_in_one_stream_only_the_one_that_floods_loses(service: Service) -> None:
-    """Shares of 40 a second; four components stay under theirs, one sends fifty times as much."""
+    """Shares of 33 a second, with that of `set_limits`; four stay well under theirs, one sends sixty times as much."""
     set_limits(service, events_per_second=200, burst_events=200)
     time.sleep(0.5)
     before = balanced(service)
@@ -124,9 +134,9 @@ def test_of_components_in_one_stream_only_the_one_that_floods_loses(service: Ser
     while time.monotonic() < until:
         service.post([event(n, component="flood") for n in range(200)])
         for name in quiet:
-            response = service.post([event(n, component=name) for n in range(3)])
+            response = service.post([event(n, component=name) for n in range(2)])
             assert (response.status_code, response.json().get("rejected")) == (202, []), response.text
-            sent[name] += 3
+            sent[name] += 2
         time.sleep(0.1)
     balanced(service)
     found = {name: len(service.search(f"component:{name}", **{"from": "-5m"})) for name in quiet}
@@ -141,8 +151,11 @@ def test_what_people_block_is_refused_until_they_take_it_back(service: Service) 
     made = api.post("/api/v1/blocks", json=block)
     assert made.status_code == 201, made.text
     sent = [event(0, component="noisy"), event(1, component="calm")]
-    wait_for(lambda: service.post(sent).json()["accepted"] == 1, 20, "the block to be known")
-    wait_for(lambda: service.post(sent).json()["accepted"] == 1, 20, "the block to be known to both receivers")
+
+    def all_know() -> bool:
+        return all(service.post(sent).json()["accepted"] == 1 for _ in range(8))
+
+    wait_for(all_know, 20, "the block to be known to every receiver")
     told = service.post(sent).json()["rejected"]
     assert [(one["index"], one["reason"]) for one in told] == [(0, "blocked")]
     before = balanced(service)
@@ -210,7 +223,7 @@ def test_what_is_told_beside_events_has_the_same_limits(service: Service) -> Non
 
     def is_blocked() -> bool:
         found = httpx.post(f"{service.intake_url}/v1/issues", json=issues, headers=service.write_headers).json()
-        places = [one["index"] for one in found["rejected"]]
+        places = [one["index"] for one in found.get("rejected", ())]
         return places == [0, 2] and (found["accepted"], len(found["ids"]), len(found["links"])) == (2, 2, 2)
 
     wait_for(is_blocked, 20, "issues of the component to be left out")

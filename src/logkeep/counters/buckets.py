@@ -18,6 +18,7 @@ CLASSES: Final = {"fatal": ERROR, "error": ERROR, "warn": WARN, "info": INFO, ""
 _FULL: Final = 0.999
 _OWNED_S: Final = 0.05
 _NEWCOMER_S: Final = 1.0  # of its share a newcomer has at once, also where all is spent
+_KEPT_S: Final = 0.5  # of its share each keeps when another comes
 
 
 class Bucket:
@@ -140,10 +141,10 @@ class Pool:
         made.tokens = 0.0
         there, owned = max(0.0, self.main.refill(now_s)), self._counted(now_s)
         part = there / len(self.shares)
-        if owned > there - part:  # the others give of what they have saved
+        if owned > there - part:  # the others give of what they have saved, and keep something for their next events
             kept = (there - part) / owned
             for share in self.shares.values():
-                share.tokens = min(share.tokens, share.tokens * kept)
+                share.tokens = min(share.tokens, max(share.tokens * kept, share.rate * _KEPT_S))
         made.tokens = min(made.capacity, max(part, made.rate * _NEWCOMER_S))
         self._counted(now_s)
         return made
