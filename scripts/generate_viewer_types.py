@@ -32,6 +32,8 @@ PATHS = (
     "/api/v1/facets",
     "/api/v1/searches",
     "/api/v1/searches/{search}",
+    "/api/v1/shares",
+    "/api/v1/shares/{share}",
     "/api/v1/sessions",
     "/api/v1/devices",
     "/api/v1/devices/{device}",

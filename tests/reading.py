@@ -43,6 +43,7 @@ from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.remote import Remote
 from logkeep.metastore.searches import Searches
 from logkeep.metastore.session_map import known_sessions
+from logkeep.metastore.shares import Shares
 from logkeep.metastore.statistics import read as read_statistics
 from logkeep.metastore.teams import insert_member, insert_team
 from logkeep.metastore.tokens import Token, insert_token
@@ -152,6 +153,7 @@ class Reading:
             counters=self.counters,
             device_directory=self.device_directory,
             searches=Searches(self.database, self.clock),
+            shares=Shares(self.database, self.clock),
             ledger=lambda app: self.ledger if app == "shop" else Ledger(0, 0, {}, 0, 0, 0),
             rejected=lambda app, limit: self.rejected[:limit] if app == "shop" else [],
             udp_loss=lambda app: self.udp_loss if app == "shop" else [],

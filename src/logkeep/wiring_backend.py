@@ -88,6 +88,7 @@ def make_backend(
     from logkeep.metastore.samples import Samples
     from logkeep.metastore.searches import Searches
     from logkeep.metastore.session_map import KnownSession, known_sessions
+    from logkeep.metastore.shares import Shares
     from logkeep.metastore.statistics import Grain, StatisticsRow
     from logkeep.metastore.statistics import read as read_statistics
 
@@ -119,6 +120,7 @@ def make_backend(
         counters=limits.counters,
         device_directory=device_directory,
         searches=Searches(database, SystemClock()),
+        shares=Shares(database, SystemClock()),
         masking=MaskingRules(database, SystemClock(), refresh_s=1.0),
         ledger=ledger,
         rejected=rejected,

@@ -46,6 +46,8 @@ from logkeep.api import (
     search,
     searches,
     sessions,
+    shared_page,
+    shares,
     sign_in,
     sign_in_api,
     statistics,
@@ -224,14 +226,7 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         erasures.confirm_erasure,
         rejected.rejected,
         udp_loss.udp_loss,
-        limits.limits,
-        limits.change_limits,
-        blocks.blocks,
-        blocks.make_block,
-        blocks.remove_block,
-        blocks.blocked,
-        masking.masking,
-        masking.set_masking,
+        *_rule_handlers(),
         statistics.statistics,
         home.home,
         home.overview,
@@ -242,6 +237,23 @@ def _handlers() -> Sequence[ControllerRouterHandler]:
         health.ready,
         health.metrics,
         openapi,
+    )
+
+
+def _rule_handlers() -> Sequence[ControllerRouterHandler]:
+    return (
+        limits.limits,
+        limits.change_limits,
+        blocks.blocks,
+        blocks.make_block,
+        blocks.remove_block,
+        blocks.blocked,
+        masking.masking,
+        masking.set_masking,
+        shares.shares,
+        shares.make_share,
+        shares.end_share,
+        shared_page.shared,
     )
 
 

@@ -31,6 +31,7 @@ from logkeep.metastore.port import Metastore
 from logkeep.metastore.refusals import Refusals
 from logkeep.metastore.searches import Searches
 from logkeep.metastore.session_map import KnownSession
+from logkeep.metastore.shares import Shares
 from logkeep.metastore.statistics import Grain, StatisticsRow
 from logkeep.settings import Settings
 from logkeep.store.port import Store
@@ -87,6 +88,7 @@ class Backend:
     counters: Counters
     device_directory: DeviceDirectory
     searches: Searches
+    shares: Shares
     masking: MaskingRules
     ledger: Callable[[str], Ledger]
     rejected: Callable[[str, int], list[dict[str, Any]]]

@@ -50,6 +50,7 @@ TABLES = (
     ("issue_occurrences", "occurrence, issue, session_id, device_id, user_id, time_ns, body", "number"),
     ("issue_tallies", "issue, kind, id, name, events, last_ns", "issue, kind, id"),
     ("searches", "id, app, name, version, body", "id"),
+    ("shares", "share, sha256, app, made_ns, expires_ns, body", "share"),
 )
 # What a new database has already, and what is over within minutes.
 NOT_MOVED = ("alembic_version", "changes", "attempts", "steps")

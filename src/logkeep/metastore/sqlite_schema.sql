@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0009');
+INSERT INTO "alembic_version" VALUES('0010');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -250,6 +250,16 @@ CREATE TABLE sessions (
 	last_ns BIGINT NOT NULL, 
 	PRIMARY KEY (sid)
 );
+CREATE TABLE shares (
+	share VARCHAR(64) NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	app VARCHAR(255) NOT NULL, 
+	made_ns BIGINT NOT NULL, 
+	expires_ns BIGINT NOT NULL, 
+	body BLOB NOT NULL, 
+	PRIMARY KEY (share), 
+	UNIQUE (sha256)
+);
 CREATE TABLE sign_ins (
 	sha256 VARCHAR(64) NOT NULL, 
 	id VARCHAR(32) NOT NULL, 
@@ -369,3 +379,5 @@ CREATE INDEX issue_occurrences_by_issue ON issue_occurrences (issue, number);
 CREATE INDEX issue_occurrences_by_session ON issue_occurrences (session_id);
 CREATE INDEX issue_occurrences_by_device ON issue_occurrences (device_id);
 CREATE INDEX issue_occurrences_by_user ON issue_occurrences (user_id);
+CREATE INDEX shares_by_app ON shares (app, made_ns);
+CREATE INDEX shares_by_end ON shares (expires_ns);

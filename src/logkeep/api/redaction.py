@@ -1,0 +1,155 @@
+"""Events without what tells who somebody is: for people who are shown a session and have no account.
+
+Users and devices have pseudonyms, wherever their names stand; addresses, bearer tokens, e-mail addresses, card numbers
+and what the app's own rules name are masked. Names of attributes stay, and so does whatever no rule knows: a person's
+name in a text is a word like others.
+"""
+
+import hmac
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import re2
+
+from logkeep.api.rows import StoredEvent
+from logkeep.event import Event, ValueKind
+from logkeep.masking.masker import Masker
+from logkeep.masking.rules import FIELDS_DEFAULT, MASK, Rules
+
+ADDRESS = "[address]"
+NAME_CHARS_MIN = 3  # shorter ones stand in any text by chance
+NAMES_AT_ONCE = 50  # in one automaton: with 512 bytes each it stays within RE2's memory
+_IPV4 = re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9]|\.[0-9])")
+_IPV6 = re.compile(r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f:.]{3,45}(?![0-9A-Za-z_:])")
+_KINDS: dict[int, ValueKind] = {
+    ord('"'): "text", ord("{"): "object", ord("["): "array", ord("t"): "bool", ord("f"): "bool", ord("n"): "null",
+}  # fmt: skip
+
+
+def redaction_rules(rules: Rules) -> Rules:
+    """All that is built in, and what the app has masked anyway."""
+    fields = tuple(dict.fromkeys((*FIELDS_DEFAULT, *rules.fields)))
+    return Rules(("bearer", "email", "card"), fields, rules.patterns)
+
+
+class Redaction:
+    """Of one share. salt: in hex; without it nobody makes the pseudonym of a name. For one thread."""
+
+    def __init__(self, rules: Rules, salt: str) -> None:
+        self._masker, self._salt = Masker(redaction_rules(rules)), bytes.fromhex(salt)
+        self._names: dict[str, str] = {}
+        self._written: list[str] = []  # the names as they were written
+        self._searches: list[Any] = []
+
+    def redact(
+        self, events: Sequence[StoredEvent], *, user: str = "", device: str = ""
+    ) -> list[StoredEvent]:  # fmt: skip
+        """The same events, numbered where they had ids. user, device: whose they are besides those they name."""
+        self._learn([("user", user), ("device", device)])
+        self._learn(("user", event.user) for event in events)
+        self._learn(("device", event.device) for event in events)
+        self._searches = list(_searches([name for name in self._written if len(name) >= NAME_CHARS_MIN]))
+        masked = [_as_event(event) for event in events]
+        self._masker.mask(masked)
+        return [self._event(f"e{number}", *pair) for number, pair in enumerate(zip(events, masked, strict=True), 1)]
+
+    def name(self, name: str | None) -> str:
+        """The pseudonym of a user or device of these events."""
+        return self._names.get(name.casefold(), "") if name else ""
+
+    def text(self, text: str) -> str:
+        text = self._masker.mask_text(text)
+        for search in self._searches:
+            text = self._without_names(search, text)
+        return _IPV6.sub(_without_ipv6, _IPV4.sub(ADDRESS, text))
+
+    def _learn(self, found: Iterable[tuple[str, str | None]]) -> None:
+        for of, name in dict.fromkeys(found):
+            if name and name.casefold() not in self._names:
+                digest = hmac.new(self._salt, f"{of}\0{name.casefold()}".encode("utf-8", "replace"), "sha256")
+                self._names[name.casefold()] = f"{of}-{digest.hexdigest()[:6]}"
+                self._written.append(name)
+
+    def _event(self, id: str, event: StoredEvent, masked: Event) -> StoredEvent:
+        return msgspec.structs.replace(
+            event, id=id, session=self.text(event.session), key=self.text(masked.key), value=self._value(masked),
+            user=self.name(event.user), device=self.name(event.device),
+            component=self.text(event.component) if event.component else event.component,
+            attributes={name: self._in_json(value) for name, value in masked.attributes.items()},
+        )  # fmt: skip
+
+    def _value(self, masked: Event) -> msgspec.Raw:
+        if masked.kind == "text":
+            return msgspec.Raw(msgspec.json.encode(self.text(masked.value)))
+        if masked.kind not in ("object", "array"):
+            changed = self.text(masked.value)  # a number may be a name
+            return msgspec.Raw(masked.value.encode() if changed == masked.value else msgspec.json.encode(changed))
+        try:
+            return msgspec.Raw(msgspec.json.encode(self._in_json(msgspec.json.decode(masked.value))))
+        except (msgspec.MsgspecError, RecursionError):  # too deep to look into
+            return msgspec.Raw(msgspec.json.encode(MASK))
+
+    def _in_json(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            changed_text = self.text(str(value))
+            return value if changed_text == str(value) else changed_text
+        if isinstance(value, list):
+            return [self._in_json(item) for item in value]
+        if isinstance(value, dict):
+            changed: dict[str, Any] = {}
+            for name, item in value.items():
+                shown = self.text(name)  # an address can be a member's name
+                changed[f"{shown} ({len(changed)})" if shown in changed else shown] = self._in_json(item)
+            return changed
+        return value
+
+    def _without_names(self, search: Any, text: str) -> str:
+        """A name counts where it stands alone: of `ann` nothing in `channel` is."""
+        parts, at = [], 0
+        for match in search.finditer(text):
+            start, end = match.span()
+            before, after = text[start - 1 : start], text[end : end + 1]
+            alone = not (_of_word(before) and _of_word(text[start])) and not (
+                _of_word(text[end - 1]) and _of_word(after)
+            )
+            if alone and (pseudonym := self.name(match.group())):
+                parts += [text[at:start], pseudonym]
+                at = end
+        return "".join((*parts, text[at:]))
+
+
+def _of_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def _searches(names: Sequence[str]) -> Iterator[Any]:
+    options = re2.Options()
+    options.log_errors, options.case_sensitive, options.max_mem = False, False, 64 << 20
+    longest_first = sorted(names, key=len, reverse=True)
+    for at in range(0, len(longest_first), NAMES_AT_ONCE):
+        yield re2.compile("|".join(map(re2.escape, longest_first[at : at + NAMES_AT_ONCE])), options)
+
+
+def _without_ipv6(match: re.Match[str]) -> str:
+    text = match.group()
+    bare = text.rstrip(".")
+    if bare.count(":") > 1 and bare.endswith(":") and not bare.endswith("::"):
+        bare = bare[:-1]  # the end of `from 2001:db8::1: refused`
+    try:
+        ipaddress.IPv6Address(bare)
+    except ValueError:
+        return text
+    return ADDRESS + text[len(bare) :]
+
+
+def _as_event(event: StoredEvent) -> Event:
+    """As the masker takes it; what is no name, value or attribute is left out."""
+    raw = bytes(event.value)
+    kind = _KINDS.get(raw[0], "number")
+    value = msgspec.json.decode(raw, type=str) if kind == "text" else raw.decode("utf-8", "replace")
+    return Event("", "", event.key, value, kind, None, 0, 0, "", attributes=dict(event.attributes or {}))

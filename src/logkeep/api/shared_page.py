@@ -1,0 +1,106 @@
+"""`/shared/{secret}`: what a shared link shows, to whoever has it. No script, no account, no way into the rest."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from logkeep.api.answers import html_answer
+from logkeep.api.auth import address_of
+from logkeep.api.backend import Context
+from logkeep.api.redaction import Redaction
+from logkeep.api.rows import StoredEvent, format_span, make_rows
+from logkeep.api.search import GivenContext
+from logkeep.api.shares import EVENTS_MAX, events_of
+from logkeep.api.times import format_time
+from logkeep.api.told_sessions import told_sessions
+from logkeep.event import LEVELS
+from logkeep.metastore.audit import Actor, Entry
+from logkeep.metastore.shares import Share, Shared
+
+_HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow, noarchive"}
+_NOBODY = Actor("", "whoever has the link")  # and no address: who opens a link is no colleague
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    """session: as it may be shown."""
+
+    session: str
+    events: list[StoredEvent]
+
+
+@get("/shared/{secret:str}", include_in_schema=False)
+async def shared(request: Request[Any, Any, Any], context: GivenContext, secret: FromPath[str]) -> Response[bytes]:
+    """The page. Of a link that never was, has expired or was ended, the same one that says so."""
+    address = address_of(request)
+    share = await context.checks.run(lambda: _looked_up(context, address, secret))
+    page = None if share is None else await context.read(lambda reading: _page(context, reading, share))
+    if share is None or page is None:
+        return _answer(context.pages.render("shared_gone.html", app=None), 404)
+    metastore = context.backend.metastore
+    context.auditing.note(
+        Entry(
+            by=_NOBODY, what="share.opened", made_ns=context.clock.now_ns(), team=metastore.team_of(share.app),
+            app=share.app, target=share.share,
+        )
+    )  # fmt: skip
+    return _answer(page, 200)
+
+
+def _looked_up(context: Context, address: str, secret: str) -> Share | None:
+    """Blocks. Who tries many waits, as with tries to sign in. Raises QuotaExceeded."""
+    attempts = context.backend.directory.attempts
+    attempts.begin(address, "")
+    share = context.backend.shares.opened_by(secret)
+    if share is not None:
+        attempts.succeeded(address, "")
+    return share
+
+
+def _page(context: Context, reading: Any, share: Share) -> bytes | None:
+    """Blocks: reads and renders. None: what it showed is not there any more."""
+    about = share.shared
+    found = events_of(context, reading, share.app, about.session or None, about.event or None)
+    found = [event for event in found if about.from_ns <= event.time_ns < about.to_ns]
+    if not found:
+        return None
+    shown = _shown(context, share.app, about, found)
+    rows = make_rows(shown.events, deltas=True)
+    levels = {level: sum(row.level == level for row in rows) for level in reversed(LEVELS)}
+    return context.pages.render(
+        "shared.html",
+        app=None,
+        of="event" if about.event else "session",
+        session=shown.session,
+        rows=rows,
+        levels={level: count for level, count in levels.items() if count},
+        users=_distinct(row.user for row in rows),
+        devices=_distinct(row.device for row in rows),
+        first=format_time(rows[0].time_ns),
+        lasted=format_span(rows[-1].time_ns - rows[0].time_ns),
+        full=len(rows) == EVENTS_MAX,
+        redact=about.redact,
+        shown_by=about.shown_by,
+        expires=format_time(share.expires_ns),
+    )
+
+
+def _shown(context: Context, app: str, about: Shared, found: list[StoredEvent]) -> _Shown:
+    if not about.redact:
+        return _Shown(about.session or found[0].session, found)
+    redaction = Redaction(context.backend.masking.stored(app).rules, about.salt)
+    session = found[0].session
+    known = told_sessions(context, app, [session]).get(session)
+    events = redaction.redact(found, user=known.user if known else "", device=known.device if known else "")
+    return _Shown(events[0].session, events)
+
+
+def _distinct(names: Any) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))[:20]
+
+
+def _answer(page: bytes, status: int) -> Response[bytes]:
+    answer = html_answer(page, status)
+    answer.headers.update(_HEADERS)
+    return answer

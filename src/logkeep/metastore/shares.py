@@ -1,0 +1,131 @@
+"""Links that show a session or an event to whoever has them, for a time. Only a hash of each is kept.
+
+What is shown is read from the store when the link is opened: a share of events that were erased, or that are older than
+what is kept, leads to nothing, so that an erasure has nothing to look for here but the name of the session.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from logkeep.clock import NS_PER_S, Clock
+from logkeep.errors import InputError
+from logkeep.metastore.accounts import sha256_of
+from logkeep.metastore.audit import Entry, record
+from logkeep.metastore.database import Database, Transaction
+
+SHARES_MAX = 500  # of one app, in force: a list that people look through
+SECRET_CHARS_MAX = 100
+_ID = re.compile(r"shr_[0-9a-f]{16}")
+_COLUMNS = "share, app, made_ns, expires_ns, body"
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What a link shows: one event, or the events of a session with from_ns <= time < to_ns.
+
+    redact: as api/redaction.py does it, with pseudonyms that `salt` makes. made_by: name of a credential, for
+    colleagues. shown_by: a person's own name, for whoever opens it; "" where there is none.
+    """
+
+    session: str = ""
+    event: str = ""
+    from_ns: int
+    to_ns: int
+    redact: bool
+    salt: str
+    made_by: str
+    shown_by: str
+
+
+class Share(msgspec.Struct, frozen=True):
+    """expires_ns: ns UTC; from then on there is no such share."""
+
+    share: str
+    app: str
+    made_ns: int
+    expires_ns: int
+    shared: Shared
+
+
+class Shares:
+    """Of all apps, shared by all instances. Raises BackendUnavailable."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def make(
+        self, app: str, shared: Shared, *, valid_s: int, entry: Callable[[Share], Entry]
+    ) -> tuple[Share, str]:  # fmt: skip
+        """The share, durable, and the secret of its link, which nobody can find again.
+
+        entry: what the audit log is told with it. Raises InputError (409): SHARES_MAX of the app are in force.
+        """
+        secret, now_ns = secrets.token_urlsafe(32), self._clock.now_ns()
+        made = Share(f"shr_{secrets.token_hex(8)}", app, now_ns, now_ns + valid_s * NS_PER_S, shared)
+        told = [entry(made)]
+
+        def insert(transaction: Transaction) -> None:
+            if transaction.rows("SELECT 1 FROM shares WHERE share = :share", share=made.share):
+                return  # done by a try whose answer was lost
+            transaction.change("DELETE FROM shares WHERE expires_ns <= :now", now=now_ns)
+            count = transaction.rows("SELECT COUNT(*) FROM shares WHERE app = :app", app=app)[0][0]
+            if count >= SHARES_MAX:
+                raise InputError(
+                    f"{count:,} links show something of this app, and {SHARES_MAX:,} are the most; end some",
+                    code="conflict",
+                    status=409,
+                )
+            transaction.change(
+                "INSERT INTO shares (share, sha256, app, made_ns, expires_ns, body) "
+                "VALUES (:share, :sha256, :app, :made, :expires, :body)",
+                share=made.share, sha256=sha256_of(secret), app=app, made=now_ns, expires=made.expires_ns,
+                body=msgspec.json.encode(shared),
+            )  # fmt: skip
+            record(transaction, told)
+
+        self._database.write(insert)
+        return made, secret
+
+    def of_app(self, app: str) -> list[Share]:
+        """Those in force, newest first."""
+        sql = f"SELECT {_COLUMNS} FROM shares WHERE app = :app AND expires_ns > :now"  # noqa: S608
+        now_ns = self._clock.now_ns()
+        found = map(_read, self._database.read(lambda transaction: transaction.rows(sql, app=app, now=now_ns)))
+        return sorted(found, key=lambda share: (-share.made_ns, share.share))
+
+    def opened_by(self, secret: str) -> Share | None:
+        """What the link with this secret shows; None where it never was one, has expired, or was ended.
+
+        Looked up by its hash: the time it takes tells nothing of a secret that is nearly right.
+        """
+        if not 0 < len(secret) <= SECRET_CHARS_MAX:
+            return None
+        sql = f"SELECT {_COLUMNS} FROM shares WHERE sha256 = :sha256 AND expires_ns > :now"  # noqa: S608
+        sha256, now_ns = sha256_of(secret), self._clock.now_ns()
+        rows = self._database.read(lambda transaction: transaction.rows(sql, sha256=sha256, now=now_ns))
+        return _read(rows[0]) if rows else None
+
+    def revoke(self, app: str, share: str, *, entry: Entry) -> None:
+        """Its link shows nothing any more. Raises InputError (404): there is none in force."""
+        now_ns = self._clock.now_ns()
+
+        def delete(transaction: Transaction) -> bool:
+            sql = "DELETE FROM shares WHERE app = :app AND share = :share AND expires_ns > :now"
+            found = transaction.change(sql, app=app, share=share, now=now_ns) > 0
+            record(transaction, [entry] if found else [])
+            return found
+
+        if not _ID.fullmatch(share) or not self._database.write(delete):
+            raise InputError(
+                f"there is no link {share[:80]!r} in force; it has ended already", code="not_found", status=404
+            )
+
+
+def _read(row: Sequence[Any]) -> Share:
+    share, app, made_ns, expires_ns, body = row
+    return Share(
+        str(share), str(app), int(made_ns), int(expires_ns), msgspec.json.decode(bytes(body), type=Shared)
+    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""What shared links promise, on SQLite and on real MariaDB and PostgreSQL servers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.metastores import KINDS, Shared, shared
+
+from logkeep.clock import NS_PER_S, ManualClock
+from logkeep.errors import InputError
+from logkeep.metastore import shares as module
+from logkeep.metastore.accounts import sha256_of
+from logkeep.metastore.audit import CONSOLE, Audit, Entry, Wanted
+from logkeep.metastore.shares import Share, Shares
+from logkeep.metastore.shares import Shared as What
+
+NOW_NS = 1_785_578_400_000_000_000
+WHAT = What(
+    session="s é 🙂\0", from_ns=1, to_ns=9, redact=True, salt="00" * 16, made_by="ann@x.test", shown_by="Ann"
+)  # fmt: skip
+
+
+@pytest.fixture(params=KINDS)
+def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
+    with shared(request.param, tmp_path / "data", request, tables=True) as found:
+        found.folder.mkdir()
+        found.prepare()
+        yield found
+
+
+def entry(share: Share) -> Entry:
+    return Entry(by=CONSOLE, what="share.made", made_ns=NOW_NS, team="main", app=share.app, target=share.share)
+
+
+def ended(share: str, app: str = "shop") -> Entry:
+    return Entry(by=CONSOLE, what="share.revoked", made_ns=NOW_NS, team="main", app=app, target=share)
+
+
+def test_a_link_shows_what_was_shared_until_it_ends_and_its_secret_is_nowhere(it: Shared) -> None:
+    database, clock = it.open(), ManualClock(NOW_NS)
+    shares = Shares(database, clock)
+    first, secret = shares.make("shop", WHAT, valid_s=60, entry=entry)
+    clock.advance(1)
+    second, other = shares.make("shop", WHAT, valid_s=600, entry=entry)
+    assert (first.made_ns, first.expires_ns, first.shared) == (NOW_NS, NOW_NS + 60 * NS_PER_S, WHAT)
+    assert Shares(it.open(), clock).opened_by(secret) == first and shares.opened_by(other) == second
+    assert shares.of_app("shop") == [second, first] and shares.of_app("Shop") == []
+    kept = database.read(lambda transaction: transaction.rows("SELECT * FROM shares"))
+    assert secret not in repr(kept) and sha256_of(secret) in repr(kept)
+    for wrong in ("", secret[:-1], sha256_of(secret), first.share, "x" * 5000, "' OR 1=1 --"):
+        assert shares.opened_by(wrong) is None
+    clock.advance(59)
+    assert (shares.opened_by(secret), shares.opened_by(other), shares.of_app("shop")) == (None, second, [second])
+    shares.make("shop", WHAT, valid_s=60, entry=entry)
+    kept = database.read(lambda transaction: transaction.rows("SELECT share FROM shares"))
+    assert len(kept) == 2 and first.share not in repr(kept)
+
+
+def test_an_end_counts_at_once_for_its_app_alone_and_the_audit_log_is_told(it: Shared) -> None:
+    database = it.open()
+    shares = Shares(database, ManualClock(NOW_NS))
+    made, secret = shares.make("shop", WHAT, valid_s=60, entry=entry)
+    for app, name in (("other", made.share), ("shop", "shr_0123456789abcdef"), ("shop", "%"), ("shop", "a\0")):
+        with pytest.raises(InputError) as caught:
+            shares.revoke(app, name, entry=ended(name, app))
+        assert caught.value.status == 404
+    assert shares.opened_by(secret) == made
+    shares.revoke("shop", made.share, entry=ended(made.share))
+    assert shares.opened_by(secret) is None and shares.of_app("shop") == []
+    told = Audit(database, ManualClock(NOW_NS)).list(Wanted(teams=("main",)))
+    assert [(row.what, row.target) for row in told if row.what.startswith("share.")] == [
+        ("share.revoked", made.share),
+        ("share.made", made.share),
+    ]
+
+
+def test_an_app_has_so_many_links_in_force_and_no_more(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHARES_MAX", 2)
+    clock = ManualClock(NOW_NS)
+    shares = Shares(it.open(), clock)
+    for _ in range(2):
+        shares.make("shop", WHAT, valid_s=60, entry=entry)
+    with pytest.raises(InputError, match="2 are the most") as caught:
+        shares.make("shop", WHAT, valid_s=60, entry=entry)
+    assert caught.value.status == 409
+    shares.make("other", WHAT, valid_s=60, entry=entry)
+    clock.advance(60)
+    shares.make("shop", WHAT, valid_s=60, entry=entry)

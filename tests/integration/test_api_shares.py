@@ -1,0 +1,142 @@
+"""Shared links over the API and the page behind them: who makes them, how they end, what is not on the page."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from tests.reading import ADMIN, OTHER_TOKEN, READ, Reading, make_event
+
+from logkeep.clock import ManualClock
+from logkeep.masking.rules import OwnPattern, Rules
+from logkeep.metastore.audit import Wanted
+from logkeep.metastore.masking import MaskingRules
+
+HOSTILE = '<script>alert("x")</script>'
+PEERS = "203.0.113.9 and 2001:db8::1"
+SECRETS = (
+    "ann@shop.test", "Ann Bell", "phone-77", "4242 4242 4242 4242", "4242424242424242", "abcdef0123456789",
+    "203.0.113.9", "2001:db8::1", "2001:db8::2", "hunter2", "order-1234", "id-0000",
+)  # fmt: skip
+
+
+@pytest.fixture
+def it() -> Reading:
+    reading = Reading()
+    told = {
+        "who": "phoned by Ann Bell", "password": "hunter2", "peer": "203.0.113.9:443", "card": "4242 4242 4242 4242",
+        HOSTILE: HOSTILE,
+    }  # fmt: skip
+    reading.write(
+        [
+            make_event(0, f"mail ann@shop.test from {PEERS}: refused", user="Ann Bell", device="phone-77"),
+            make_event(1, "Authorization: Bearer abcdef0123456789 for ANN BELL on phone-77.", attributes=told),
+            make_event(2, {"ann@shop.test": ["2001:db8::2", 4242424242424242], "note": "order-1234"}),
+            make_event(3, HOSTILE, session="s-1", key=HOSTILE, component="channel"),
+            make_event(4, "of another session", session="s-2"),
+        ]
+    )  # fmt: skip
+    rules = Rules(patterns=(OwnPattern("order", "order-[0-9]+"),))
+    MaskingRules(reading.database, reading.clock, refresh_s=3600).put("shop", rules)
+    return reading
+
+
+@pytest.fixture
+def client(it: Reading) -> Iterator[TestClient[Litestar]]:
+    with TestClient(it.app) as made:
+        yield made
+
+
+def make(client: TestClient[Litestar], **wanted: Any) -> Any:
+    answer = client.post("/api/v1/shares", json={"session": "s-1"} | wanted, headers=ADMIN)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def opened(client: TestClient[Litestar], share: Any) -> Any:
+    client.cookies.clear()
+    return client.get("/shared/" + share["url"].rpartition("/")[2])
+
+
+def test_the_page_of_a_link_tells_nobody_who_it_was(client: TestClient[Litestar], it: Reading) -> None:
+    answer = opened(client, make(client))
+    page = answer.text
+    assert answer.status_code == 200
+    assert {name: page.count(name) for name in SECRETS if name in page} == {}
+    assert "mail [masked] from [address] and [address]: refused" in page
+    (user,) = set(re.findall("user-[0-9a-f]{6}", page))
+    (device,) = set(re.findall("device-[0-9a-f]{6}", page))
+    assert f"for {user} on {device}." in page and f"phoned by {user}" in page and "channel" in page
+    assert "<script" not in page and "&lt;script&gt;" in page and "[order]" in page and "of another" not in page
+    assert not re.findall(r"<a\b|<form|href=\"/(?!static/)", page)
+    headers = answer.headers
+    assert (headers["referrer-policy"], headers["cache-control"]) == ("no-referrer", "no-store")
+    assert "noindex" in headers["x-robots-tag"] and 'content="noindex' in page and "set-cookie" not in headers
+    assert "script-src" not in headers["content-security-policy"] and "this link ends" in page
+    other = opened(client, make(client)).text
+    assert re.findall("user-[0-9a-f]{6}", other)[0] != user  # no two links can be put together by their names
+    it.write([make_event(-5, "of later")])
+    assert "of later" not in opened(client, make(client, event="id-0000", session=None)).text
+
+
+def test_without_redaction_it_is_as_it_is_and_still_leads_nowhere(client: TestClient[Litestar]) -> None:
+    page = opened(client, share := make(client, session=None, event="id-0001", redact=False)).text
+    assert "Ann Bell" in page and "hunter2" in page and "2001:db8" not in page and "<script" not in page
+    assert not re.findall(r"<a\b|<form", page)
+    assert (share["session"], share["event"], share["redact"]) == (None, "id-0001", False)
+
+
+def test_a_link_ends_with_its_time_or_before_and_all_that_are_no_good_look_alike(
+    client: TestClient[Litestar], it: Reading
+) -> None:
+    first, second, third = make(client, expires_in_s=60), make(client), make(client, session="s-2")
+    listed = client.get("/api/v1/shares", headers=ADMIN).json()["shares"]
+    assert sorted(one["share"] for one in listed) == sorted(one["share"] for one in (first, second, third))
+    assert {key: value for key, value in second.items() if key != "url"} in listed and "url" not in listed[0]
+    left = client.delete(f"/api/v1/shares/{second['share']}", headers=ADMIN).json()["shares"]
+    assert len(left) == 2
+    assert client.delete(f"/api/v1/shares/{second['share']}", headers=ADMIN).status_code == 404
+    assert opened(client, first).status_code == 200
+    assert isinstance(it.clock, ManualClock)
+    it.clock.advance(60)
+    gone = [opened(client, one) for one in (first, second, {"url": "/x"}, {"url": "/" + "y" * 3000})]
+    assert {(one.status_code, one.text) for one in gone} == {(404, gone[0].text)} and "Ask who" in gone[0].text
+    for _ in range(8):
+        last = opened(client, {"url": "/guessed"})
+    assert last.status_code == 429 and int(last.headers["retry-after"]) > 0
+
+
+def test_who_only_reads_shares_nothing_and_nobody_what_is_not_theirs(client: TestClient[Litestar]) -> None:
+    share = make(client)
+    for who in (READ, {"Authorization": f"Bearer {OTHER_TOKEN}"}):
+        assert client.post("/api/v1/shares", json={"session": "s-1"}, headers=who).status_code == 403
+        assert client.get("/api/v1/shares", headers=who).status_code == 403
+        assert client.delete(f"/api/v1/shares/{share['share']}", headers=who).status_code == 403
+    assert opened(client, share).status_code == 200
+    for body, status in (
+        ({}, 400), ({"session": "s-1", "event": "id-0000"}, 400), ({"session": "s-1", "expires_in_s": 59}, 400),
+        ({"session": "s-1", "expires_in_s": 30 * 86_400 + 1}, 400), ({"session": "s-1", "app": "shop"}, 400),
+        ({"session": "nothing"}, 404), ({"event": "nothing"}, 404),
+    ):  # fmt: skip
+        answer = client.post("/api/v1/shares", json=body, headers=ADMIN)
+        assert (answer.status_code, bool(answer.json()["error"]["message"])) == (status, True), body
+
+
+def test_the_audit_log_tells_of_links_and_never_their_secret(
+    client: TestClient[Litestar], it: Reading, capfd: pytest.CaptureFixture[str]
+) -> None:
+    share = make(client)
+    opened(client, share)
+    client.delete(f"/api/v1/shares/{share['share']}", headers=ADMIN)
+    client.app.state.context.auditing.flush()
+    rows = it.directory.audit.list(Wanted(teams=("main",)))
+    told = {row.what: row for row in rows if row.what.startswith("share.")}
+    assert {what: (row.app, row.target) for what, row in told.items()} == {
+        f"share.{what}": ("shop", share["share"]) for what in ("made", "opened", "revoked")
+    }
+    assert (told["share.opened"].ip, told["share.opened"].who) == ("", "")
+    secret = share["url"].rpartition("/")[2]
+    streams = capfd.readouterr()
+    assert len(secret) >= 32 and secret not in repr(rows) + streams.out + streams.err
