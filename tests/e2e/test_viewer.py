@@ -37,6 +37,7 @@ PLACES = {
     "settings: keys": "/app/settings/keys",
     "settings: limits": "/app/settings/limits",
     "settings: masking": "/app/settings/masking",
+    "settings: shared links": "/app/settings/shares",
     "settings: members": "/app/settings/members",
     "settings: audit log": "/app/settings/audit",
     "no such session": "/app/session?session=nobody",

@@ -4,6 +4,7 @@ import { asApiError, ask } from "../api/client";
 import { told } from "../api/told";
 import type { EventInContext } from "../api/types";
 import { Context } from "../context/ContextPanel";
+import { ShareButton } from "../share/ShareButton";
 import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
 import { OpenEvent } from "./OpenEvent";
@@ -30,7 +31,10 @@ export default function EventPage() {
   return (
     <div className="event-page">
       <div className="card">
-        <h1>Event</h1>
+        <div className="event-head">
+          <h1>Event</h1>
+          <ShareButton shown={{ event: data.id }} />
+        </div>
         <OpenEvent event={data} />
       </div>
       <section className="event-around" aria-label="Around it">

@@ -11,6 +11,7 @@ import { namedHref, sessionHref, sessionUrl } from "../events/links";
 import { issueOf } from "../issues/links";
 import { quoted } from "../query/edit";
 import { searchHref } from "../search/state";
+import { ShareButton } from "../share/ShareButton";
 import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
 import { valueText } from "../text/values";
@@ -174,7 +175,8 @@ function Head({ session, errors }: { session: SessionAnswer; errors: number }) {
         <div>
           <dt>for a ticket</dt>
           <dd>
-            <CopyButton text={() => sessionUrl(session.session)}>copy link</CopyButton>
+            <CopyButton text={() => sessionUrl(session.session)}>copy link</CopyButton>{" "}
+            <ShareButton shown={{ session: session.session }} />
           </dd>
         </div>
       </dl>

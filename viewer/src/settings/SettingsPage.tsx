@@ -11,6 +11,7 @@ import { Limits } from "./Limits";
 import { Masking } from "./Masking";
 import { Members } from "./Members";
 import { Chooser } from "./parts";
+import { SharedLinks } from "./SharedLinks";
 import { placesWith, type Section, type SectionPath, sectionsOf } from "./sections";
 import { Tokens } from "./Tokens";
 import "../styles/settings.css";
@@ -27,6 +28,7 @@ const PARTS: Record<SectionPath, (props: SectionProps) => React.ReactNode> = {
   limits: Limits,
   masking: Masking,
   blocked: Blocked,
+  shares: SharedLinks,
   members: Members,
   tokens: Tokens,
   audit: Audit,

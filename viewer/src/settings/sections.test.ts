@@ -20,7 +20,7 @@ function me(kind: Me["kind"], team: string[], apps: Record<string, string[]>): M
 const paths = (whose: Me) => sectionsOf(whose).map((section) => section.path);
 
 test("what one may not see is not there", () => {
-  expect(paths(me("person", ALL, { shop: ALL }))).toHaveLength(8);
+  expect(paths(me("person", ALL, { shop: ALL }))).toHaveLength(9);
   expect(paths(me("person", ["read"], { shop: ["read"] }))).toEqual(["apps", "limits", "masking", "blocked", "tokens"]);
   expect(paths(me("person", ["edit", "read"], { shop: ALL }))).toContain("keys");
   expect(paths(me("token", [], { shop: ["read"] }))).toEqual(["apps", "limits", "masking", "blocked"]);

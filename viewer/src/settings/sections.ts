@@ -17,6 +17,7 @@ export const SECTIONS = [
   { path: "limits", name: "Limits and use", of: "app", scope: "read" },
   { path: "masking", name: "Masking", of: "app", scope: "read" },
   { path: "blocked", name: "Blocked sources", of: "app", scope: "read" },
+  { path: "shares", name: "Shared links", of: "app", scope: "edit" },
   { path: "members", name: "Members", of: "team", scope: "edit" },
   { path: "tokens", name: "API tokens", of: "team", scope: "read" },
   { path: "audit", name: "Audit log", of: "team", scope: "audit" },

@@ -21,6 +21,7 @@ export type Masking = Schemas["MaskingAnswer"];
 export type Rules = Schemas["Rules"];
 export type OwnPattern = Schemas["OwnPattern"];
 export type Block = Schemas["BlockAnswer"];
+export type Share = Schemas["ShareAnswer"];
 export type Refused = Schemas["RefusedAnswer"];
 export type AuditEntry = Schemas["AuditAnswer"];
 export type AuditPage = Schemas["AuditPage"];
