@@ -184,4 +184,4 @@ def _answer(share: Share) -> ShareAnswer:
 
 
 def _told(share: Share, url: str) -> NewShareAnswer:
-    return NewShareAnswer(*msgspec.structs.astuple(_answer(share)), url)
+    return NewShareAnswer(**msgspec.structs.asdict(_answer(share)), url=url)
