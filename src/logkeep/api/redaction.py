@@ -8,20 +8,18 @@ name in a text is a word like others.
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-import re2
 
 from logkeep.api.rows import StoredEvent
 from logkeep.event import Event, ValueKind
 from logkeep.masking.masker import Masker
+from logkeep.masking.names import Names
 from logkeep.masking.rules import FIELDS_DEFAULT, MASK, Rules
 
 ADDRESS = "[address]"
-NAME_CHARS_MIN = 3  # shorter ones stand in any text by chance
-NAMES_AT_ONCE = 50  # in one automaton: with 512 bytes each it stays within RE2's memory
 _IPV4 = re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9]|\.[0-9])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f:.]{3,45}(?![0-9A-Za-z_:])")
 _KINDS: dict[int, ValueKind] = {
@@ -42,7 +40,7 @@ class Redaction:
         self._masker, self._salt = Masker(redaction_rules(rules)), bytes.fromhex(salt)
         self._names: dict[str, str] = {}
         self._written: list[str] = []  # the names as they were written
-        self._searches: list[Any] = []
+        self._found = Names((), self.name)
 
     def redact(
         self, events: Sequence[StoredEvent], *, user: str = "", device: str = ""
@@ -51,7 +49,7 @@ class Redaction:
         self._learn([("user", user), ("device", device)])
         self._learn(("user", event.user) for event in events)
         self._learn(("device", event.device) for event in events)
-        self._searches = list(_searches([name for name in self._written if len(name) >= NAME_CHARS_MIN]))
+        self._found = Names(self._written, self.name)
         masked = [_as_event(event) for event in events]
         self._masker.mask(masked)
         return [self._event(f"e{number}", *pair) for number, pair in enumerate(zip(events, masked, strict=True), 1)]
@@ -61,9 +59,7 @@ class Redaction:
         return self._names.get(name.casefold(), "") if name else ""
 
     def text(self, text: str) -> str:
-        text = self._masker.mask_text(text)
-        for search in self._searches:
-            text = self._without_names(search, text)
+        text = self._found.replaced(self._masker.mask_text(text))
         return _IPV6.sub(_without_ipv6, _IPV4.sub(ADDRESS, text))
 
     def _learn(self, found: Iterable[tuple[str, str | None]]) -> None:
@@ -107,32 +103,6 @@ class Redaction:
                 changed[f"{shown} ({len(changed)})" if shown in changed else shown] = self._in_json(item)
             return changed
         return value
-
-    def _without_names(self, search: Any, text: str) -> str:
-        """A name counts where it stands alone: of `ann` nothing in `channel` is."""
-        parts, at = [], 0
-        for match in search.finditer(text):
-            start, end = match.span()
-            before, after = text[start - 1 : start], text[end : end + 1]
-            alone = not (_of_word(before) and _of_word(text[start])) and not (
-                _of_word(text[end - 1]) and _of_word(after)
-            )
-            if alone and (pseudonym := self.name(match.group())):
-                parts += [text[at:start], pseudonym]
-                at = end
-        return "".join((*parts, text[at:]))
-
-
-def _of_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
-
-
-def _searches(names: Sequence[str]) -> Iterator[Any]:
-    options = re2.Options()
-    options.log_errors, options.case_sensitive, options.max_mem = False, False, 64 << 20
-    longest_first = sorted(names, key=len, reverse=True)
-    for at in range(0, len(longest_first), NAMES_AT_ONCE):
-        yield re2.compile("|".join(map(re2.escape, longest_first[at : at + NAMES_AT_ONCE])), options)
 
 
 def _without_ipv6(match: re.Match[str]) -> str:
