@@ -35,7 +35,7 @@ from logkeep.metastore.statistics import add
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.prepare import Prepared, Rules, prepare
 from logkeep.processor.sessions import SessionMap
-from logkeep.processor.statistics import Cells, count, written
+from logkeep.processor.statistics import Cells
 from logkeep.queue.port import Record
 from logkeep.settings import SessionMapSettings
 from logkeep.store.embedded import EmbeddedStore
@@ -124,7 +124,7 @@ class Bench:
     def _way(self, batches: list[list[Record]], step: str) -> dict[str, float]:
         """CPU µs an event of the step, and of everything else."""
         gc.collect()
-        cells: Cells = {}
+        cells = Cells()
         taken, lacking, began = 0.0, 0, time.process_time()
         looked = 0.0
 
@@ -145,7 +145,7 @@ class Bench:
                 self._map.enrich(prepared)
                 self._map.keep(prepared.seen)
             else:
-                count(prepared.events, cells)
+                cells.count(prepared.events)
             taken += time.thread_time() - at + looked
             looked = 0.0
             lacking += sum(not prepared.events[index].session for index in prepared.sessionless)
@@ -153,7 +153,7 @@ class Bench:
             self.store.write(Batch(prepared.token, placed(prepared)))
         at = time.thread_time()
         if cells:
-            self._database.write(lambda transaction: add(transaction, written(cells)))
+            self._database.write(lambda transaction: add(transaction, cells.written()))
         taken += time.thread_time() - at  # not of the process: the engine merges beside it
         ended = time.process_time()
         scale = 1e6 / self._events

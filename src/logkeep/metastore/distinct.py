@@ -11,7 +11,7 @@ the well-kept library (Apache DataSketches) brings numpy, 60 MB, into every proc
 import math
 import sys
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import repeat
@@ -20,12 +20,12 @@ EXACT_MAX = 240
 INDEX_BITS = 10
 REGISTERS = 1 << INDEX_BITS
 _RANK_BITS = 32 - INDEX_BITS
-NAMES_KEPT = 100_000
+_NOBODY = -1
 _RANK_ROOM = 64  # more than any rank
 _ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
 
 
-@lru_cache(NAMES_KEPT)
+@lru_cache(100_000)
 def hash_of(name: str) -> int:
     """32 bits, the same everywhere."""
     return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "little")
@@ -42,37 +42,36 @@ def joined(sketches: Iterable[bytes], hashes: Iterable[int] = ()) -> bytes:
             registers = bytearray(sketch[1:]) if registers is None else bytearray(map(max, registers, sketch[1:]))
     if registers is None and len(exact) <= EXACT_MAX:
         return _exact(exact)
-    found = _registers(set(map(_register_of, exact)))
+    found = _highest(set(map(_register_of, exact)))
     return b"\x01" + bytes(found if registers is None else map(max, registers, found))
 
 
-def sketch_of(names: Collection[str]) -> bytes:
-    """The sketch of different names."""
-    if len(names) <= EXACT_MAX:
-        return _exact(set(map(hash_of, names)))
-    if len(_register_of_name) > NAMES_KEPT:
-        _register_of_name.clear()
-    return b"\x01" + bytes(_registers(set(map(_register_of_name.__getitem__, names))))
-
-
-class _RegisterOfName(dict[str, int]):
-    """Remembers: a plain dict is looked up in half the time of a cache that minds what was used last."""
-
-    def __missing__(self, name: str) -> int:
-        found = self[name] = _register_of(hash_of(name))
-        return found
-
-
-_register_of_name = _RegisterOfName()
+def sketches_of(names: Sequence[str], groups: Iterable[Iterable[int]]) -> list[bytes]:
+    """The sketch of each group of indexes into `names`; "" is nobody's name and counts nowhere."""
+    hashes = [hash_of(name) if name else _NOBODY for name in names]
+    registers = [_register_of(one) for one in hashes]
+    found: list[bytes] = []
+    for group in groups:
+        exact = set(map(hashes.__getitem__, group))
+        exact.discard(_NOBODY)
+        if len(exact) <= EXACT_MAX:
+            found.append(_exact(exact))
+        else:
+            own = set(map(registers.__getitem__, group))
+            own.discard(_NOBODY)
+            found.append(b"\x01" + bytes(_highest(own)))
+    return found
 
 
 def _register_of(one: int) -> int:
     """Of a hash: the register it belongs to, in the bits above _RANK_ROOM, and the rank it brings."""
+    if one == _NOBODY:
+        return _NOBODY
     index, rest = one >> _RANK_BITS, one & ((1 << _RANK_BITS) - 1)
     return index * _RANK_ROOM + _RANK_BITS - rest.bit_length() + 1
 
 
-def _registers(found: set[int]) -> Iterable[int]:
+def _highest(found: set[int]) -> Iterable[int]:
     """Each register's highest rank."""
     highest = dict(map(divmod, sorted(found), repeat(_RANK_ROOM)))  # of one register the last, so the highest, stays
     return map(highest.get, range(REGISTERS), repeat(0))

@@ -11,10 +11,10 @@ from logkeep.clock import NS_PER_DAY
 from logkeep.event import Event
 from logkeep.metastore import statistics as rows_of
 from logkeep.metastore.database import Work
-from logkeep.metastore.distinct import count_of, hash_of, joined, without
+from logkeep.metastore.distinct import count_of, hash_of, joined, sketches_of, without
 from logkeep.metastore.sqlite import SqliteDatabase
-from logkeep.metastore.statistics import Counts, Grain, Place
-from logkeep.processor.statistics import count
+from logkeep.metastore.statistics import Grain
+from logkeep.processor.statistics import Cells
 from logkeep.queue.memory import MemoryQueue
 
 TODAY = NOW_NS // NS_PER_DAY
@@ -136,12 +136,51 @@ def test_sketches_join_to_what_one_would_have_held() -> None:
     assert count_of(without(joined((), map(hash_of, names[:9])), [hash_of(names[3])])) == 8
 
 
+def test_sketches_of_groups_are_those_of_their_names() -> None:
+    names = ["", *(f"user-{number}" for number in range(3_000))]
+    groups = [[], [0], [0, 1, 2, 2], list(range(241)), list(range(242)), list(range(3_001))]
+    expected = [joined((), {hash_of(names[row]) for row in group if row}) for group in groups]
+    assert sketches_of(names, groups) == expected
+    assert [sketch[:1] for sketch in expected] == [b"", b"", b"\x00", b"\x00", b"\x01", b"\x01"]
+
+
 def test_counting_tells_days_and_levels_apart() -> None:
-    cells: dict[Place, Counts] = {}
-    events = [
-        Event(APP, "s", "k", "12", "number", 12.0, time_ns, 0, "i", level, component="c")
-        for time_ns, level in ((0, "error"), (NS_PER_DAY - 1, "fatal"), (NS_PER_DAY, "warn"))
-    ]
-    count(events, cells)
+    cells = Cells()
+    cells.count(
+        [
+            Event(APP, "s", "k", "12", "number", 12.0, time_ns, 0, "i", level, component="c")
+            for time_ns, level in ((0, "error"), (NS_PER_DAY - 1, "fatal"), (NS_PER_DAY, "warn"))
+        ]
+    )
     found = {place.day: (counts.events, counts.value_bytes, counts.errors) for place, counts in cells.items()}
     assert found == {0: (2, 4, 2), 1: (1, 2, 0)}
+
+
+def test_cells_that_were_joined_are_those_of_one_count() -> None:
+    def event(number: int) -> Event:
+        level = ("", "error", "info", "fatal")[number % 4]
+        return Event(
+            APP, f"s-{number % 700}", f"k-{number % 3}", "ü" * (number % 5), "text", None, 0, 0, "i", level,
+            user=f"u-{number % 300}" if number % 2 else "", component=f"c-{number % 2}",
+        )  # fmt: skip
+
+    events = [event(number) for number in range(2_000)]
+    whole, both = Cells(), Cells()
+    whole.count(events)
+    one, other = Cells(both.whose), Cells(both.whose)
+    one.count(events[:900])
+    other.count(events[900:])
+    for part in (one, other):
+        for place, tally in part.items():
+            both[place].join(tally)
+    assert both.written() == whole.written()
+    for place, counts in whole.written().items():
+        own = [one for one in events if (one.component, one.key) == (place.component, place.key)]
+        assert (counts.events, counts.value_bytes) == (len(own), sum(len(one.value.encode()) for one in own))
+        assert counts.errors == sum(one.level in ("error", "fatal") for one in own)
+        for sketch, names in (
+            (counts.users, {one.user for one in own}),
+            (counts.sessions, {one.session for one in own}),
+        ):
+            assert sketch == joined((), map(hash_of, names - {""}))
+        assert counts.devices == b""
