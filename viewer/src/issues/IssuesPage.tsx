@@ -2,6 +2,7 @@ import { useDeferredValue } from "react";
 import { useLocation, useSearch } from "wouter";
 import { told } from "../api/told";
 import { Empty, Failure } from "../ui/Notice";
+import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
 import { IssueTable } from "./IssueTable";
 import { KINDS } from "./links";
@@ -93,7 +94,11 @@ export default function IssuesPage() {
       ) : !found.issues ? (
         <Skeleton lines={14} label="loading the issues" />
       ) : found.issues.length === 0 ? (
-        <NoIssue all={status === "all" && given.size <= 1} onAll={() => go("/issues?status=all")} />
+        <NoIssue
+          asked={given.size > (given.has("status") ? 1 : 0)}
+          all={status === "all"}
+          onAll={() => go("/issues?status=all")}
+        />
       ) : (
         <>
           <IssueTable issues={found.issues} />
@@ -101,13 +106,7 @@ export default function IssuesPage() {
             Counts are of everything that was ever told, longer than the {told.retention_days} days that events are
             kept.
           </p>
-          {found.hasNextPage && (
-            <p className="choices more">
-              <button type="button" disabled={found.isFetchingNextPage} onClick={() => found.fetchNextPage()}>
-                {found.isFetchingNextPage ? "loading…" : "Show more"}
-              </button>
-            </p>
-          )}
+          <ShowMore of={found} />
         </>
       )}
     </div>
@@ -135,11 +134,15 @@ function Choice({ label, value, choices, onChoose }: ChoiceProps) {
   );
 }
 
-function NoIssue({ all, onAll }: { all: boolean; onAll: () => void }) {
-  if (!all)
+function NoIssue({ asked, all, onAll }: { asked: boolean; all: boolean; onAll: () => void }) {
+  if (asked || !all)
     return (
-      <Empty title="No issue like that">
-        <p>Those that are resolved or muted are not shown unless you ask for them.</p>
+      <Empty title={asked ? "No issue like that" : "No issue is open"}>
+        <p>
+          {asked
+            ? "Other words, kinds or statuses may have one."
+            : "Crashes, feedback and issues that apps tell stand here; those that are resolved or muted are behind the status."}
+        </p>
         <p>
           <button type="button" onClick={onAll}>
             Show all issues

@@ -12,6 +12,7 @@ import { ago, dateTime } from "../time/format";
 import { isBeyondRetention } from "../time/range";
 import { CopyButton } from "../ui/copy";
 import { Empty, Failure } from "../ui/Notice";
+import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
 
 const PAGE = 20;
@@ -44,13 +45,7 @@ export function Occurrences({ issue }: { issue: IssueAnswer }) {
       ) : (
         rows.map((one, index) => <Occurrence key={one.id} one={one} issue={issue} first={index === 0} />)
       )}
-      {found.hasNextPage && (
-        <p className="choices more">
-          <button type="button" disabled={found.isFetchingNextPage} onClick={() => found.fetchNextPage()}>
-            {found.isFetchingNextPage ? "loading…" : "Show earlier ones"}
-          </button>
-        </p>
-      )}
+      <ShowMore of={found}>Show earlier ones</ShowMore>
     </section>
   );
 }

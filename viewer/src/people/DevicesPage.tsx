@@ -7,6 +7,7 @@ import { useIssueMarks } from "../issues/useIssueMarks";
 import { rangeName, TimePicker } from "../time/TimePicker";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { Empty, Failure } from "../ui/Notice";
+import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
 import { DeviceTable } from "./DeviceTable";
 import { useActivity } from "./useActivity";
@@ -89,13 +90,7 @@ export default function DevicesPage() {
       ) : (
         <>
           <DeviceTable devices={found.devices} marks={marks} />
-          {found.hasNextPage && (
-            <p className="choices more">
-              <button type="button" disabled={found.isFetchingNextPage} onClick={() => found.fetchNextPage()}>
-                {found.isFetchingNextPage ? "loading…" : "Show more"}
-              </button>
-            </p>
-          )}
+          <ShowMore of={found} />
         </>
       )}
     </div>

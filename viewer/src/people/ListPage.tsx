@@ -6,6 +6,7 @@ import { term } from "../query/edit";
 import { rangeName, TimePicker } from "../time/TimePicker";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { Empty, Failure } from "../ui/Notice";
+import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
 import { ActivityTable } from "./ActivityTable";
 import { type Plural, SINGULAR, useActivity } from "./useActivity";
@@ -23,7 +24,8 @@ export function ListPage({ of }: { of: Exclude<Plural, "devices"> }) {
   const user = given.get("user") ?? "";
   const device = given.get("device") ?? "";
   const wanted = { ...range, user, device, q: useDeferredValue(q.trim()) };
-  const { rows, cost, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useActivity(of, wanted);
+  const found = useActivity(of, wanted);
+  const { rows, cost, error, refetch } = found;
   const only = (["user", "device"] as const).flatMap((who) => (wanted[who] ? [term(who, wanted[who], true)] : []));
   const marks = useIssueMarks(SINGULAR[of], { ...range, query: only.join(" ") });
   const choose = (changed: Record<string, string>) => {
@@ -71,13 +73,7 @@ export function ListPage({ of }: { of: Exclude<Plural, "devices"> }) {
       ) : (
         <>
           <ActivityTable of={SINGULAR[of]} rows={rows} marks={marks} />
-          {hasNextPage && (
-            <p className="choices more">
-              <button type="button" disabled={isFetchingNextPage} onClick={() => fetchNextPage()}>
-                {isFetchingNextPage ? "loading…" : "Show more"}
-              </button>
-            </p>
-          )}
+          <ShowMore of={found} />
         </>
       )}
     </div>

@@ -12,6 +12,7 @@ import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
 import { ago, dateTime } from "../time/format";
 import { Empty, Failure } from "../ui/Notice";
+import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
 import { ActivityTable } from "./ActivityTable";
 import { DeviceCard } from "./DeviceCard";
@@ -150,13 +151,7 @@ function Activity({ of, name, query }: { of: Owner; name: string; query: string 
       )}
       <h2>Sessions</h2>
       {sessions.rows ? <ActivityTable of="session" rows={sessions.rows} marks={marks} /> : <Skeleton lines={6} />}
-      {sessions.hasNextPage && (
-        <p className="choices more">
-          <button type="button" onClick={() => sessions.fetchNextPage()}>
-            Show more
-          </button>
-        </p>
-      )}
+      <ShowMore of={sessions} />
       {others.rows && others.rows.length > 0 && (
         <>
           <h2>{other === "user" ? "Users" : "Devices"} that go with it</h2>

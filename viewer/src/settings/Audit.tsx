@@ -7,6 +7,7 @@ import { Name, Shown } from "../text/Shown";
 import { dateTime } from "../time/format";
 import { TimePicker } from "../time/TimePicker";
 import { Empty, Failure } from "../ui/Notice";
+import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
 import { useRead } from "./change";
 import { Table } from "./parts";
@@ -82,13 +83,7 @@ export function Audit({ me, name: team }: SectionProps) {
               <Entry key={entry.id} entry={entry} time={dateTime(entry.time, zone)} onChoose={choose} />
             ))}
           </Table>
-          {found.hasNextPage && (
-            <p className="choices more">
-              <button type="button" disabled={found.isFetchingNextPage} onClick={() => found.fetchNextPage()}>
-                {found.isFetchingNextPage ? "loading…" : "Show more"}
-              </button>
-            </p>
-          )}
+          <ShowMore of={found} />
         </>
       )}
     </>
