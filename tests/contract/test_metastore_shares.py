@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.contract.metastores import KINDS, Shared, shared
 
@@ -11,9 +12,11 @@ from logkeep.errors import InputError
 from logkeep.metastore import shares as module
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.audit import CONSOLE, Audit, Entry, Wanted
-from logkeep.metastore.shares import Share, Shares
+from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.shares import Share, ShareEraser, Shares
 from logkeep.metastore.shares import Shared as What
 
+OF_SHOP = "SELECT body FROM shares WHERE app = 'shop'"
 NOW_NS = 1_785_578_400_000_000_000
 WHAT = What(
     session="s é 🙂\0", from_ns=1, to_ns=9, redact=True, salt="00" * 16, made_by="ann@x.test", shown_by="Ann"
@@ -86,3 +89,27 @@ def test_an_app_has_so_many_links_in_force_and_no_more(it: Shared, monkeypatch: 
     shares.make("other", WHAT, valid_s=60, entry=entry)
     clock.advance(60)
     shares.make("shop", WHAT, valid_s=60, entry=entry)
+
+
+def test_erasing_a_session_ends_its_links_of_that_app(it: Shared) -> None:
+    database = it.open()
+    shares = Shares(database, ManualClock(NOW_NS))
+    made = {
+        (app, name): shares.make(app, msgspec.structs.replace(WHAT, session=name), valid_s=60, entry=entry)[1]
+        for app in ("shop", "other")
+        for name in ("s1", "s2")
+    }
+    for query, dry in (("session=s1", True), ("user=s1", False), ("session=s1 level=error", False)):
+        assert ShareEraser(database).remove(job(query), dry=dry) == {}
+        assert all(shares.opened_by(secret) for secret in made.values())
+    for _ in range(2):
+        assert ShareEraser(database).remove(job("session=s1 or user=ann"), dry=False) == {}
+        assert [one for one, secret in made.items() if not shares.opened_by(secret)] == [("shop", "s1")]
+    assert "s1" not in repr(database.read(lambda transaction: transaction.rows(OF_SHOP)))
+
+
+def job(query: str) -> Erasure:
+    return Erasure(
+        job="era_0123456789abcdef", app="shop", state="confirmed", query=query, from_ns=0, to_ns=1 << 62, matches=0,
+        asked_by="eve", asked_ns=0, expires_ns=0, confirm_sha256="",
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """Links that show a session or an event to whoever has them, for a time. Only a hash of each is kept.
 
 What is shown is read from the store when the link is opened: a share of events that were erased, or that are older than
-what is kept, leads to nothing, so that an erasure has nothing to look for here but the name of the session.
+what is kept, leads to nothing. An erasure takes those of the sessions it names: their names stand here.
 """
 
 import re
@@ -16,6 +16,9 @@ from logkeep.errors import InputError
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.database import Database, Transaction
+from logkeep.metastore.device_erasing import named
+from logkeep.metastore.erasures import Erasure
+from logkeep.query.parser import parse
 
 SHARES_MAX = 500  # of one app, in force: a list that people look through
 SECRET_CHARS_MAX = 100
@@ -122,6 +125,29 @@ class Shares:
             raise InputError(
                 f"there is no link {share[:80]!r} in force; it has ended already", code="not_found", status=404
             )
+
+
+class ShareEraser:
+    """A row of what an erasure covers beside the store. Raises BackendUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def remove(self, job: Erasure, *, dry: bool) -> dict[str, int]:
+        """Links on the sessions that are named are gone unless `dry`; nobody counts them. Again: no harm."""
+        sessions = set(named(parse(job.query)).get("session", ()))
+        if dry or not sessions:
+            return {}
+
+        def delete(transaction: Transaction) -> bool:
+            rows = transaction.rows(f"SELECT {_COLUMNS} FROM shares WHERE app = :app", app=job.app)  # noqa: S608
+            gone = [share for share in map(_read, rows) if share.shared.session in sessions]
+            transaction.change_many("DELETE FROM shares WHERE share = :share", [{"share": one.share} for one in gone])
+            return bool(gone)
+
+        if self._database.write(delete):
+            self._database.scrub()
+        return {}
 
 
 def _read(row: Sequence[Any]) -> Share:

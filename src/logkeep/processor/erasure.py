@@ -27,6 +27,7 @@ from logkeep.metastore.device_erasing import DeviceEraser
 from logkeep.metastore.erasures import Erased, Erasure, Erasures
 from logkeep.metastore.samples import Samples
 from logkeep.metastore.session_map import forget_named
+from logkeep.metastore.shares import ShareEraser
 from logkeep.processor.ledger import EraseIntent
 from logkeep.query.ast import Query
 from logkeep.query.holds import may_hold
@@ -64,7 +65,7 @@ class Eraser:
         self, *, jobs: Erasures, store: Store, queue: ErasableQueue, samples: Samples, database: Database, clock: Clock
     ) -> None:
         self._database = database
-        self._covered: Sequence[Covered] = (DeviceEraser(database),)
+        self._covered: Sequence[Covered] = (DeviceEraser(database), ShareEraser(database))
         self._jobs, self._store, self._queue, self._samples, self._clock = jobs, store, queue, samples, clock
         self._due: str = ""  # the job that `_before` belongs to
         self._before: dict[Partition, Offset] = {}
