@@ -131,8 +131,9 @@ def test_who_is_invited_joins_turns_the_second_factor_on_and_signs_in_with_it(op
     now = time.time()
     tab.keyboard.type(device.at(now))  # the field has the focus
     tab.keyboard.press("Enter")
-    codes = card.get_by_role("list", name="Recovery codes").get_by_role("listitem").all_inner_texts()
-    assert len(codes) == 10
+    listed = card.get_by_role("list", name="Recovery codes").get_by_role("listitem")
+    expect(listed).to_have_count(10)  # waits for the answer
+    codes = listed.all_inner_texts()
     card.get_by_role("button", name="I have kept them").click()
     expect(card.get_by_role("heading")).to_have_text("Second factor on")
 
