@@ -33,9 +33,9 @@ from logkeep.masking.rules import Rules as MaskingRules
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.statistics import add
 from logkeep.patterns.grouper import Grouper
+from logkeep.processor.counting import Cells
 from logkeep.processor.prepare import Prepared, Rules, prepare
 from logkeep.processor.sessions import SessionMap
-from logkeep.processor.statistics import Cells
 from logkeep.queue.port import Record
 from logkeep.settings import SessionMapSettings
 from logkeep.store.embedded import EmbeddedStore
@@ -128,10 +128,10 @@ class Bench:
         taken, lacking, began = 0.0, 0, time.process_time()
         looked = 0.0
 
-        def suspects(app: str, body: bytes, form: Form) -> Sequence[int] | None:
+        def suspects(app: str, body: bytes, form: Form, count: int) -> Sequence[int] | None:
             nonlocal looked
             at = time.thread_time()
-            found = PREFILTERS[step].suspects(body, form)
+            found = PREFILTERS[step].suspects(body, form, count)
             looked += time.thread_time() - at
             return found
 
@@ -145,7 +145,7 @@ class Bench:
                 self._map.enrich(prepared)
                 self._map.keep(prepared.seen)
             else:
-                cells.count(prepared.events)
+                cells.count(prepared.events, prepared.owners, prepared.owner_of)
             taken += time.thread_time() - at + looked
             looked = 0.0
             lacking += sum(not prepared.events[index].session for index in prepared.sessionless)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import uvicorn
 from litestar import Litestar
+from tests.events import made_event
 from tests.metastore import new_metastore
 
 from logkeep.api.app import create_api
@@ -203,7 +204,7 @@ def make_event(index: int = 0, value: Any = "hello", **fields: Any) -> Event:
         "received_ns": NOW_NS,
         "id": f"id-{index:04}",
     }
-    return Event(**(given | fields))
+    return made_event(**(given | fields))
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 receiver and store moves lists of these; the rules that turn one into the other are in processor/normalise.py.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -49,10 +50,13 @@ RejectReason = Literal[
 REJECT_REASONS: tuple[str, ...] = RejectReason.__args__  # type: ignore[attr-defined]
 
 
+NO_ATTRIBUTES = msgspec.Raw(b"{}")
+
+
 class WireEvent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """One event as it was sent: with a session, or with a user, device or terminal that one is found by.
 
-    Unset members are None; `value` is the JSON text as it stands in the body.
+    Unset members are None or ""; `value` and `attributes` are the JSON text as it stands in the body, which they hold.
     """
 
     session: str | None = None
@@ -60,12 +64,12 @@ class WireEvent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     value: msgspec.Raw = msgspec.Raw()
     time: str | int | float | None = None
     timestamp: str | int | float | None = None
-    user: str | None = None
-    device: str | None = None
+    user: str | None = ""
+    device: str | None = ""
     terminal: str | None = None
-    component: str | None = None
-    level: str | None = None
-    attributes: dict[str, Scalar] | None = None
+    component: str | None = ""
+    level: str | None = ""
+    attributes: msgspec.Raw = NO_ATTRIBUTES
     id: str | None = None
     update: bool | None = None
     seq: int | None = None
@@ -78,8 +82,9 @@ class Event(msgspec.Struct, gc=False, array_like=True):
 
     time_ns, received_ns: ns UTC. value: for kind "text" the text itself; else compact JSON text (`5`, `{"a":1}`,
     `true`, `null`). number: the value as a float where it is a finite JSON number, else None. level: one of LEVELS or
-    "" when the sender gave none. user, device, component: "" when unset. attributes: in the sender's order and types,
-    integers within 64 bits and floats finite; what a sender nested is its JSON text.
+    "" when the sender gave none. user, device, component: "" when unset. attributes: a JSON object, read by
+    `attributes_of`, in the sender's order and types: integers within 64 bits and floats finite; what a sender nested is
+    its JSON text; where a name stands twice, the last counts. No escapes but those an encoder must write.
     own_id: the sender gave the id. update: replaces what this key of this session had before. pattern: id of the
     message's template (patterns/); "" for what is no text, and where there was no time to find one.
     arrival: its place in the order in which events were stored, 0 while it has none; grows by at least one an event,
@@ -99,8 +104,23 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     user: str = ""
     device: str = ""
     component: str = ""
-    attributes: dict[str, Scalar] = {}
+    attributes: msgspec.Raw = NO_ATTRIBUTES
     update: bool = False
     own_id: bool = False
     pattern: str = ""
     arrival: int = 0
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_attributes = msgspec.json.Decoder(dict[str, str | int | float | bool | None]).decode
+
+
+def attributes_json(attributes: Mapping[str, Scalar]) -> msgspec.Raw:
+    """As they stand in an event."""
+    return msgspec.Raw(_encode(attributes)) if attributes else NO_ATTRIBUTES
+
+
+def attributes_of(event: Event) -> dict[str, Scalar]:
+    """A new map, to do with as one likes. Raises msgspec.MsgspecError for what `attributes_json` did not make."""
+    raw = event.attributes
+    return _decode_attributes(raw) if len(raw) > 2 else {}

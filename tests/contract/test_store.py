@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 from tests.contract.stores import OPENERS, opened_store
+from tests.events import made_event
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.errors import InputError
@@ -41,7 +42,7 @@ class Opened:
             "received_ns": changes.get("time_ns", T0) + NS_PER_S,
             "id": event_id,
         }
-        return Event(**(fields | changes))
+        return made_event(**(fields | changes))
 
     def write(self, *events: Event, token: str = "") -> None:
         self.store.write(Batch(token or f"token-{next(_numbers)}", events))
@@ -440,6 +441,18 @@ def test_words_and_fields_are_found(it: Opened, query: ast.Query, found: list[st
         it.event("e4", value="ÄRGER"),
     )
     assert it.ids(query) == found
+
+
+def test_of_an_attribute_that_stands_twice_the_last_counts(it: Opened) -> None:
+    twice = msgspec.Raw(b'{"a/b": "x", "n":1,"a/b":"y","m":0.5,"n":2}')
+    it.write(msgspec.structs.replace(it.event("twice"), attributes=twice), it.event("once", attributes={"n": 1}))
+    wanted = {"a/b": "y", "n": 2}
+    for name, value in wanted.items():
+        assert it.ids(ast.Equals(f"attributes.{name}", str(value))) == ["twice"]
+    assert it.ids(ast.Equals("attributes.a/b", "x")) == []
+    assert it.ids(ast.Compare("attributes.n", "<", 2)) == ["once"]
+    events = {event["id"]: event for event in msgspec.json.decode(it.page(None).events)}
+    assert events["twice"]["attributes"] == wanted | {"m": 0.5}
 
 
 # ── limits ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pytest
 from tests.contract.stores import OPENERS, opened_store
+from tests.events import made_event
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, SystemClock
 from logkeep.errors import InputError
@@ -60,7 +61,7 @@ class Opened:
             "received_ns": time_ns + NS_PER_S,
             "id": event_id,
         }
-        return Event(**(fields | changes))
+        return made_event(**(fields | changes))
 
     def write(self, *events: Event) -> None:
         self.store.write(Batch(f"token-{next(_numbers)}", events))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.contract.stores import OPENERS, opened_store
+from tests.events import made_event
 
 from logkeep.clock import NS_PER_S, SystemClock
 from logkeep.event import Event
@@ -40,7 +41,7 @@ class Opened:
             "number": None if isinstance(value, str) else float(value),
             "time_ns": T0 + number * NS_PER_S, "received_ns": T0 + number * NS_PER_S, "id": f"e{number}",
         }  # fmt: skip
-        return Event(**(given | fields))
+        return made_event(**(given | fields))
 
     def table(self, query: str, from_ns: int = 0, to_ns: int = T0 + DAY_NS, reading: Reading | None = None) -> Table:
         request = StatsRequest(self.app, parse_statement(query), from_ns, to_ns, to_ns)

@@ -17,7 +17,7 @@ from tests.service import wait_for
 
 from logkeep.clock import NS_PER_S, SystemClock
 from logkeep.errors import BackendUnavailable
-from logkeep.event import Event
+from logkeep.event import Event, attributes_json
 from logkeep.query import ast
 from logkeep.store import opensearch_writer
 from logkeep.store.opensearch import OpenSearchStore
@@ -159,7 +159,9 @@ def test_a_cluster_that_has_no_room_is_obeyed_and_nothing_is_lost_or_doubled(
 
 def flood(store: OpenSearchStore, batch: int) -> int:
     """How often the batch was written until it was acknowledged."""
-    events = [msgspec.structs.replace(event, attributes={"padding": PADDING}) for event in events_of(batch)]
+    events = [
+        msgspec.structs.replace(event, attributes=attributes_json({"padding": PADDING})) for event in events_of(batch)
+    ]
     for tries in itertools.count(1):
         try:
             store.write(Batch(f"batch {batch}", events))

@@ -7,7 +7,7 @@ tests of the language, and of every store against `logkeep.query.match`, draw fr
 import msgspec
 from hypothesis import strategies as st
 
-from logkeep.event import LEVELS, Event
+from logkeep.event import LEVELS, Event, attributes_json
 from logkeep.query import ast
 from logkeep.query.match import attribute_text
 from logkeep.query.text import fold, tokens
@@ -93,7 +93,7 @@ def _one_event(draw: st.DrawFn) -> Event:
         user=draw(_name),
         device=draw(_name),
         component=draw(_name),
-        attributes=draw(_attributes),
+        attributes=attributes_json(draw(_attributes)),
         pattern=draw(_name),
     )
 

@@ -51,8 +51,8 @@ def test_only_suspects_hold_what_is_to_be_masked(
     assert decoded.in_one_call
     events = [normalise(wire, "shop", "i", 0, TimeLimits(0, 0), {}) for wire in decoded.events]
     changed = [index for index, event in enumerate(events) if MASKER.mask([event])]
-    suspects = PREFILTER.suspects(body.encode(), form)  # type: ignore[arg-type]
-    assert suspects is not None and set(changed) <= set(suspects)
+    suspects = PREFILTER.suspects(body.encode(), form, len(sent))  # type: ignore[arg-type]
+    assert suspects is not None and set(changed) <= {*suspects, *decoded.repaired}
 
 
 def test_a_letter_in_disguise_is_suspect_and_plain_events_are_not() -> None:
@@ -62,6 +62,6 @@ def test_a_letter_in_disguise_is_suspect_and_plain_events_are_not() -> None:
         b'{"session":"s","key":"k3","value":"caf\\u00e9 closed"}',
         b'{"session":"s","key":"password","value":5}',
     ]
-    assert Prefilter(DEFAULT).suspects(b"\n".join(lines), "ndjson") == [0, 3]
-    assert Prefilter(DEFAULT).suspects(lines[1], "ndjson") == ()
-    assert Prefilter(Rules(("card",))).suspects(lines[1], "ndjson") is None
+    assert Prefilter(DEFAULT).suspects(b"\n".join(lines), "ndjson", 4) == [0, 3]
+    assert not Prefilter(DEFAULT).suspects(lines[1], "ndjson", 1)
+    assert Prefilter(Rules(("card",))).suspects(lines[1], "ndjson", 1) is None

@@ -19,7 +19,7 @@ from tests.property.strategies import events, queries
 from tests.property.strategies_pipes import event_statements, table_statements
 
 from logkeep.clock import SystemClock
-from logkeep.event import Event
+from logkeep.event import Event, attributes_json, attributes_of
 from logkeep.query import ast
 from logkeep.query.match import matches
 from logkeep.query.stages import Statement
@@ -126,11 +126,12 @@ def test_the_long_run_was_as_long_as_it_was_asked_to_be() -> None:
 def _with_exact_numbers(event: Event) -> Event:
     """`event` with numbers whose sums are exact in any order: small, in eighths."""
     attributes = {
-        key: _in_eighths(value) if value.__class__ in (int, float) else value for key, value in event.attributes.items()
+        key: _in_eighths(value) if value.__class__ in (int, float) else value
+        for key, value in attributes_of(event).items()
     }
     number = None if event.number is None else _in_eighths(event.number)
     value = event.value if number is None else msgspec.json.encode(number).decode()
-    return msgspec.structs.replace(event, number=number, value=value, attributes=attributes)
+    return msgspec.structs.replace(event, number=number, value=value, attributes=attributes_json(attributes))
 
 
 def _in_eighths(number: Any) -> float:

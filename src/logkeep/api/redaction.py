@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from logkeep.api.rows import StoredEvent
-from logkeep.event import Event, ValueKind
+from logkeep.event import Event, ValueKind, attributes_json, attributes_of
 from logkeep.masking.masker import Masker
 from logkeep.masking.names import Names
 from logkeep.masking.rules import FIELDS_DEFAULT, MASK, Rules
@@ -74,7 +74,7 @@ class Redaction:
             event, id=id, session=self.text(event.session), key=self.text(masked.key), value=self._value(masked),
             user=self.name(event.user), device=self.name(event.device),
             component=self.text(event.component) if event.component else event.component,
-            attributes={name: self._in_json(value) for name, value in masked.attributes.items()},
+            attributes={name: self._in_json(value) for name, value in attributes_of(masked).items()},
         )  # fmt: skip
 
     def _value(self, masked: Event) -> msgspec.Raw:
@@ -122,4 +122,4 @@ def _as_event(event: StoredEvent) -> Event:
     raw = bytes(event.value)
     kind = _KINDS.get(raw[0], "number")
     value = msgspec.json.decode(raw, type=str) if kind == "text" else raw.decode("utf-8", "replace")
-    return Event("", "", event.key, value, kind, None, 0, 0, "", attributes=dict(event.attributes or {}))
+    return Event("", "", event.key, value, kind, None, 0, 0, "", attributes=attributes_json(event.attributes or {}))

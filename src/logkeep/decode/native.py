@@ -7,13 +7,13 @@ call refuses is looked at event by event.
 """
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from logkeep.decode.attributes import INT_MAX, REFUSED, Int, kept, not_plain, read, scalar_or_json, written
 from logkeep.decode.frame import SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
 from logkeep.decode.split import (
     WHITESPACE,
@@ -27,31 +27,16 @@ from logkeep.decode.split import (
     values_of,
 )
 from logkeep.errors import InputError
-from logkeep.event import (
-    ATTRIBUTE_KEY_BYTES_MAX,
-    ATTRIBUTES_MAX,
-    NAME_BYTES_MAX,
-    RejectReason,
-    Scalar,
-    WireEvent,
-)
+from logkeep.event import NAME_BYTES_MAX, NO_ATTRIBUTES, RejectReason, WireEvent
 
 # One C call holds the interpreter's lock, about 1 ms a MiB, and other connections wait: large bodies go in pieces.
 # Small enough, too, that a piece is rarely larger than one event may be, and then no event needs to be measured.
 PIECE_BYTES = 128 << 10
 FRAME_ITEMS_MAX = 1 << 16  # ids number the events of a frame with 16 bits
 _BOM = b"\xef\xbb\xbf"
-_INT_MAX = (1 << 63) - 1
 
 # As many characters cannot be more than NAME_BYTES_MAX bytes; longer names are measured on the slow path.
 _Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX // 4)]
-# What every encoder behind us can write again; larger numbers become text.
-_Int = Annotated[int, Meta(ge=-_INT_MAX, le=_INT_MAX)]
-_Float = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
-_Scalar = str | _Int | _Float | bool | None
-_Attributes = Annotated[
-    dict[Annotated[str, Meta(max_length=ATTRIBUTE_KEY_BYTES_MAX // 4)], _Scalar], Meta(max_length=ATTRIBUTES_MAX)
-]
 
 
 class _Narrow(msgspec.Struct, gc=False):
@@ -79,8 +64,7 @@ class _StrictEvent(WireEvent, gc=False, kw_only=True, forbid_unknown_fields=True
     session: _Name | None = None
     key: _Name
     value: msgspec.Raw
-    attributes: _Attributes | None = None
-    seq: Annotated[int, Meta(ge=0, le=_INT_MAX)] | None = None
+    seq: Annotated[int, Meta(ge=0, le=INT_MAX)] | None = None
 
 
 class _LenientEvent(_StrictEvent, gc=False, kw_only=True, forbid_unknown_fields=False):
@@ -97,13 +81,9 @@ _strict_list = msgspec.json.Decoder(list[_StrictEvent]).decode
 _lenient_one = msgspec.json.Decoder(_LenientEvent).decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
-_scalar = msgspec.json.Decoder(_Scalar).decode
 _bool = msgspec.json.Decoder(bool).decode
-_time = msgspec.json.Decoder(str | _Int | float | None).decode
-_sequence_number = msgspec.json.Decoder(Annotated[int, Meta(ge=0, le=_INT_MAX)]).decode
-
-# What a decoder raises over hostile bytes: malformed or of a wrong type, not UTF-8, deeper than the C stack may go.
-_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_time = msgspec.json.Decoder(str | Int | float | None).decode
+_sequence_number = msgspec.json.Decoder(Annotated[int, Meta(ge=0, le=INT_MAX)]).decode
 
 _KNOWN = frozenset(WireEvent.__struct_fields__)
 _TEXT_MEMBERS = frozenset(("user", "device", "terminal", "component", "level", "id", "client", "app"))
@@ -141,7 +121,8 @@ class Decoded(msgspec.Struct, frozen=True):
 
     Each event has session, key (1 to NAME_BYTES_MAX bytes) and value (valid JSON), all text is valid UTF-8.
     rejected: reason, message and text of what is no event. corrected: number of repairs by what was repaired.
-    sessionless: some have no session, but a user or device. in_one_call: nothing was repaired, rejected or skipped.
+    sessionless: some have no session, but a user or device. in_one_call: nothing was rejected or skipped, and nothing
+    repaired but the attributes of `repaired`, places in `events`.
     """
 
     indexes: Sequence[int]
@@ -150,6 +131,7 @@ class Decoded(msgspec.Struct, frozen=True):
     corrected: dict[str, int] = {}
     sessionless: bool = False
     in_one_call: bool = False
+    repaired: Sequence[int] = ()
 
 
 class _Refusal(Exception):
@@ -191,7 +173,7 @@ def count_flawless(text: bytes, form: Form) -> int:
     """The number of events when all of them are in order, whatever their size and number; else 0."""
     try:
         count = len(_narrow_list(text) if form == "json" else _narrow_lines(text))
-    except _REFUSED:
+    except REFUSED:
         count = _count_with_sessionless(text, form)
     try:
         if count and not text.isascii():
@@ -205,7 +187,7 @@ def _count_with_sessionless(text: bytes, form: Form) -> int:
     """The same when some have no session, but a user or device: a second decoding, for their bodies alone."""
     try:
         events: list[_Sessionless] = _sessionless_list(text) if form == "json" else _sessionless_lines(text)
-    except _REFUSED:
+    except REFUSED:
         return 0
     return len(events) if all(e.session or e.user or e.device or e.terminal for e in events) else 0
 
@@ -270,7 +252,7 @@ def _is_lines(text: bytes) -> bool:
             try:
                 _members(line)
                 one_is = True
-            except _REFUSED:
+            except REFUSED:
                 pass
         if one_is:
             return True
@@ -311,7 +293,7 @@ def _checked_event(item: bytes, event_bytes_max: int, malformed: str | None) -> 
         _narrow_one(item)
     except UnicodeDecodeError as error:
         raise _Refusal("invalid_utf8", f"invalid UTF-8 at byte {error.start} of the event") from error
-    except _REFUSED:
+    except REFUSED:
         item, members = _members_of(item)
         session_member(members)
         name_member(members, "key")
@@ -362,7 +344,7 @@ def name_member(members: dict[str, msgspec.Raw], name: str) -> str:
         raise _Refusal(missing, f"no member `{name}`{more}")
     try:
         text = _text(raw)
-    except _REFUSED as error:
+    except REFUSED as error:
         raise _Refusal("wrong_type", f"`{name}` must be text: {error}") from error
     if not text:
         raise _Refusal(missing, f"`{name}` is empty")
@@ -392,10 +374,23 @@ def decode_events(body: bytes, form: Form, skip: Sequence[int] = ()) -> Decoded:
                 str(body, "utf-8")
             sessionless = None in [event.session for event in events]
             if not sessionless or all(event.session or _names(event) for event in events):
-                return Decoded(range(len(events)), events, sessionless=sessionless, in_one_call=True)
-        except _REFUSED:
+                corrected: dict[str, int] = {}
+                repaired = _keep_attributes(events, corrected)
+                return Decoded(range(len(events)), events, (), corrected, sessionless, True, repaired)
+        except REFUSED:
             pass
     return _decode_each(body, form, frozenset(skip))
+
+
+def _keep_attributes(events: Sequence[WireEvent], corrected: dict[str, int]) -> list[int]:
+    """Those that are not plain are made so; indexes of the events where that was a repair."""
+    repaired: list[int] = []
+    for index in not_plain([event.attributes for event in events]) if events else ():
+        before = sum(corrected.values())
+        events[index].attributes = kept(events[index].attributes, corrected)
+        if sum(corrected.values()) != before:
+            repaired.append(index)
+    return repaired
 
 
 def _names(event: WireEvent) -> str | None:
@@ -436,7 +431,7 @@ def _decoded_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
         return _lenient_event(item, corrected)
     except UnicodeDecodeError as error:
         raise _Refusal("invalid_utf8", f"invalid UTF-8 at byte {error.start} of the event") from error
-    except _REFUSED:
+    except REFUSED:
         return _repaired_event(item, corrected)
 
 
@@ -449,14 +444,14 @@ def _lenient_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
     if unknown := members.keys() - _KNOWN:
         if _is_exported(members):
             unknown -= {"received"}
-            if not unknown:
-                return event
-        attributes = event.attributes or {}
+        attributes = read(event.attributes, corrected)
         for name in members:  # in the sender's order
             if name in unknown:
                 _count(corrected, "unknown_member")
-                attributes[name if name not in attributes else f"event.{name}"] = _scalar_or_json(members[name])
-        event.attributes = _bounded(attributes, corrected)
+                attributes[name if name not in attributes else f"event.{name}"] = scalar_or_json(members[name])
+        event.attributes = written(attributes, corrected)
+    else:
+        event.attributes = kept(event.attributes, corrected)
     return event
 
 
@@ -477,7 +472,7 @@ def _repaired_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
     if "value" not in members:
         raise _Refusal("missing_value", "no member `value`; null is a value, none is not")
     event.value = members["value"]
-    attributes = _read_attributes(members.get("attributes"), corrected)
+    attributes = read(members.get("attributes", NO_ATTRIBUTES), corrected)
     for name, raw in members.items():
         if name in ("session", "key", "value", "attributes"):
             continue
@@ -485,8 +480,8 @@ def _repaired_event(item: bytes, corrected: dict[str, int]) -> WireEvent:
             _count(corrected, "unknown_member")
         elif _set_member(event, name, raw, corrected):
             continue
-        attributes[name if name not in attributes else f"event.{name}"] = _scalar_or_json(raw)
-    event.attributes = _bounded(attributes, corrected)
+        attributes[name if name not in attributes else f"event.{name}"] = scalar_or_json(raw)
+    event.attributes = written(attributes, corrected)
     return event
 
 
@@ -497,7 +492,7 @@ def _set_member(event: WireEvent, name: str, raw: msgspec.Raw, corrected: dict[s
     try:
         setattr(event, name, _READERS[name](raw))
         return True
-    except _REFUSED:
+    except REFUSED:
         _count(corrected, "member_type")
     if name in _TEXT_MEMBERS and bytes(raw)[:1] not in b"[{":
         setattr(event, name, bytes(raw).decode())
@@ -511,41 +506,6 @@ def _set_member(event: WireEvent, name: str, raw: msgspec.Raw, corrected: dict[s
 _READERS: dict[str, Any] = {name: _text for name in _TEXT_MEMBERS}
 _READERS.update(time=_time, timestamp=_time, update=_bool, seq=_sequence_number)
 _BOOLS = {b"1": True, b"0": False, b'"true"': True, b'"false"': False, b'"1"': True, b'"0"': False}
-
-
-def _read_attributes(raw: msgspec.Raw | None, corrected: dict[str, int]) -> dict[str, Scalar]:
-    """The map of attributes; anything else becomes one attribute `attributes`."""
-    if raw is None or bytes(raw) == b"null":
-        return {}
-    try:
-        members = _members(raw)
-    except _REFUSED:
-        _count(corrected, "attribute_type")
-        return {"attributes": _scalar_or_json(raw)}
-    attributes = {name: _scalar_or_json(value) for name, value in members.items()}
-    for name, value in members.items():
-        # Text that is not in quotes where it stood: nested JSON, or a number no encoder could write again.
-        if attributes[name].__class__ is str and bytes(value)[:1] != b'"':
-            _count(corrected, "attribute_type")
-    return attributes
-
-
-def _bounded(attributes: dict[str, Scalar], corrected: dict[str, int]) -> dict[str, Scalar] | None:
-    """As many as are allowed, in the sender's order."""
-    kept = [key for key in attributes if len(key.encode()) <= ATTRIBUTE_KEY_BYTES_MAX][:ATTRIBUTES_MAX]
-    if cut := len(attributes) - len(kept):
-        corrected["attributes_cut"] = corrected.get("attributes_cut", 0) + cut
-        return {key: attributes[key] for key in kept}
-    return attributes or None
-
-
-def _scalar_or_json(raw: msgspec.Raw) -> Scalar:
-    """A text, number or bool; the JSON text of anything else."""
-    try:
-        scalar: Scalar = _scalar(raw)
-        return scalar
-    except _REFUSED:
-        return bytes(raw).decode()
 
 
 def _count(corrected: dict[str, int], what: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import re2
 
-from logkeep.event import Event
+from logkeep.event import Event, Scalar, attributes_json, attributes_of
 from logkeep.masking.rules import MASK, Rules
 
 _BEARER = r"(?i:\b(?:bearer|basic|digest|token)[ \t]+)(?P<bearer>[A-Za-z0-9._~+/=-]{12,})"
@@ -61,7 +61,8 @@ class Masker:
         """How many texts of `events` were changed; what the rules name is not in them any more."""
         if not self._fields and not self._searches:
             return 0
-        changed = self._mask_fields(events)
+        members = [attributes_of(event) for event in events]
+        changed = self._mask_fields(events, members)
         holders = [event for event in events if event.kind == "text" or event.kind == "number"]
         for event, text in self._changed(holders, [event.value for event in holders]):
             if event.kind == "number":  # it is none any more
@@ -69,26 +70,30 @@ class Masker:
             event.value = text
             changed += 1
         changed += self._mask_json([event for event in events if event.kind == "object" or event.kind == "array"])
-        return changed + self._mask_attributes([event for event in events if event.attributes])
+        changed += self._mask_attributes(members)
+        for event, attributes in zip(events, members, strict=True):
+            if attributes:  # also without a change: of a name that stands twice, only the last was looked at
+                event.attributes = attributes_json(attributes)
+        return changed
 
-    def _mask_attributes(self, events: Sequence[Event]) -> int:
+    def _mask_attributes(self, members: Sequence[dict[str, Scalar]]) -> int:
         """Their texts repeat a lot: each is looked at once."""
         values: set[Any] = set()
-        for event in events:
-            values.update(event.attributes.values())
+        for attributes in members:
+            values.update(attributes.values())
         texts = [value for value in values if value.__class__ is str]
         masked = dict(self._changed(texts, texts))
         if not masked:
             return 0
         changed = 0
-        for event in events:
-            for name, value in event.attributes.items():
+        for attributes in members:
+            for name, value in attributes.items():
                 if value.__class__ is str and value in masked:
-                    event.attributes[name] = masked[value]
+                    attributes[name] = masked[value]
                     changed += 1
         return changed
 
-    def _mask_fields(self, events: Sequence[Event]) -> int:
+    def _mask_fields(self, events: Sequence[Event], members: Sequence[dict[str, Scalar]]) -> int:
         fields, changed = self._fields, 0
         hidden = {key for key in {event.key for event in events} if key.lower() in fields}
         for event in events if hidden else ():
@@ -96,12 +101,12 @@ class Masker:
                 event.value, event.kind, event.number = MASK, "text", None
                 changed += 1
         names: set[str] = set()
-        for event in events:
-            names.update(event.attributes)
+        for attributes in members:
+            names.update(attributes)
         hidden = {name for name in names if name.lower() in fields}
-        for event in events if hidden else ():
-            for name in hidden.intersection(event.attributes):
-                event.attributes[name] = MASK
+        for attributes in members if hidden else ():
+            for name in hidden.intersection(attributes):
+                attributes[name] = MASK
                 changed += 1
         return changed
 

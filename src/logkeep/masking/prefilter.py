@@ -41,14 +41,29 @@ class Prefilter:
         options.log_errors = False
         self._search = re2.compile("(?i:" + "|".join(parts) + ")", options)
 
-    def suspects(self, body: bytes, form: Form) -> Sequence[int] | None:
+    def suspects(self, body: bytes, form: Form, count: int) -> Sequence[int] | None:
         """Indexes of the events of `body` that may hold something to mask, ascending; None: any may.
 
-        body: well-formed in every event, as `decode_events` takes it in one call.
+        body: `count` events, well-formed all of them, as `decode_events` takes it in one call.
         """
         if self._search is None:
             return None
+        if form == "ndjson" and body.count(b"}\n{") == body.count(b"\n") == count - 1:
+            return self._touched_lines(body)
         if self._search.search(body) is None:
             return ()
         pieces = raw_list(body) if form == "json" else raw_lines(body)
         return sorted(touched(self._search, list(map(bytes, pieces))))
+
+    def _touched_lines(self, body: bytes) -> Sequence[int]:
+        """body: an event a line: every line break in it stands between two events."""
+        found: set[int] = set()
+        line, at = 0, 0
+        for match in self._search.finditer(body):
+            start, end = match.span()
+            line += body.count(b"\n", at, start)
+            at = start
+            found.add(line)
+            if over := body.count(b"\n", start, end):
+                found.update(range(line, line + over + 1))
+        return sorted(found)

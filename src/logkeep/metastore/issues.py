@@ -13,7 +13,7 @@ import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.issues import TITLE_CHARS_MAX, IssueNotice, Kind, kept_stack, version_key
-from logkeep.event import Event, Scalar
+from logkeep.event import Event, Scalar, attributes_json
 from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.devices import id_of, searchable
@@ -150,7 +150,7 @@ def as_event(one: Occurrence) -> Event:
     return Event(
         "", one.session, one.kind, value_of(one), "text", None, one.time_ns, one.received_ns, one.id,
         LEVELS[one.kind], one.user, one.device, one.component,
-        {name: text for name, text in attributes.items() if text},
+        attributes_json({name: text for name, text in attributes.items() if text}),
     )  # fmt: skip
 
 

@@ -62,19 +62,20 @@ class StatisticsRow(msgspec.Struct, frozen=True):
 def add(transaction: Transaction, cells: Cells) -> None:
     """The finest cells, added to what is there, in all three grains. Others who add wait for this transaction."""
     bump(transaction, TOPIC)
-    for grain in (0, 1, 2):
-        _add(transaction, grain, _coarser(cells, grain))
+    components = _coarser(cells, 1)
+    for grain, its in ((0, _coarser(components, 0)), (1, components), (2, cells)):
+        _add(transaction, grain, its)
 
 
-def _coarser(cells: Cells, grain: int) -> dict[Place, Counts]:
+def _coarser(cells: Cells, grain: int) -> Cells:
+    """cells: of the grain below."""
     found: dict[Place, Counts] = {}
     for place, counts in cells.items():
-        at = Place(place.app, place.day, place.component if grain else "", place.key if grain == 2 else "")
-        found.setdefault(at, Counts()).add(counts)
+        found.setdefault(Place(place.app, place.day, place.component if grain else ""), Counts()).add(counts)
     return found
 
 
-def _add(transaction: Transaction, grain: int, cells: dict[Place, Counts]) -> None:
+def _add(transaction: Transaction, grain: int, cells: Cells) -> None:
     names = {_name_of(grain, place): place for place in cells}
     known = _known(transaction, sorted(names))
     fresh = _bounded(transaction, grain, cells, [p for n, p in sorted(names.items()) if n not in known])
@@ -103,9 +104,7 @@ def _add(transaction: Transaction, grain: int, cells: dict[Place, Counts]) -> No
         )
 
 
-def _bounded(
-    transaction: Transaction, grain: int, cells: dict[Place, Counts], fresh: list[Place]
-) -> dict[Place, Counts]:
+def _bounded(transaction: Transaction, grain: int, cells: Cells, fresh: list[Place]) -> dict[Place, Counts]:
     """Those of `fresh` there is room for, the others as one cell OTHER."""
     found: dict[Place, Counts] = {}
     room: dict[tuple[str, int], int] = {}

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from logkeep.event import Event
+from logkeep.event import Event, attributes_json
 from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.session_map import Span, spans_of, who_of
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Event).decode
+_encode = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder(Event).decode
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -91,6 +91,16 @@ def of_app(transaction: Transaction, app: str, after: int, limit: int) -> list[t
 
 def remove(transaction: Transaction, numbers: Sequence[int]) -> None:
     transaction.change_many("DELETE FROM waiting WHERE number = :number", [{"number": number} for number in numbers])
+
+
+def _decode(content: bytes) -> Event:
+    """Also of a row that waits since a version that wrote MessagePack, with the attributes as a map."""
+    if content.startswith(b"["):
+        return _decode_json(content)
+    fields = msgspec.msgpack.decode(content)
+    place = Event.__struct_fields__.index("attributes")
+    fields[place] = attributes_json(fields[place])
+    return Event(*fields)
 
 
 def _waiting(row: Sequence[Any]) -> Waiting:

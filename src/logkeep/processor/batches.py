@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 
 import msgspec
 
@@ -38,6 +39,8 @@ from logkeep.telemetry import Telemetry, get_logger
 SAMPLES_A_BATCH_MAX = 100
 
 log = get_logger("processor")
+
+_app, _own_id = attrgetter("app"), attrgetter("own_id")
 
 
 class _Plan(msgspec.Struct):
@@ -112,7 +115,7 @@ class Batches:
                 if frame.header.batch_id in seen:
                     repeated.add(index)
                 seen.add(frame.header.batch_id)
-        duplicates = self._store.known(prepared.events) if any(event.own_id for event in prepared.events) else set()
+        duplicates = self._store.known(prepared.events) if True in map(_own_id, prepared.events) else set()
         waiting = self._waiting(prepared, duplicates)
         arrival = max(self._clock.now_ns(), self._marks.last_arrival() + 1)  # the wall clock may have been set back
         intents: dict[Partition, BatchIntent] = {}
@@ -278,7 +281,7 @@ class Batches:
             state.leave_out(
                 _left_out(prepared, plan, (start, end), own, stored), counted=self._marks.counted.get(name, -1)
             )
-            for app, count in Counter(prepared.events[index].app for index in stored).items():
+            for app, count in Counter(map(_app, _picked(prepared.events, stored))).items():
                 state.app(app).stored += count
             state.arrival = max(state.arrival, plan.arrivals[name] + len(own) - sum(i in own for i in plan.gone) - 1)
         for index in plan.waiting:
@@ -407,6 +410,12 @@ def _plan(token: str, prepared: Prepared, intents: dict[Partition, BatchIntent])
         prepared.events[index].session = ""  # looked at again its session may be known by now: the room gives it
     lacking = {i for i in prepared.sessionless if not prepared.events[i].session} - waiting - gone
     return _Plan(token, gone, arrivals, repeated, waiting, lacking)
+
+
+def _picked(events: Sequence[Event], indexes: Sequence[int]) -> Sequence[Event]:
+    if isinstance(indexes, range):
+        return events[indexes.start : indexes.stop]
+    return [events[index] for index in indexes]
 
 
 def _left_out(

@@ -19,7 +19,7 @@ import msgspec
 
 from logkeep.clock import NS_PER_DAY, Clock
 from logkeep.errors import BackendUnavailable, LogkeepError
-from logkeep.event import Event
+from logkeep.event import Event, attributes_json
 from logkeep.metastore import statistics
 from logkeep.metastore import waiting as rows_of
 from logkeep.metastore.database import Database, Transaction
@@ -218,6 +218,7 @@ def _letter_matches(line: bytes, job: Erasure, query: Query, matches: Any) -> bo
         if letter["app"] not in ("", job.app):
             return False
         if letter["app"]:
+            letter["event"]["attributes"] = attributes_json(letter["event"]["attributes"])
             event = Event(**letter["event"])
             return job.from_ns <= event.time_ns < job.to_ns and bool(matches(event))
         payload = base64.b64decode(letter["event"], validate=True).decode("utf-8", "replace")

@@ -12,7 +12,7 @@ import msgspec
 
 from logkeep.decode.frame import RejectedSample
 from logkeep.decode.split import Form
-from logkeep.event import Event
+from logkeep.event import Event, attributes_json, attributes_of
 from logkeep.masking.masker import Masker
 from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, MASK, Rules
@@ -57,18 +57,20 @@ class Masking:
         for name in NOTICE_MAPS:
             if found := getattr(notice, name, None):
                 told = {key: value for key, value in found.items() if value is not None}
-                holder = Event("", "", "", "", "null", None, 0, 0, "", attributes=told)
+                holder = Event("", "", "", "", "null", None, 0, 0, "", attributes=attributes_json(told))
                 masker.mask([holder])
-                changes[name] = found | {key: _no_longer(value, found[key]) for key, value in holder.attributes.items()}
+                changes[name] = found | {
+                    key: _no_longer(value, found[key]) for key, value in attributes_of(holder).items()
+                }
         changed = {name: value for name, value in changes.items() if value != getattr(notice, name)}
         if not changed:
             return notice
         self._masked.inc(len(changed))
         return msgspec.structs.replace(notice, **changed)
 
-    def suspects(self, app: str, body: bytes, form: Form) -> Sequence[int] | None:
+    def suspects(self, app: str, body: bytes, form: Form, count: int) -> Sequence[int] | None:
         """As Prefilter's, by the rules of `app`."""
-        return self._of(app)[2].suspects(body, form)
+        return self._of(app)[2].suspects(body, form, count)
 
     def _masker(self, app: str) -> Masker:
         return self._of(app)[1]

@@ -4,9 +4,13 @@ Nothing acknowledged is refused here for a wrong optional member: it is repaired
 attribute, and the repair counted under a name of `Correction`.
 """
 
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import repeat
 from math import isfinite
-from typing import Literal
+from operator import attrgetter, is_
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +22,7 @@ from logkeep.event import (
     Event,
     Scalar,
     WireEvent,
+    attributes_json,
 )
 
 Correction = Literal[
@@ -32,7 +37,13 @@ for _name, _level in [*zip(LEVELS, LEVELS, strict=True), *LEVEL_ALIASES.items()]
 
 Kind = Literal["text", "number", "bool", "null", "object", "array"]
 _QUOTE = ord('"')
+_NAME_CHARS = NAME_BYTES_MAX // 4  # cannot be more than NAME_BYTES_MAX bytes
+# Decoded at once, values that are no text become objects for a moment, of up to 20 times their bytes.
+_AT_ONCE_BYTES_MAX = 1 << 20
+_NEVER = -(1 << 62)  # ns; before the oldest day of any retention
 
+_decode_list = msgspec.json.Decoder(list[Any]).decode
+_ONLY_TEXT = {str}
 _decode_text = msgspec.json.Decoder(str).decode
 _KINDS: dict[int, Kind] = {ord("{"): "object", ord("["): "array", ord("t"): "bool", ord("f"): "bool", ord("n"): "null"}
 
@@ -50,6 +61,110 @@ class TimeLimits(msgspec.Struct, frozen=True):
         return cls(oldest_day * NS_PER_DAY, now_ns + int(future_s * NS_PER_S))
 
 
+_columns = attrgetter(
+    "session", "key", "value", "time", "timestamp", "user", "device", "terminal", "component", "level", "attributes",
+    "id", "update", "seq",
+)  # fmt: skip
+
+
+def normalise_all(
+    wires: Sequence[WireEvent],
+    app: str,
+    made_ids: Sequence[str],
+    received_ns: int,
+    limits: TimeLimits,
+    corrected: dict[str, int],
+) -> list[Event]:
+    """As `normalise` for each, a column at a time, in half the CPU. made_ids: as many as `wires`, 1 or more.
+
+    What only few events have – numbers, levels of other systems, names that are too long – is left to `normalise`.
+    """
+    columns = zip(*map(_columns, wires), strict=True)
+    sessions, keys, raws, times, stamps, users, devices, terminals, components, levels, attributes, *rest = columns
+    ids, updates, seqs = rest
+    n = len(wires)
+    odd: set[int] = set()
+    if seqs.count(None) != n:
+        odd.update(row for row, seq in enumerate(seqs) if seq is not None)
+    if stamps.count(None) != n:
+        times = tuple(stamp if time is None else time for time, stamp in zip(times, stamps, strict=True))
+    if terminals.count(None) != n:
+        devices = tuple(map(_or, devices, terminals))
+    if None in sessions:
+        sessions = tuple(map(_or_nothing, sessions))
+    names = []
+    for column in (users, devices, components):
+        if None in column:
+            column = tuple(map(_or_nothing, column))
+        names.append(column)
+        if max(map(len, column)) > _NAME_CHARS:
+            odd.update(row for row, name in enumerate(column) if len(name) > _NAME_CHARS)
+    if ids.count(None) != n:
+        odd.update(row for row, name in enumerate(ids) if name and len(name) > _NAME_CHARS)
+        made_ids = tuple(map(_or, ids, made_ids))
+        own_ids: Iterable[bool] = map(bool, ids)
+    else:
+        own_ids = repeat(False)
+    known_levels = tuple(map(_LEVELS.get, levels))
+    if None in known_levels:
+        odd.update(row for row, level in enumerate(known_levels) if level is None)
+    times_ns = _times_ns(times, received_ns)
+    if min(times_ns) < limits.oldest_ns or max(times_ns) > limits.newest_ns:
+        odd.update(row for row, ns in enumerate(times_ns) if not limits.oldest_ns <= ns <= limits.newest_ns)
+    values, kinds, numbers = _values(raws)
+    events = list(
+        map(
+            Event, repeat(app), sessions, keys, values, kinds, numbers, times_ns, repeat(received_ns), made_ids,
+            known_levels, *names, attributes, map(is_, updates, repeat(True)), own_ids,
+        )
+    )  # fmt: skip
+    for row in odd:
+        events[row] = normalise(wires[row], app, made_ids[row], received_ns, limits, corrected)
+    return events
+
+
+def _or(one: Any, other: Any) -> Any:
+    return one or other
+
+
+def _or_nothing(name: str | None) -> str:
+    return name or ""
+
+
+def _times_ns(times: Sequence[str | int | float | None], received_ns: int) -> list[int]:
+    """Of times that cannot be read, one that no sender is believed."""
+    found = list(map(_known_times.get, times))
+    if None not in found:
+        return found  # type: ignore[return-value]
+    if len(_known_times) > _TIMES_MAX:
+        _known_times.clear()
+    for row, sent in enumerate(times):
+        if found[row] is None:
+            ns = received_ns if sent is None else time_from(sent)
+            found[row] = ns if ns is not None else _NEVER
+            if sent.__class__ is str and len(sent) <= _TIME_CHARS_MAX:
+                _known_times[sent] = found[row]  # type: ignore[assignment]
+    return found  # type: ignore[return-value]
+
+
+def _values(raws: Sequence[msgspec.Raw]) -> tuple[list[str], Iterable[Kind], Iterable[float | None]]:
+    """Values, kinds and numbers."""
+    values = None
+    if sum(map(len, raws)) <= _AT_ONCE_BYTES_MAX:
+        with suppress(msgspec.MsgspecError, RecursionError):  # a number no float can hold, or nested too deep
+            values = _decode_list(b"[" + b",".join(raws) + b"]")
+    if values is None:
+        values = [_decode_text(raw) if raw[:1] == b'"' else None for raw in map(bytes, raws)]
+    if set(map(type, values)) == _ONLY_TEXT:
+        return values, repeat("text"), repeat(None)
+    kinds: list[Kind] = ["text"] * len(values)
+    numbers: list[float | None] = [None] * len(values)
+    for row, value in enumerate(values):
+        if value.__class__ is not str:
+            values[row], kinds[row], numbers[row] = _value(bytes(raws[row]))
+    return values, kinds, numbers
+
+
 def normalise(
     wire: WireEvent, app: str, made_id: str, received_ns: int, limits: TimeLimits, corrected: dict[str, int]
 ) -> Event:
@@ -62,15 +177,15 @@ def normalise(
         value = _decode_text(raw)
     else:
         value, kind, number = _value(raw)
-    attributes = wire.attributes or {}
+    more: dict[str, Scalar] = {}
     if wire.seq is not None:
         # The sender's number stands among the attributes, so that a person can find the gap.
-        attributes["seq"] = wire.seq
+        more["seq"] = wire.seq
         if wire.client is not None:
-            attributes["client"] = wire.client
+            more["client"] = wire.client
     level = _LEVELS.get(wire.level)
     if level is None:
-        level = _unusual_level(wire.level or "", attributes, corrected)
+        level = _unusual_level(wire.level or "", more, corrected)
     sent = wire.time if wire.time is not None else wire.timestamp
     time_ns = received_ns
     if sent is not None:
@@ -79,13 +194,13 @@ def normalise(
             time_ns = sent_ns
         else:
             corrected["time"] = corrected.get("time", 0) + 1
-            attributes["sent_time"] = str(sent)
+            more["sent_time"] = str(sent)
     device = wire.device or wire.terminal or ""
     user = wire.user or ""
     component = wire.component or ""
     event_id = wire.id
     # Characters first: four bytes each is the most, so only long names are measured in bytes.
-    if len(user) > 128 or len(device) > 128 or len(component) > 128 or (event_id and len(event_id) > 128):
+    if max(len(user), len(device), len(component), len(event_id or "")) > _NAME_CHARS:
         user, device, component = _cut(user, corrected), _cut(device, corrected), _cut(component, corrected)
         event_id = _cut(event_id, corrected) if event_id else None
     return Event(
@@ -102,10 +217,18 @@ def normalise(
         user,
         device,
         component,
-        attributes,
+        _with(wire.attributes, more) if more else wire.attributes,
         wire.update is True,
         bool(event_id),
     )
+
+
+def _with(attributes: msgspec.Raw, more: dict[str, Scalar]) -> msgspec.Raw:
+    """`more` behind what the sender wrote, in place of what has the same name there."""
+    added = bytes(attributes_json(more))
+    if len(attributes) <= 2:
+        return msgspec.Raw(added)
+    return msgspec.Raw(bytes(attributes)[:-1] + b"," + added[1:])
 
 
 def _value(raw: bytes) -> tuple[str, Kind, float | None]:
@@ -170,7 +293,9 @@ def _time_from_number(number: int | float) -> int | None:
     return round(number * (scale // 1000)) * 1000 if scale >= 1000 else int(number)
 
 
-_seconds: dict[str, int] = {}  # "2026-11-22T12:00:00" → ns; what senders write now repeats the same few seconds
+_known_times: dict[Any, int] = {}  # texts → ns; what senders write now repeats the same few
+_TIMES_MAX, _TIME_CHARS_MAX = 16_384, 40  # 2 MB
+_seconds: dict[str, int] = {}  # "2026-11-22T12:00:00" → ns
 _SECONDS_MAX = 4096
 
 

@@ -1,14 +1,15 @@
 """Queue records to a batch of events, with an account of everything that does not become one. Pure but for logging."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from logkeep.decode.body import inflate
-from logkeep.decode.frame import FrameHeader, RejectedSample, event_id, unpack_frame
+from logkeep.decode.frame import FrameHeader, RejectedSample, event_ids, unpack_frame
 from logkeep.decode.native import Decoded, decode_events
 from logkeep.decode.split import Form
 from logkeep.errors import CorruptData, InputError
@@ -16,7 +17,7 @@ from logkeep.event import Event, WireEvent
 from logkeep.metastore.session_map import Seen
 from logkeep.patterns.template import KeptPattern
 from logkeep.processor.issue_events import event_of
-from logkeep.processor.normalise import TimeLimits, normalise
+from logkeep.processor.normalise import TimeLimits, normalise_all
 from logkeep.processor.notices import NoticeFrame, read_frame
 from logkeep.queue.port import Offset, Partition, Record
 
@@ -50,12 +51,36 @@ class Tally(msgspec.Struct):
         self.rejected[reason] = self.rejected.get(reason, 0) + count
 
 
+class Owner(NamedTuple):
+    """Whose an event is, as far as it says."""
+
+    app: str
+    session: str
+    user: str
+    device: str
+
+
+_owner = attrgetter(*Owner._fields)
+
+
+class Owners(dict[tuple[str, str, str, str], int]):
+    """Owners with a number each, from 0, in the order of numbers."""
+
+    def __missing__(self, owner: tuple[str, str, str, str]) -> int:
+        number = self[owner] = len(self)
+        return number
+
+    def of(self, events: Iterable[Event]) -> list[int]:
+        """The number of each event's owner: events repeat their names, and who counts by them need not look again."""
+        return list(map(self.__getitem__, map(_owner, events)))
+
+
 class Prepared(msgspec.Struct):
     """A batch ready to be written. ranges: partition → (first offset, offset after the last). Frames and events of a
     partition stand together. tallies: by partition and app. corrupt: frames that cannot be read, with the reason.
     patterns: to be kept before events name them. told: what is told beside events. sessionless: indexes of events that
     came without a session; seen: what events tell of sessions. suspects: indexes of events that may hold what is to be
-    masked, ascending."""
+    masked, ascending. owners: of events; owner_of: each event's number in it."""
 
     ranges: dict[Partition, tuple[Offset, Offset]]
     frames: list[Frame]
@@ -69,6 +94,8 @@ class Prepared(msgspec.Struct):
     sessionless: list[int] = []
     seen: list[Seen] = []
     suspects: list[int] = []
+    owners: Owners = msgspec.field(default_factory=Owners)
+    owner_of: list[int] = []
 
     @property
     def token(self) -> str:
@@ -119,15 +146,15 @@ class Rules(msgspec.Struct, frozen=True):
     """What of a sender is believed, how much is unpacked, and what may be kept of a notice. Times are measured from
     when the receiver had the event, so that a replay decides the same. numbers_of_http: events that came over HTTP are
     looked at for missing numbers too, as long as one processor sees them all in their order. mask_notice(app, notice):
-    the notice without the app's secrets. suspects(app, body, form): indexes of the events of a well-formed body that
-    may hold such, None: all."""
+    the notice without the app's secrets. suspects(app, body, form, count): indexes of the events of a well-formed body
+    of `count` that may hold such, None: all."""
 
     retention_of: RetentionOf
     future_s: float
     inflated_bytes_max: int
     numbers_of_http: bool = True
     mask_notice: Callable[[str, Any], Any] = lambda app, notice: notice
-    suspects: Callable[[str, bytes, Form], Sequence[int] | None] = lambda app, body, form: None
+    suspects: Callable[[str, bytes, Form, int], Sequence[int] | None] = lambda app, body, form, count: None
 
     def limits(self, received_ns: int, app: str) -> TimeLimits:
         return TimeLimits.around(received_ns, retention_days=self.retention_of(app), future_s=self.future_s)
@@ -160,6 +187,7 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
             events = prepared.events
             prepared.sessionless += [i for i in range(frame.start, frame.end) if not events[i].session]
         prepared.frames.append(frame)
+    prepared.owner_of = prepared.owners.of(prepared.events)
     return prepared
 
 
@@ -199,19 +227,23 @@ def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLi
         tally.samples.append(RejectedSample(reason, message, text))
     _count_corrections(prepared, decoded.corrected)
     _suspect(prepared, decoded, header, body, rules)
-    app, batch_id, received_ns = header.app, header.batch_id, header.received_ns
-    add, corrected = prepared.events.append, prepared.corrected
-    for index, wire in zip(decoded.indexes, decoded.events, strict=True):
-        add(normalise(wire, app, event_id(batch_id, index), received_ns, limits, corrected))
-        if numbered and wire.seq is not None:
-            _number(prepared, app, wire)
+    if not decoded.events:
+        return
+    ids = event_ids(header.batch_id, decoded.indexes)
+    prepared.events += normalise_all(decoded.events, header.app, ids, header.received_ns, limits, prepared.corrected)
+    if numbered:
+        for wire in decoded.events:
+            if wire.seq is not None:
+                _number(prepared, header.app, wire)
 
 
 def _suspect(prepared: Prepared, decoded: Decoded, header: FrameHeader, body: bytes, rules: Rules) -> None:
     """Before the frame's events are added: which of them may hold something to mask."""
     start, found = len(prepared.events), None
     if decoded.in_one_call:
-        found = rules.suspects(header.app, body, header.form)
+        found = rules.suspects(header.app, body, header.form, len(decoded.events))
+        if found is not None and decoded.repaired:
+            found = sorted({*found, *decoded.repaired})
     prepared.suspects += range(start, start + len(decoded.events)) if found is None else [start + i for i in found]
 
 
@@ -231,28 +263,31 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules
         nobody.reject(reason)
         nobody.samples.append(RejectedSample(reason, message, text))
     _count_corrections(prepared, decoded.corrected)
-    apps: dict[str | None, str | None] = {None: None}
-    limits: dict[str, TimeLimits] = {}
-    for index, wire in zip(decoded.indexes, decoded.events, strict=True):
-        if wire.app not in apps:
-            apps[wire.app] = app_of_key(wire.app or "")
+    apps = {key: app_of_key(key) if key else None for key in {wire.app for wire in decoded.events}}
+    rows: dict[str, list[int]] = {}
+    for row, wire in enumerate(decoded.events):
         app = apps[wire.app]
-        if app is None:
-            tally = prepared.tally(partition, "")
-            tally.received += 1
-            tally.reject("unknown_app")
-            tally.samples.append(
-                RejectedSample("unknown_app", "the datagram names no valid write key in `app`", wire.component or "")
-            )
+        if app is not None:
+            rows.setdefault(app, []).append(row)
+            if wire.seq is not None:
+                _number(prepared, app, wire)
             continue
-        prepared.tally(partition, app).received += 1
-        if app not in limits:
-            limits[app] = rules.limits(header.received_ns, app)
-        made_id = event_id(header.batch_id, index)
-        prepared.suspects.append(len(prepared.events))
-        prepared.events.append(normalise(wire, app, made_id, header.received_ns, limits[app], prepared.corrected))
-        if wire.seq is not None:
-            _number(prepared, app, wire)
+        tally = prepared.tally(partition, "")
+        tally.received += 1
+        tally.reject("unknown_app")
+        tally.samples.append(
+            RejectedSample("unknown_app", "the datagram names no valid write key in `app`", wire.component or "")
+        )
+    made: dict[int, Event] = {}
+    ids = event_ids(header.batch_id, decoded.indexes)
+    for app, own in rows.items():
+        prepared.tally(partition, app).received += len(own)
+        limits = rules.limits(header.received_ns, app)
+        wires, own_ids = [decoded.events[row] for row in own], [ids[row] for row in own]
+        events = normalise_all(wires, app, own_ids, header.received_ns, limits, prepared.corrected)
+        made.update(zip(own, events, strict=True))
+    prepared.suspects += range(frame.start, frame.start + len(made))
+    prepared.events += [made[row] for row in sorted(made)] if len(rows) > 1 else made.values()
 
 
 def _number(prepared: Prepared, app: str, wire: WireEvent) -> None:

@@ -5,7 +5,7 @@ know. Several processors tell each other through the database, so what was read 
 has seen everything itself.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 
@@ -31,8 +31,7 @@ TRIM_EVERY_S = 60.0
 
 log = get_logger("sessions")
 
-_Triple = tuple[str, str, str, str]
-_triple = attrgetter("app", "session", "user", "device")
+_Owner = tuple[str, str, str, str]
 _time = attrgetter("time_ns")
 _who = lru_cache(KNOWN_MAX)(who_of)
 
@@ -56,7 +55,7 @@ class SessionMap:
         self._database, self._clock, self._telemetry = database, clock, telemetry
         self._bounds = bounds_of(settings)
         self._known: dict[str, _Known] = {}
-        self._told: dict[_Triple, Span] = {}
+        self._told: dict[_Owner, Span] = {}
         self._alone = True
         self._pending: dict[tuple[str, str], Seen] = {}
         self._rows_a_second = settings.rows_a_second_max
@@ -86,7 +85,7 @@ class SessionMap:
         if self._forgets:
             self._forgets = False
             self.forget()
-        prepared.seen = self._news(prepared.events)
+        prepared.seen = self._news(prepared)
         if len(self._known) > KNOWN_MAX:
             self._known = {}
         for one in [*prepared.seen, *(seen for frame in prepared.told for told in frame.notices
@@ -95,28 +94,27 @@ class SessionMap:
         if prepared.sessionless:
             self._find(prepared)
 
-    def _news(self, events: Sequence[Event]) -> list[Seen]:
+    def _news(self, prepared: Prepared) -> list[Seen]:
         """Sessions of users and devices that the map does not know, or not as going on so late."""
         told = self._told
-        times, triples = list(map(_time, events)), list(map(_triple, events))
+        times = list(map(_time, prepared.events))
         latest = max(times, default=0)
-        fresh = set()
-        for triple in set(triples):
-            known = told.get(triple)
-            if known is None or latest > known.last_ns + EXTEND_NS:
-                fresh.add(triple)
-        fresh = {t for t in fresh if t[1] and (t[2] or t[3])}
+        fresh: dict[int, _Owner] = {}
+        for owner, number in prepared.owners.items():
+            known = told.get(owner)
+            if (known is None or latest > known.last_ns + EXTEND_NS) and owner[1] and (owner[2] or owner[3]):
+                fresh[number] = owner
         if not fresh:
             return []
         if len(told) + len(fresh) > KNOWN_MAX:
             told.clear()
         news: list[Seen] = []
-        for triple, span in _spans_in(triples, times, fresh).items():
-            app, _, user, device = triple
-            known = told.get(triple)
-            if known is not None and known.from_ns <= span.from_ns and span.last_ns <= known.last_ns + EXTEND_NS:
+        for number, (first_ns, last_ns) in _spans_in(prepared.owner_of, times, fresh).items():
+            owner = app, session, user, device = fresh[number]
+            span, known = Span(session, first_ns, last_ns), told.get(owner)
+            if known is not None and known.from_ns <= first_ns and last_ns <= known.last_ns + EXTEND_NS:
                 continue
-            told[triple] = span if known is None else _joined(known, span)
+            told[owner] = span if known is None else _joined(known, span)
             for kind, name in (("user", user), ("device", device)):
                 if name:
                     news.append(Seen(_who(app, kind, name), app, span))
@@ -141,6 +139,7 @@ class SessionMap:
             session = certain(self._spans(device) if device else None, self._spans(user), event.time_ns, self._bounds)
             if session is not None:
                 event.session = session
+                (prepared.owner_of[index],) = prepared.owners.of((event,))
 
     def _spans(self, who: str) -> Collection[Span]:
         known = self._known.get(who) if who else None
@@ -216,18 +215,15 @@ def _whos(event: Event) -> tuple[str, str]:
     return device, _who(event.app, "user", event.user) if event.user else ""
 
 
-def _spans_in(triples: Sequence[_Triple], times: Sequence[int], wanted: set[_Triple]) -> dict[_Triple, Span]:
-    first: dict[_Triple, int] = {}
-    last: dict[_Triple, int] = {}
-    for triple, time_ns in zip(triples, times, strict=True):
-        if triple in wanted:
-            if triple not in first:
-                first[triple] = last[triple] = time_ns
-            elif time_ns > last[triple]:
-                last[triple] = time_ns
-            elif time_ns < first[triple]:
-                first[triple] = time_ns
-    return {triple: Span(triple[1], time_ns, last[triple]) for triple, time_ns in first.items()}
+def _spans_in(numbers: Sequence[int], times: Sequence[int], wanted: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """The first and the last time of each number that is wanted."""
+    ordered = sorted(times)
+    if ordered != times:  # as a rule they are in order, or nearly
+        rows = sorted(range(len(times)), key=times.__getitem__)
+        numbers, times = list(map(numbers.__getitem__, rows)), ordered
+    last = dict(zip(numbers, times, strict=True))
+    first = dict(zip(reversed(numbers), reversed(times), strict=True))
+    return {number: (first[number], last[number]) for number in wanted}
 
 
 def _joined(one: Span, other: Span) -> Span:

@@ -6,13 +6,8 @@ read again. What of a batch was not stored (duplicates, events that wait) stands
 leave the waiting room are counted with their release.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import attrgetter, itemgetter
-from typing import TypeVar
-
-import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, Clock
 from logkeep.decode.frame import read_frame_header
@@ -21,14 +16,14 @@ from logkeep.event import Event
 from logkeep.metastore import statistics as rows_of
 from logkeep.metastore.applied import Applied
 from logkeep.metastore.database import Database, Transaction
-from logkeep.metastore.distinct import sketches_of
-from logkeep.metastore.statistics import Counts, Place
+from logkeep.metastore.statistics import Place
+from logkeep.processor.counting import Book, Cells
 from logkeep.processor.marks import Marks
-from logkeep.processor.prepare import Prepared
+from logkeep.processor.prepare import Owners, Prepared
 from logkeep.queue.port import Mark, NotOwner, Offset, Partition, Queue, Record
 from logkeep.telemetry import get_logger
 
-FLUSH_EVERY_S = 5.0
+FLUSH_EVERY_S = 10.0
 PAUSE_S = 30.0  # after the metastore did not answer: batches must not wait for it
 CELLS_MAX, EVENTS_MAX = 20_000, 300_000  # counted and not written: then it is time; some 30 MB of names
 REPLAY_RECORDS = 1_000
@@ -37,94 +32,17 @@ STATISTICS_GROUP = "statistics"  # its marks keep the queue from trimming what i
 RELEASES = "waiting"  # whose place is the order of arrival
 
 Prepare = Callable[[list[Record]], Prepared]
-T = TypeVar("T")
 
 log = get_logger("statistics")
 
-_place, _whose = attrgetter("app", "component", "key"), attrgetter("user", "session", "device")
-_value, _level, _time = map(attrgetter, ("value", "level", "time_ns"))
 
-
-class Whose(dict[tuple[str, str, str], int]):
-    """User, session and device of what is counted, each combination with a number from 0, in the order of numbers."""
-
-    def __missing__(self, names: tuple[str, str, str]) -> int:
-        number = self[names] = len(self)
-        return number
-
-
-class Tally(msgspec.Struct):
-    """Counts that grow with each batch. whose: by their numbers; names are looked at once, when all is written."""
-
-    events: int = 0
-    value_bytes: int = 0
-    errors: int = 0
-    rejects: int = 0
-    whose: set[int] = msgspec.field(default_factory=set)
-
-    def join(self, other: "Tally") -> None:
-        """other: with the same numbers."""
-        self.events += other.events
-        self.value_bytes += other.value_bytes
-        self.errors += other.errors
-        self.rejects += other.rejects
-        self.whose |= other.whose
-
-
-class Cells(dict[Place, Tally]):
-    """What is counted and not written yet, by place."""
-
-    def __init__(self, whose: Whose | None = None) -> None:
-        """whose: shared by cells that are joined."""
-        super().__init__()
-        self.whose = whose if whose is not None else Whose()
-
-    def __missing__(self, place: Place) -> Tally:
-        made = self[place] = Tally()
-        return made
-
-    def count(self, events: Sequence[Event]) -> None:
-        """`events` are added: a column at a time, 1 µs of CPU an event."""
-        if not events:
-            return
-        times, places = list(map(_time, events)), list(map(_place, events))
-        values, levels = list(map(_value, events)), list(map(_level, events))
-        whose = list(map(self.whose.__getitem__, map(_whose, events)))
-        for place, rows in _rows_by_place(times, places).items():
-            tally = self[place]
-            tally.events += len(rows)
-            tally.value_bytes += len("".join(_picked(values, rows)).encode())
-            own = _picked(levels, rows)
-            tally.errors += own.count("error") + own.count("fatal")
-            tally.whose.update(_picked(whose, rows))
-
-    def written(self) -> dict[Place, Counts]:
-        """As the metastore has them."""
-        users, sessions, devices = (
-            sketches_of(names, [tally.whose for tally in self.values()])
-            for names in (zip(*self.whose, strict=True) if self.whose else ((), (), ()))
-        )
-        return {
-            place: Counts(tally.events, tally.value_bytes, tally.errors, tally.rejects, *sketches)
-            for (place, tally), *sketches in zip(self.items(), users, sessions, devices, strict=True)
-        }
-
-
-def _rows_by_place(times: Sequence[int], places: Sequence[tuple[str, str, str]]) -> dict[Place, list[int]]:
-    """Where the events of each place and day stand."""
-    found: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    day = min(times) // NS_PER_DAY
-    if day == max(times) // NS_PER_DAY:
-        for row, place in enumerate(places):
-            found[place].append(row)
-        return {Place(app, day, component, key): rows for (app, component, key), rows in found.items()}  # type: ignore[arg-type]
-    for row, (place, time_ns) in enumerate(zip(places, times, strict=True)):
-        found[(*place, time_ns // NS_PER_DAY)].append(row)
-    return {Place(app, day, component, key): rows for (app, component, key, day), rows in found.items()}  # type: ignore[arg-type]
-
-
-def _picked(column: Sequence[T], rows: Sequence[int]) -> tuple[T, ...]:
-    return itemgetter(*rows)(column) if len(rows) > 1 else (column[rows[0]],)
+def _of(prepared: Prepared, indexes: Sequence[int]) -> tuple[Sequence[Event], Owners, Sequence[int]]:
+    """What `Cells.count` takes of a batch."""
+    if isinstance(indexes, range):
+        own = slice(indexes.start, indexes.stop)
+        return prepared.events[own], prepared.owners, prepared.owner_of[own]
+    events, owner_of = prepared.events, prepared.owner_of
+    return [events[index] for index in indexes], prepared.owners, [owner_of[index] for index in indexes]
 
 
 def count_rejected(prepared: Prepared, partition: Partition, cells: Cells) -> None:
@@ -132,7 +50,7 @@ def count_rejected(prepared: Prepared, partition: Partition, cells: Cells) -> No
     for (name, app), tally in prepared.tallies.items():
         rejected = sum(tally.rejected.values())
         if name == partition and app and rejected:
-            cells[Place(app, day)].rejects += rejected
+            cells.reject(Place(app, day), rejected)
 
 
 class Statistics:
@@ -141,7 +59,7 @@ class Statistics:
     def __init__(self, queue: Queue, marks: Marks, database: Database, clock: Clock) -> None:
         self._queue, self._marks, self._database, self._clock = queue, marks, database, clock
         self._applied, self._released = Applied(database, "statistics"), Applied(database, "statistics-released")
-        self._whose = Whose()  # of all `_cells`
+        self._book = Book()  # of all `_cells`
         self._cells: dict[Partition, Cells] = {}
         self._ends: dict[Partition, Offset] = {}
         self._counted_events = 0  # in `_cells`
@@ -158,7 +76,7 @@ class Statistics:
 
     def _forget(self) -> None:
         """Nothing is counted that is not written."""
-        self._cells, self._ends, self._whose, self._counted_events = {}, {}, Whose(), 0
+        self._cells, self._ends, self._book, self._counted_events = {}, {}, Book(), 0
 
     def expect(self, ranges: Mapping[Partition, tuple[Offset, Offset]]) -> None:
         """Call before a batch is begun: from its start on everything is counted, also of a partition that is new, and
@@ -174,23 +92,24 @@ class Statistics:
         marks = {name: Mark(start) for name, start in fresh.items()}
         self._queue.commit(STATISTICS_GROUP, marks, owner=self._marks.owner)
 
-    def observe(self, prepared: Prepared, stored: Mapping[Partition, Iterable[int]]) -> None:
+    def observe(self, prepared: Prepared, stored: Mapping[Partition, Sequence[int]]) -> None:
         """Call once the batch is committed. stored: indexes of its events that the store has."""
         for name, (_, end) in prepared.ranges.items():
             if name not in self._cells:
-                self._cells[name] = Cells(self._whose)
+                self._cells[name] = Cells(self._book)
             cells = self._cells[name]
             self._counted_events += len(prepared.events_of(name))
-            cells.count([prepared.events[index] for index in stored[name]])
+            cells.count(*_of(prepared, stored[name]))
             count_rejected(prepared, name, cells)
             self._ends[name] = end
 
     def released(self, events: Sequence[Event], expired: Sequence[Event], arrival: int) -> None:
         """Events that leave the waiting room are counted, once. Raises BackendUnavailable."""
         cells = Cells()
-        cells.count(events)
+        owners = Owners()
+        cells.count(events, owners, owners.of(events))
         for event in expired:
-            cells[Place(event.app, event.received_ns // NS_PER_DAY)].rejects += 1
+            cells.reject(Place(event.app, event.received_ns // NS_PER_DAY))
         self._released.once({RELEASES: arrival}, lambda transaction, fresh: rows_of.add(transaction, cells.written()))
 
     def flush_if_due(self, prepare: Prepare) -> None:
@@ -245,7 +164,7 @@ class Statistics:
             for app, rejected in out.rejected.items():
                 at_record = next(iter(self._queue.replay(name, out.start, out.end)), None)
                 day = read_frame_header(at_record.payload).received_ns // NS_PER_DAY if at_record is not None else 0
-                cells[Place(app, day)].rejects += rejected
+                cells.reject(Place(app, day), rejected)
             at = out.end
         self._count_records(prepare, self._queue.replay(name, at, end), frozenset(), cells)
         return cells
@@ -257,15 +176,14 @@ class Statistics:
             prepared = prepare(piece)
             if prepared.frames:
                 name = prepared.frames[0].partition
-                cells.count([event for index, event in enumerate(prepared.events) if index not in left_out])
+                cells.count(*_of(prepared, [i for i in range(len(prepared.events)) if i not in left_out]))
                 count_rejected(prepared, name, cells)
 
     def _write(self) -> None:
         def add(transaction: Transaction, fresh: set[Partition]) -> None:
-            whole = Cells(self._whose)
+            whole = Cells(self._book)
             for name in fresh:
-                for place, tally in self._cells[name].items():
-                    whole[place].join(tally)
+                whole.join(self._cells[name])
             rows_of.add(transaction, whole.written())
 
         self._applied.once(dict(self._ends), add)

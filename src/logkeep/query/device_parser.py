@@ -7,7 +7,7 @@ attributes of an event that stands for it (`described`), so that match.py is the
 import re
 from collections.abc import Iterator
 
-from logkeep.event import Event, Scalar
+from logkeep.event import Event, Scalar, attributes_json
 from logkeep.query import ast
 from logkeep.query.filter_parser import FilterParser
 from logkeep.query.leaves import refuse, shown
@@ -63,7 +63,8 @@ def described(
     if enabled is not None:
         attributes["enabled"] = enabled
     words = " ".join((device, texts.get("name", ""), texts.get("model", "")))
-    return Event("", "", "", words, "text", None, 0, 0, "", user=user, device=device, attributes=attributes)
+    told = attributes_json(attributes)
+    return Event("", "", "", words, "text", None, 0, 0, "", user=user, device=device, attributes=told)
 
 
 def fields_of(query: ast.Query) -> frozenset[str]:

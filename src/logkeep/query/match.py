@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
-from logkeep.event import LEVELS, Event, Scalar
+from logkeep.event import LEVELS, Event, Scalar, attributes_of
 from logkeep.query import ast
 from logkeep.query.automaton import Automaton
 from logkeep.query.literals import longest_literal
@@ -157,7 +157,7 @@ def number_reader(field: str) -> NumberReader:
 
 
 def _attribute_number(event: Event, key: str) -> float | None:
-    number = event.attributes.get(key)
+    number = attributes_of(event).get(key)
     return float(number) if number.__class__ in (int, float) else None
 
 
@@ -190,9 +190,14 @@ def text_reader(field: str) -> Reader:
     """What the event has in this field; None only for an attribute it does not have."""
     if field.startswith(ast.ATTRIBUTE_PREFIX):
         key = attribute_key(field)
-        return lambda event: attribute_text(event.attributes[key]) if key in event.attributes else None
+        return lambda event: _attribute_text(event, key)
     assert field in ast.FIELDS, field
     return operator.attrgetter(field)
+
+
+def _attribute_text(event: Event, key: str) -> str | None:
+    attributes = attributes_of(event)
+    return attribute_text(attributes[key]) if key in attributes else None
 
 
 def attribute_text(value: Scalar) -> str:

@@ -20,7 +20,7 @@ import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import InputError
-from logkeep.event import Event, Scalar
+from logkeep.event import Event, Scalar, attributes_json, attributes_of
 from logkeep.query.match import attribute_key
 from logkeep.query.text import tokens
 
@@ -96,8 +96,8 @@ def document_of(event: Event) -> Document:
         document["pattern"] = event.pattern
     if event.update:
         document["update"] = True
-    if event.attributes:
-        document["attributes"] = _stored_attributes(event.attributes)
+    if attributes := attributes_of(event):
+        document["attributes"] = _stored_attributes(attributes)
     return document
 
 
@@ -149,7 +149,7 @@ def event_of(document: Mapping[str, Any]) -> Event:
         get("user", ""),
         get("device", ""),
         get("component", ""),
-        {_key_of(name): _scalar(value) for name, value in get("attributes", {}).items()},
+        attributes_json({_key_of(name): _scalar(value) for name, value in get("attributes", {}).items()}),
         get("update", False),
         False,
         get("pattern", ""),

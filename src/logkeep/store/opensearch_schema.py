@@ -19,13 +19,14 @@ for regexes and long prefixes cannot be answered from such a term.
 import hashlib
 import re
 import struct
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_MS
-from logkeep.event import LEVELS, Event
+from logkeep.event import LEVELS, Event, Scalar, attributes_of
 from logkeep.query.match import attribute_text
 from logkeep.query.text import fold, tokens
 from logkeep.store.page import rfc3339
@@ -303,19 +304,19 @@ def document(event: Event, *, hidden: bool = False) -> Document:
         made.cut = ["value"]
     if has_cut_word:
         made.cut = [*made.cut, "words"]
-    if event.attributes:
-        _add_attributes(made, event)
+    if attributes := attributes_of(event):
+        _add_attributes(made, attributes)
     made.update, made.hidden = event.update, hidden
     return made
 
 
-def _add_attributes(made: Document, event: Event) -> None:
+def _add_attributes(made: Document, attributes: Mapping[str, Scalar]) -> None:
     """Folded terms only of texts that folding changes: the others are found among the plain ones."""
     terms: list[str] = []
     folded: list[str] = []
     numbers: list[str] = []
     is_long = False
-    for key, value in event.attributes.items():
+    for key, value in attributes.items():
         prefix = _prefixes[key]
         if value.__class__ is str:
             terms.append(prefix + value)
@@ -335,4 +336,4 @@ def _add_attributes(made: Document, event: Event) -> None:
         terms, folded = list(map(term, terms)), list(map(term, folded))
         made.cut = [*made.cut, "attributes"]
     made.attributes, made.attributes_folded, made.attribute_numbers = terms, folded, numbers
-    made.attribute_names = list(event.attributes)
+    made.attribute_names = list(attributes)

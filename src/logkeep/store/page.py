@@ -12,7 +12,7 @@ import msgspec
 
 from logkeep.clock import NS_PER_S
 from logkeep.errors import InputError
-from logkeep.event import LEVELS, Event, Scalar, ValueKind
+from logkeep.event import LEVELS, NO_ATTRIBUTES, Event, ValueKind
 from logkeep.query.printer import column_name
 from logkeep.query.stages import ROWS_DEFAULT, Aggregate, Bin, Function, Statement, Top, columns_of
 from logkeep.query.table import Column, ColumnKind, Table, chosen
@@ -55,7 +55,7 @@ def event_json(event: Event) -> bytes:
         "value": event.value if event.kind == "text" else msgspec.Raw(event.value.encode()),
     }
     fields |= {name: text for name in ("level", "user", "device", "component") if (text := getattr(event, name))}
-    if event.attributes:
+    if event.attributes != NO_ATTRIBUTES:
         fields["attributes"] = event.attributes
     if event.update:
         fields["update"] = True
@@ -74,7 +74,7 @@ class _EventJson(msgspec.Struct):
     user: str = ""
     device: str = ""
     component: str = ""
-    attributes: dict[str, Scalar] = {}
+    attributes: msgspec.Raw = NO_ATTRIBUTES
     update: bool = False
 
 

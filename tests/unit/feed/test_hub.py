@@ -58,7 +58,7 @@ def test_a_listener_that_is_behind_keeps_the_first_and_is_told_how_many_it_misse
 
 
 def test_what_waits_is_bounded_in_bytes_attributes_among_them() -> None:
-    each = EVENT_OVERHEAD_BYTES + 10 + 90
+    each = EVENT_OVERHEAD_BYTES + 10 + len('{"text":"","number":5}') + 90
     hub = Hub(bytes_max=2 * each)
     listener = hub.listen()
     listener.follow("shop")

@@ -3,7 +3,7 @@
 import pytest
 
 from logkeep.errors import InputError
-from logkeep.event import Event, ValueKind
+from logkeep.event import Event, ValueKind, attributes_json, attributes_of
 from logkeep.masking.masker import Masker
 from logkeep.masking.rules import DEFAULT, OwnPattern, Rules, checked
 
@@ -11,7 +11,18 @@ ALL = Rules(builtin=("bearer", "email", "card"))
 
 
 def event(value: str, kind: ValueKind = "text", key: str = "k", **attributes: str) -> Event:
-    return Event("shop", "s", key, value, kind, 5.0 if kind == "number" else None, 0, 0, "i", attributes={**attributes})
+    return Event(
+        "shop",
+        "s",
+        key,
+        value,
+        kind,
+        5.0 if kind == "number" else None,
+        0,
+        0,
+        "i",
+        attributes=attributes_json(attributes),
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +56,7 @@ def test_keys_attributes_and_numbers_of_a_field_are_masked_whole() -> None:
     events = [event("5", "number", key="Token"), event("x", **{"Set-Cookie": "a=b", "note": "pwd=1", "os": "x"})]
     assert Masker(DEFAULT).mask(events) == 3
     assert (events[0].value, events[0].kind, events[0].number) == ("[masked]", "text", None)
-    assert events[1].attributes == {"Set-Cookie": "[masked]", "note": "pwd=[masked]", "os": "x"}
+    assert attributes_of(events[1]) == {"Set-Cookie": "[masked]", "note": "pwd=[masked]", "os": "x"}
     card = event("4111111111111111", "number")
     Masker(ALL).mask([card])
     assert (card.value, card.kind, card.number) == ("[masked]", "text", None)

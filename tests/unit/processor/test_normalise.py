@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
-from logkeep.event import Event, WireEvent
-from logkeep.processor.normalise import TimeLimits, normalise, time_from
+from logkeep.event import Event, WireEvent, attributes_json, attributes_of
+from logkeep.processor.normalise import TimeLimits, normalise, normalise_all, time_from
 
+PLAIN = WireEvent(session="p", key="k", value=msgspec.Raw(b'"v"'))
 RECEIVED_NS = int(datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()) * NS_PER_S
 LIMITS = TimeLimits.around(RECEIVED_NS, retention_days=15, future_s=600)
 
@@ -18,7 +19,11 @@ def stored(**members: object) -> tuple[Event, dict[str, int]]:
     sent = {"session": "s", "key": "k", "value": "v", **members}
     corrected: dict[str, int] = {}
     wire = msgspec.json.decode(msgspec.json.encode(sent), type=WireEvent)
-    return normalise(wire, "app", "made", RECEIVED_NS, LIMITS, corrected), corrected
+    event = normalise(wire, "app", "made", RECEIVED_NS, LIMITS, corrected)
+    again: dict[str, int] = {}
+    assert normalise_all([PLAIN, wire], "app", ["m", "made"], RECEIVED_NS, LIMITS, again)[1] == event
+    assert again == corrected
+    return event, corrected
 
 
 def test_an_event_with_every_member_keeps_all_of_them() -> None:
@@ -49,7 +54,7 @@ def test_an_event_with_every_member_keeps_all_of_them() -> None:
         user="u",
         device="d",
         component="c",
-        attributes={"os": "ios", "n": 1.5, "ok": True, "none": None, "seq": 7, "client": "x"},
+        attributes=attributes_json({"os": "ios", "n": 1.5, "ok": True, "none": None, "seq": 7, "client": "x"}),
         update=True,
         own_id=True,
     )
@@ -108,7 +113,7 @@ def test_times_are_read_in_every_allowed_form(sent: str | int | float, expected_
 )
 def test_a_time_that_cannot_be_believed_is_replaced_and_kept_as_an_attribute(sent: str | int) -> None:
     event, corrected = stored(time=sent)
-    assert (event.time_ns, event.attributes, corrected) == (RECEIVED_NS, {"sent_time": str(sent)}, {"time": 1})
+    assert (event.time_ns, attributes_of(event), corrected) == (RECEIVED_NS, {"sent_time": str(sent)}, {"time": 1})
 
 
 @pytest.mark.parametrize("sent", ["2026-11-22T12:10:00Z", "2026-11-08T00:00:00Z"])
@@ -136,7 +141,7 @@ def test_the_oldest_believed_time_is_the_start_of_the_oldest_day_kept() -> None:
 )
 def test_levels_are_one_of_six_whatever_they_are_called(sent: str, level: str, attributes: dict[str, str]) -> None:
     event, _ = stored(level=sent)
-    assert (event.level, event.attributes) == (level, attributes)
+    assert (event.level, attributes_of(event)) == (level, attributes)
 
 
 def test_names_longer_than_allowed_are_cut_at_a_character() -> None:

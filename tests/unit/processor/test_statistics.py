@@ -14,7 +14,8 @@ from logkeep.metastore.database import Work
 from logkeep.metastore.distinct import count_of, hash_of, joined, sketches_of, without
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.statistics import Grain
-from logkeep.processor.statistics import Cells
+from logkeep.processor.counting import Book, Cells
+from logkeep.processor.prepare import Owners
 from logkeep.queue.memory import MemoryQueue
 
 TODAY = NOW_NS // NS_PER_DAY
@@ -144,15 +145,21 @@ def test_sketches_of_groups_are_those_of_their_names() -> None:
     assert [sketch[:1] for sketch in expected] == [b"", b"", b"\x00", b"\x00", b"\x01", b"\x01"]
 
 
+def count(cells: Cells, events: list[Event]) -> None:
+    owners = Owners()
+    cells.count(events, owners, owners.of(events))
+
+
 def test_counting_tells_days_and_levels_apart() -> None:
     cells = Cells()
-    cells.count(
+    count(
+        cells,
         [
             Event(APP, "s", "k", "12", "number", 12.0, time_ns, 0, "i", level, component="c")
             for time_ns, level in ((0, "error"), (NS_PER_DAY - 1, "fatal"), (NS_PER_DAY, "warn"))
-        ]
+        ],
     )
-    found = {place.day: (counts.events, counts.value_bytes, counts.errors) for place, counts in cells.items()}
+    found = {place.day: (counts.events, counts.value_bytes, counts.errors) for place, counts in cells.written().items()}
     assert found == {0: (2, 4, 2), 1: (1, 2, 0)}
 
 
@@ -165,14 +172,13 @@ def test_cells_that_were_joined_are_those_of_one_count() -> None:
         )  # fmt: skip
 
     events = [event(number) for number in range(2_000)]
-    whole, both = Cells(), Cells()
-    whole.count(events)
-    one, other = Cells(both.whose), Cells(both.whose)
-    one.count(events[:900])
-    other.count(events[900:])
-    for part in (one, other):
-        for place, tally in part.items():
-            both[place].join(tally)
+    book = Book()
+    whole, both, one, other = Cells(), Cells(book), Cells(book), Cells(book)
+    count(whole, events)
+    count(one, events[:900])
+    count(other, events[900:])
+    both.join(one)
+    both.join(other)
     assert both.written() == whole.written()
     for place, counts in whole.written().items():
         own = [one for one in events if (one.component, one.key) == (place.component, place.key)]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.events import made_event
 
 from logkeep.event import Event, Scalar
 from logkeep.query.match import attribute_text, matches
@@ -19,7 +20,7 @@ def event(**changed: Any) -> Event:
             "ok": True, "no": None,
         },
     }  # fmt: skip
-    return Event(**(fields | changed))
+    return made_event(**(fields | changed))
 
 
 @pytest.mark.parametrize(

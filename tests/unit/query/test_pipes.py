@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.events import made_event
 
 from logkeep.event import Event
 from logkeep.query.match import matcher
@@ -22,7 +23,7 @@ def event(number: int, value: Any = "x", minute: float = 0, **fields: Any) -> Ev
         "number": None if isinstance(value, str) else float(value),
         "time_ns": T0 + int(minute * MINUTE_NS), "received_ns": T0, "id": f"e{number}",
     }  # fmt: skip
-    return Event(**(given | fields))
+    return made_event(**(given | fields))
 
 
 def rows(query: str, events: list[Event], span: Span = HOUR) -> list[list[Any]]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.events import made_event
+
 from logkeep.event import Event
 
 
@@ -10,4 +12,4 @@ def event(**changes: Any) -> Event:
         "app": "shop", "session": "s", "key": "k", "value": "hello", "kind": "text", "number": None,
         "time_ns": 1_760_054_400 * 10**9, "received_ns": 1_760_054_401 * 10**9, "id": "e1",
     }  # fmt: skip
-    return Event(**(fields | changes))
+    return made_event(**(fields | changes))

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.events import made_event
 
-from logkeep.event import Event
 from logkeep.query.text import tokens
 from logkeep.store.opensearch_schema import (
     TERM_CHARS_MAX,
@@ -31,7 +31,11 @@ _texts = st.text(
 
 def made(**fields: Any) -> Document:
     given: dict[str, Any] = {"value": "v", "attributes": {}} | fields
-    return document(Event("shop", "s", "K", kind="text", number=None, time_ns=1, received_ns=2, id="e", **given))
+    return document(
+        made_event(
+            app="shop", session="s", key="K", kind="text", number=None, time_ns=1, received_ns=2, id="e", **given
+        )
+    )
 
 
 @given(_texts)
