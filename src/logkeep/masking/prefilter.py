@@ -7,6 +7,7 @@ around it, `\"` where a quote may be, and ASCII written as `\u0070` makes its ev
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import re2
@@ -22,6 +23,16 @@ _KEY = r'"key"[ \t\r\n]*:[ \t\r\n]*"(?:NAMES)"'
 _BEARER = _BEFORE % "" + r"(?:bearer|basic|digest|token)(?:[ \t]|\\t)+[a-z0-9._~+/=\\-]{12}"
 _EMAIL = r"[a-z0-9._%+-]@[a-z0-9-]{1,63}\."
 _MADE_HERE = ("sent_time", "sent_level")  # attributes that no sender wrote (processor/normalise.py)
+
+
+def _is_an_event_a_line(body: bytes, count: int) -> bool:
+    """A brace that ends a line and one that begins the next stand next to each other between events only."""
+    lines = body.split(b"\n") if body.count(b"\n") == count - 1 else ()
+    return (
+        bool(lines)
+        and all(map(bytes.startswith, lines, repeat(b"{")))
+        and all(map(bytes.endswith, lines, repeat(b"}")))
+    )
 
 
 class Prefilter:
@@ -48,7 +59,7 @@ class Prefilter:
         """
         if self._search is None:
             return None
-        if form == "ndjson" and body.count(b"}\n{") == body.count(b"\n") == count - 1:
+        if form == "ndjson" and _is_an_event_a_line(body, count):
             return self._touched_lines(body)
         if self._search.search(body) is None:
             return ()
