@@ -6,8 +6,8 @@ a text stands in JSON as it is but for escapes. `\n`, `\t` and their like may st
 around it, `\"` where a quote may be, and ASCII written as `\u0070` makes its event suspect whatever it says.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any
 
 import re2
@@ -22,17 +22,23 @@ _FIELD = _BEFORE % ".-" + r"(?:NAMES)\\*[\"']?(?:[ \t\r\n]|\\[nrt])*[=:]"
 _KEY = r'"key"[ \t\r\n]*:[ \t\r\n]*"(?:NAMES)"'
 _BEARER = _BEFORE % "" + r"(?:bearer|basic|digest|token)(?:[ \t]|\\t)+[a-z0-9._~+/=\\-]{12}"
 _EMAIL = r"[a-z0-9._%+-]@[a-z0-9-]{1,63}\."
+_CLOSING = ord("}")
 _MADE_HERE = ("sent_time", "sent_level")  # attributes that no sender wrote (processor/normalise.py)
 
 
-def _is_an_event_a_line(body: bytes, count: int) -> bool:
-    """A brace that ends a line and one that begins the next stand next to each other between events only."""
-    lines = body.split(b"\n") if body.count(b"\n") == count - 1 else ()
-    return (
-        bool(lines)
-        and all(map(bytes.startswith, lines, repeat(b"{")))
-        and all(map(bytes.endswith, lines, repeat(b"}")))
-    )
+def _ends_of_lines(body: bytes, count: int) -> list[int] | None:
+    """Where the line breaks are, if each stands between two of `count` events: nowhere else has it a brace before and
+    behind it. None: some do not.
+    """
+    ends: list[int] = []
+    find, add = body.find, ends.append
+    at = find(b"\n")
+    while at > 0:
+        if body[at - 1] != _CLOSING or body[at + 1 : at + 2] != b"{":
+            return None
+        add(at)
+        at = find(b"\n", at + 1)
+    return ends if len(ends) == count - 1 else None
 
 
 class Prefilter:
@@ -59,22 +65,19 @@ class Prefilter:
         """
         if self._search is None:
             return None
-        if form == "ndjson" and _is_an_event_a_line(body, count):
-            return self._touched_lines(body)
+        if form == "ndjson" and (ends := _ends_of_lines(body, count)) is not None:
+            return self._touched_lines(body, ends)
         if self._search.search(body) is None:
             return ()
         pieces = raw_list(body) if form == "json" else raw_lines(body)
         return sorted(touched(self._search, list(map(bytes, pieces))))
 
-    def _touched_lines(self, body: bytes) -> Sequence[int]:
-        """body: an event a line: every line break in it stands between two events."""
+    def _touched_lines(self, body: bytes, ends: list[int]) -> Sequence[int]:
         found: set[int] = set()
-        line, at = 0, 0
         for match in self._search.finditer(body):
             start, end = match.span()
-            line += body.count(b"\n", at, start)
-            at = start
+            line = bisect_left(ends, start)
             found.add(line)
-            if over := body.count(b"\n", start, end):
-                found.update(range(line, line + over + 1))
+            if line < len(ends) and end > ends[line]:
+                found.update(range(line, bisect_left(ends, end - 1) + 1))
         return sorted(found)
