@@ -196,6 +196,11 @@ CODES = {
         "write with a write key, read with a token; the message says which scope is missing",
     ),
     "foreign_origin": ("403", "a form was sent by a page of another site", "open the page here and send it again"),
+    "frame_too_new": (
+        "–",
+        "a record of the queue was written by a newer Logkeep; its partition waits",
+        "upgrade the processors; see [versions](../explanation/versions.md)",
+    ),
     "head_too_large": (
         "431",
         "request line and headers are over `intake.header_bytes_max`",

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,9 +40,9 @@ class Role:
     def intake_port(self) -> int:
         return self.port
 
-    def start(self) -> None:
+    def start(self, program: Sequence[str] = (LOGKEEP,)) -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith("LOGKEEP_")}
-        command = [LOGKEEP, "run", self.kind, "--data", str(self.folder)]
+        command = [*program, "run", self.kind, "--data", str(self.folder)]
         if self.kind == "processor":
             own["LOGKEEP_PROCESSOR_PORT"] = str(self.port)
         else:

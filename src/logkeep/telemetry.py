@@ -68,6 +68,7 @@ METRICS = (
     _newest("udp_missing_events", "numbered events that never came, by component", "component"),
     _newest("queue_lag_bytes", "bytes acknowledged and not processed yet", "partition"),
     _counter("queue_corrupt_records", "damaged stretches of the queue that were skipped"),
+    _newest("processor_partitions_stopped", "partitions that wait for a newer Logkeep, which wrote into them"),
     _counter("processor_events_stored", "events written to the store"),
     _counter("processor_events_rejected", "events dropped by the processor, by reason", "reason"),
     _counter("processor_notices_applied", "notices written to the metastore", "kind"),

@@ -269,6 +269,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             ledger=partial(app_ledger, queue, processor.snapshot if alone else partial(ledger_of_marks, queue)),
             udp_loss=processor.udp_loss_rows if alone else partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,
+            held=processor.problems,
         )
         api = create_api(backend, settings=settings, clock=SystemClock(), telemetry=telemetry)
         _serve_beside(processor, _api_server(api, settings))
@@ -324,9 +325,9 @@ def _wait_for_partitions(queue: Queue, group: str) -> None:
         time.sleep(PARTITIONS_LOOK_S)
 
 
-def _unprocessable(queue: QueueWatch, store: Store) -> list[str]:
-    """Why nothing can be moved from the queue to the store now."""
-    return unreadable(store) + ([queue.problem] if queue.problem else [])
+def _unprocessable(queue: QueueWatch, store: Store, held: Callable[[], list[str]]) -> list[str]:
+    """Why not everything can be moved from the queue to the store now."""
+    return unreadable(store) + ([queue.problem] if queue.problem else []) + held()
 
 
 def _run_processor(index: int, settings: Settings) -> None:
@@ -359,7 +360,7 @@ def _run_processor(index: int, settings: Settings) -> None:
             host=settings.processor.host,
             port=settings.processor.port,
             telemetry=telemetry,
-            problems=partial(_unprocessable, queue_watch, store),
+            problems=partial(_unprocessable, queue_watch, store, processor.problems),
         )
 
 

@@ -81,7 +81,9 @@ def make_backend(
     ledger: Callable[[str], "Ledger"],
     udp_loss: Callable[[str], list[dict[str, object]]],
     queue_watch: QueueWatch,
+    held: Callable[[], list[str]] = list,
 ) -> "Backend":
+    """held: what the processor beside the API cannot go on with."""
     from logkeep.api.backend import Backend
     from logkeep.metastore.directory import make_directory
     from logkeep.metastore.masking import MaskingRules
@@ -128,7 +130,7 @@ def make_backend(
         ready=partial(unreadable, store),
         statistics=statistics,
         told_sessions=told_sessions,
-        degraded=lambda: [*filter(None, [accounts.problem()]), *behind(queue_watch)],
+        degraded=lambda: [*filter(None, [accounts.problem()]), *behind(queue_watch), *held()],
     )
 
 

@@ -4,16 +4,25 @@ The store speaks MongoDB's wire protocol (tests/servers/mongodb.py). The tests g
 order, and leave it whole.
 """
 
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
+import msgspec
 import pytest
 from tests.load import Sender
-from tests.roles import Installation, Pairs, Role, check_nothing_lost_or_doubled, event, under_load
+from tests.roles import Installation, Pairs, Role, balance, check_nothing_lost_or_doubled, event, under_load
 from tests.servers import mongodb, redis
 from tests.servers.process import ServerProcess
 from tests.service import wait_for
+
+from logkeep.clock import SystemClock
+from logkeep.decode import frame
+from logkeep.decode.frame import FrameHeader, pack_frame
+from logkeep.queue.redis_streams import RedisQueue
+from logkeep.settings import QueueSettings, RedisSettings
 
 PARTITIONS = 2
 
@@ -99,6 +108,48 @@ def test_a_queue_killed_under_load_loses_and_doubles_nothing(site: Site) -> None
             role.wait_until_ready()
 
     check_nothing_lost_or_doubled(site, under_load(site, work))
+
+
+def as_a_newer_receiver_writes(site: Site, number: int) -> bytes:
+    """A frame of the version after this program's, with one event."""
+    header = FrameHeader(site.all.credentials["app"], time.time_ns(), f"{number:024x}", 1)
+    body = msgspec.json.encode(event(number, session="newer"))
+    return bytes((frame.NEWEST_VERSION + 1,)) + pack_frame(header, body)[1:]
+
+
+def test_what_a_newer_receiver_wrote_waits_for_a_newer_processor(site: Site) -> None:
+    settings = RedisSettings(url=site.queue.url, partitions=PARTITIONS)
+    with closing(RedisQueue(settings, QueueSettings(), clock=SystemClock())) as queue:
+        partition = queue.datagrams
+        queue.append(partition, [as_a_newer_receiver_writes(site, 1)])
+
+    def owners() -> list[Role]:
+        return [one for one in site.processors if one.readiness()[0] == 503]
+
+    wait_for(lambda: len(owners()) == 1, 60, "the partition's owner not to be ready", site.all.told)
+    (owner,) = owners()
+    words = f"partition {partition} is stopped at record "
+    assert words in owner.readiness()[1] and f"version {frame.NEWEST_VERSION + 1}" in owner.readiness()[1]
+    assert "a partition is stopped: a newer Logkeep wrote into it" in owner.log_text()
+    assert owner.metric("logkeep_processor_partitions_stopped") == 1.0
+    # Both partitions take what comes now: half of it waits, and the ledger says so.
+    for number in range(2, 42):
+        assert site.all.post(site.receivers[number % 2], event(number, session="newer")) == 202
+    wait_for(lambda: bool(site.all.search(site.apis[0], "session=newer")), 60, "the other partition to go on")
+    wait_for(lambda: 0 < site.all.ledger(site.apis[0])["queued"] < 40, 60, "the others to be stored", site.all.told)
+    assert balance(site.all.ledger(site.apis[1])) == 0
+    assert site.all.search(site.apis[0], "session=newer k1") == []
+
+    upgraded = "import logkeep.decode.frame as f, logkeep.cli as cli; f.NEWEST_VERSION += 1; cli.main()"
+    for processor in site.processors:
+        assert processor.terminate() == 0
+        processor.start((sys.executable, "-c", upgraded))
+    for processor in site.processors:
+        processor.wait_until_ready()
+    site.all.wait_for_events(site.apis[0], "session=newer", 41)
+    assert site.all.wait_until_drained(site.apis[0])["queued"] == 0
+    assert balance(site.all.ledger(site.apis[1])) == 0
+    assert len({found["id"] for found in site.all.search(site.apis[1], "session=newer")}) == 41
 
 
 def test_every_role_ends_in_order(site: Site) -> None:

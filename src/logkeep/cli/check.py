@@ -224,7 +224,10 @@ def _ready(name: str, url: str) -> Finding:
     return _found(f"{name} port", look)
 
 
-_SAMPLE = re.compile(r"^logkeep_(queue_lag_bytes|queue_corrupt_records_total)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+_SAMPLE = re.compile(
+    r"^logkeep_(queue_lag_bytes|queue_corrupt_records_total|processor_partitions_stopped)(?:\{[^}]*\})? (\S+)$",
+    re.MULTILINE,
+)
 
 
 def _queue_metrics(api: str) -> Finding:
@@ -234,6 +237,10 @@ def _queue_metrics(api: str) -> Finding:
     for name, value in _SAMPLE.findall(text):
         sums[name] = sums.get(name, 0.0) + float(value)
     waiting, damaged = int(sums.get("queue_lag_bytes", 0)), int(sums.get("queue_corrupt_records_total", 0))
+    if stopped := int(sums.get("processor_partitions_stopped", 0)):
+        return Finding(
+            "queue", "wrong", f"{stopped} partitions wait for a newer Logkeep, which wrote into them; upgrade this one"
+        )
     if damaged:
         return Finding("queue", "wrong", f"{damaged} damaged stretches were skipped since the start; look at the disk")
     return Finding("queue", "ok", f"{_size(waiting)} waiting to be processed")

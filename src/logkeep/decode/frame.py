@@ -1,11 +1,14 @@
 """A frame: what receivers put into the queue and processors take out, one a request or a handful of them.
 
-    byte 0        version: 1 with events, 2 with notices (decode/notices.py): an older processor leaves those alone
+    byte 0        version: 1 with events, 2 with notices (decode/notices.py); up to VERSIONS_MAX: of a newer Logkeep
     bytes 1–4     length of the header, little-endian
     then          the header, msgpack array of `FrameHeader`
     then          the body: the sender's own bytes, so that nothing of it is lost or decoded twice before it is durable
 
 One frame a batch, not one an event: framing each event by itself costs three times the decoding.
+
+Whatever a processor of before would misread gets a version of its own: it then leaves the record where it is, and the
+partition waits for one that can read it (processor/holding.py). Members may be added to the header without.
 """
 
 from collections.abc import Sequence
@@ -16,6 +19,8 @@ import msgspec
 from logkeep.errors import CorruptData
 
 EVENTS_VERSION, NOTICES_VERSION = 1, 2
+NEWEST_VERSION = NOTICES_VERSION
+VERSIONS_MAX = 31  # a text begins with a larger byte: what somebody else put into the queue is no newer version
 SAMPLES_MAX = 5  # rejected samples a frame carries
 SAMPLE_BYTES_MAX = 1024
 
@@ -53,6 +58,12 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     kind: str = ""
 
 
+class NewerFrame(CorruptData):
+    """The record is a frame of a version that is not known here. Nothing is wrong with it: leave it where it is."""
+
+    code = "frame_too_new"
+
+
 _encode_header = msgspec.msgpack.Encoder().encode
 _decode_header = msgspec.msgpack.Decoder(FrameHeader).decode
 
@@ -64,11 +75,16 @@ def pack_frame(header: FrameHeader, body: bytes) -> bytes:
 
 
 def unpack_frame(payload: bytes) -> tuple[FrameHeader, bytes]:
-    """Header and body. Raises CorruptData when `payload` is no frame of a version that is known here."""
+    """Header and body. Raises NewerFrame; CorruptData when `payload` is no frame of any version."""
     header_end = 5 + int.from_bytes(payload[1:5], "little")
-    known = payload[:1] in (b"\x01", b"\x02")
-    if len(payload) < 5 or not known or header_end > len(payload):
-        raise CorruptData(f"a queue record of {len(payload)} bytes is no frame of version 1 or 2")
+    version = payload[0] if payload else 0
+    if NEWEST_VERSION < version <= VERSIONS_MAX:
+        raise NewerFrame(
+            f"the record is a frame of version {version}, and this Logkeep reads up to version {NEWEST_VERSION}; "
+            "upgrade the processors"
+        )
+    if len(payload) < 5 or not 0 < version <= NEWEST_VERSION or header_end > len(payload):
+        raise CorruptData(f"a queue record of {len(payload)} bytes is no frame of version 1 to {NEWEST_VERSION}")
     try:
         header = _decode_header(payload[5:header_end])
     except msgspec.MsgspecError as error:

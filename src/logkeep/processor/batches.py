@@ -19,11 +19,12 @@ from operator import attrgetter
 import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.decode.frame import SAMPLE_BYTES_MAX, RejectedSample
+from logkeep.decode.frame import SAMPLE_BYTES_MAX, NewerFrame, RejectedSample
 from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event
 from logkeep.feed.port import Publisher
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
+from logkeep.processor.holding import Holding
 from logkeep.processor.ledger import BatchIntent, LeftOut, State
 from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.notices import Notices
@@ -138,15 +139,19 @@ class Batches:
 
     # ── those that were being written when their owner ended ──────────────────────────────────────────────────────
 
-    def finish(self, prepare: Callable[[list[Record]], Prepared]) -> None:
-        """Everything that is owned and has an intent is done. Raises as `process`, and CorruptData."""
+    def finish(self, prepare: Callable[[list[Record]], Prepared], holding: Holding) -> None:
+        """Everything that is owned and has an intent is done, but for what `prepare` raises NewerFrame for: that is
+        held as it is. Raises as `process`, and CorruptData."""
         self._finish_whole(prepare)
         by_token: dict[str, dict[Partition, BatchIntent]] = {}
         for name, state in self._marks.states.items():
             if state.batch is not None and name != LEADER:
                 by_token.setdefault(state.batch.token, {})[name] = state.batch
         for token, intents in by_token.items():
-            self._finish_parts(prepare, token, intents)
+            try:
+                self._finish_parts(prepare, token, intents)
+            except NewerFrame as error:
+                holding.hold({name: intent.ranges[name][0] for name, intent in intents.items()}, error.message)
 
     def _finish_whole(self, prepare: Callable[[list[Record]], Prepared]) -> None:
         """The intent of a version that kept it for all partitions together."""

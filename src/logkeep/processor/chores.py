@@ -11,6 +11,7 @@ from logkeep.metastore.device_trimming import DeviceTrimming
 from logkeep.metastore.erasures import Erasure
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.erasure import Eraser
+from logkeep.processor.holding import Holding
 from logkeep.processor.ledger import DropIntent, EraseIntent
 from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.patience import Patience
@@ -42,7 +43,9 @@ class Chores:
         eraser: Eraser | None,
         session_map: SessionMap,
         old_told: DeviceTrimming,
+        holding: Holding,
     ) -> None:
+        self._holding = holding
         self._session_map, self._old_told = session_map, old_told
         self._queue, self._store, self._marks, self._rules = queue, store, marks, rules
         self._clock, self._telemetry, self._patience = clock, telemetry, patience
@@ -140,7 +143,7 @@ class Chores:
         """For the thread that reads the queue."""
         if self._eraser is None or not self._marks.owner.leads:
             return None
-        return self._eraser.due(GROUP)
+        return self._eraser.due(GROUP, self._holding.offsets())
 
     def begin_erasure(self, job: Erasure) -> None:
         assert self._eraser is not None

@@ -72,15 +72,15 @@ class Eraser:
 
     # ── while the queue is read ───────────────────────────────────────────────────────────────────────────────────
 
-    def due(self, group: str) -> Erasure | None:
+    def due(self, group: str, held: Mapping[Partition, Offset]) -> Erasure | None:
         """A confirmed job, once everything is read (where others read it: stored) that was acknowledged when it was
-        first seen here."""
+        first seen here. held: partitions of which nothing is taken from there on."""
         job = self._jobs.first("confirmed")
         if job is None:
             return None
         if job.job != self._due:
             self._due, self._before = job.job, self._queue.ends()
-        read = self._queue.positions(group)
+        read = {**self._queue.positions(group), **held}
         behind = {name for name, end in self._before.items() if read.get(name, 0) < end}
         if behind:
             marks = self._queue.marks(group)

@@ -24,6 +24,7 @@ from logkeep.patterns.grouper import Grouper
 from logkeep.processor.batches import Batches
 from logkeep.processor.chores import Chores, set_missing
 from logkeep.processor.erasure import Eraser
+from logkeep.processor.holding import Holding, check_known
 from logkeep.processor.ledger import AppLedger
 from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.masking import Masking
@@ -87,6 +88,7 @@ class Processor:
         self._stop, self._ended = threading.Event(), threading.Event()
         self._patience = Patience(self._stop, telemetry)
         self._marks = Marks(queue, clock)
+        self._holding = Holding(telemetry)
         self._numbers = Numbers(queue, self._marks, clock)
         self._notices = Notices(
             database, telemetry, wait_s=settings.session_map.wait_s, devices_max=settings.limits.devices_per_app
@@ -105,7 +107,7 @@ class Processor:
         self._chores = Chores(
             queue=queue, store=store, marks=self._marks, rules=self._rules, clock=clock, telemetry=telemetry,
             patience=self._patience, grouper=self._grouper, eraser=eraser,
-            session_map=self._session_map, old_told=DeviceTrimming(database, clock),
+            session_map=self._session_map, old_told=DeviceTrimming(database, clock), holding=self._holding,
         )  # fmt: skip
         self._prepared: handover.Queue[Prepared | Erasure] = handover.Queue(maxsize=1)
         self._erased = threading.Event()
@@ -118,6 +120,10 @@ class Processor:
     def stop(self) -> None:
         """`run` returns after the batch in hand."""
         self._stop.set()
+
+    def problems(self) -> list[str]:
+        """Why something of what is owned stands still until this program is another version; [] when nothing does."""
+        return self._holding.problems()
 
     def last_arrival(self) -> int:
         """The place of the last event of all batches that are done, in the order of arrival."""
@@ -153,12 +159,13 @@ class Processor:
 
     def _begin(self) -> None:
         """What is owned is as it was left, and nothing of it is half done."""
+        self._holding.begin()
         self._load()
         self._chores.finish()
         self._notices.finishing()
         self._session_map.begin(alone=self._marks.owner.partitions is None)
         self._waiting_room.finish(self._batches.release)
-        self._batches.finish(self._prepare_again)
+        self._batches.finish(self._prepare_intended, self._holding)
         self._notices.begin(self._marks.owner, self._marks.offsets())
         self._numbers.load(self._prepare)
         self._statistics.begin()
@@ -251,6 +258,11 @@ class Processor:
             self._telemetry["processor_events_ungrouped"].inc(self._grouper.left_out)
         return prepared
 
+    def _prepare_intended(self, records: list[Record]) -> Prepared:
+        """What another processor had begun to write. Raises NewerFrame: it could read more than this one."""
+        check_known(records)
+        return self._prepare_again(records)
+
     def _let_erase(self, job: Erasure) -> None:
         """Returns when it is done: what was handed over before is stored by then, and nothing is being grouped."""
         self._erased.clear()
@@ -291,7 +303,8 @@ class Processor:
 
     def _read(self, bytes_max: int) -> list[Record]:
         try:
-            return self._queue.read(GROUP, records_max=2_000, bytes_max=min(bytes_max, READ_BYTES_MAX))
+            records = self._queue.read(GROUP, records_max=2_000, bytes_max=min(bytes_max, READ_BYTES_MAX))
+            return self._holding.passed(records)
         except CorruptData as error:
             self._telemetry["queue_corrupt_records"].inc()
             log.error("a stretch of the queue is damaged and was skipped", error=error.message)

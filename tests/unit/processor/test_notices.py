@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from tests.unit.processor.test_worker import APP, NOW_NS, Bench, Crash, Dying, Fuse, event
 
@@ -58,15 +57,6 @@ def test_an_idempotency_key_seen_before_is_not_applied_again(tmp_path: Path) -> 
         bench.drain()
     tell(bench, {"session": "s", "user": "u"}, batch_id="e" * 24, repeatable=True)
     assert bench.drain().notices == {"sessions": NoticeLedger(3, 1, {"duplicate": 2})}
-
-
-def test_a_kind_that_this_version_does_not_know_goes_to_the_dead_letters(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    bench.send([{"a": 1}], kind="dreams")
-    bench.send([event(1)])
-    assert bench.drain() == AppLedger(1, 1)
-    (letter,) = bench.samples.dead_letters.newest(9)
-    assert "dreams" in msgspec.json.decode(letter)["message"]
 
 
 class Counting:
