@@ -17,6 +17,8 @@ import httpx
 from tests.load import Sender, in_threads
 from tests.service import LOGKEEP, free_port, wait_for
 
+from logkeep.processor.queued import AGE_S_MAX
+
 START_S = 180.0  # a bound for a loaded two-core machine; a start takes about two seconds
 STOP_S = 10.0  # the contract's
 
@@ -157,12 +159,14 @@ class Installation:
         return found
 
     def wait_until_drained(self, api: Role, *, timeout_s: float = 60.0) -> dict[str, Any]:
-        """The ledger, once nothing is queued any more."""
+        """The ledger, once nothing is queued any more, of a moment after this call."""
         last: dict[str, Any] = {}
+        fresh_s = time.monotonic() + AGE_S_MAX
 
         def is_drained() -> bool:
+            asked_s = time.monotonic()
             last.update(self.ledger(api))
-            return bool(last["queued"] == 0)
+            return bool(last["queued"] == 0) and asked_s >= fresh_s
 
         wait_for(is_drained, timeout_s, "the queue to be empty", lambda: f"ledger {last}; {self.told()}")
         return last

@@ -27,13 +27,13 @@ from logkeep.metastore.moving import forget_samples
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.start import FirstRun, has_moved, prepare
 from logkeep.queue.local import LocalQueue
-from logkeep.queue.port import ANY, ErasableQueue, Offset, Partition, Queue
+from logkeep.queue.port import ANY, ErasableQueue, Partition, Queue
 from logkeep.queue.watching import QueueWatch
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
 from logkeep.tls import TlsFiles
-from logkeep.wiring_backend import app_ledger, ledger_of_marks, make_backend, udp_loss_of_marks, unreadable
+from logkeep.wiring_backend import app_ledger, balance_of, make_backend, recent_ledger, udp_loss_of_marks, unreadable
 from logkeep.wiring_limits import api_limits, limiting, open_limits, sender_of_key
 from logkeep.wiring_stores import opened_store
 
@@ -41,10 +41,7 @@ if TYPE_CHECKING:
     from logkeep.feed.port import Publisher
     from logkeep.metastore.erasures import Erasures
     from logkeep.metastore.masking import MaskingRules
-    from logkeep.processor.ledger import AppLedger
     from logkeep.processor.worker import Processor
-
-    Snapshot = Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]]
 
 STOP_TIMEOUT_S = 6.0  # of the ten that a stop may take in all; open downloads are cut then
 PROCESSOR_JOIN_S = 8.0
@@ -256,7 +253,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, hub, masking)
         if hub is not None:
             hub.begin_at(processor.last_arrival())
-        alone = queue.owned(GROUP).partitions is None
+        alone, snapshot = queue.owned(GROUP).partitions is None, processor.snapshot
         backend = make_backend(
             settings=settings,
             store=store,
@@ -266,7 +263,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             erasures=erasures,
             limits=limits,
             device_directory=device_directory,
-            ledger=partial(app_ledger, queue, processor.snapshot if alone else partial(ledger_of_marks, queue)),
+            ledger=partial(app_ledger, partial(balance_of, queue, snapshot)) if alone else recent_ledger(queue),
             udp_loss=processor.udp_loss_rows if alone else partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,
             held=processor.problems,
@@ -402,7 +399,7 @@ def serve_api(settings: Settings, store: Store) -> None:
             erasures=_erasures(settings, database),
             limits=limits,
             device_directory=device_directory,
-            ledger=partial(app_ledger, queue, partial(ledger_of_marks, queue)),
+            ledger=recent_ledger(queue),
             udp_loss=partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,
         )

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from logkeep.metastore.device_directory import DeviceDirectory
     from logkeep.metastore.erasures import Erasures
     from logkeep.processor.ledger import AppLedger
-
-    Snapshot = Callable[[], tuple[dict[str, AppLedger], dict[Partition, Offset]]]
+    from logkeep.processor.queued import Balance, Snapshot
 
 
 def ledger_of_marks(queue: Queue) -> "tuple[dict[str, AppLedger], dict[Partition, Offset]]":
@@ -44,12 +43,24 @@ def udp_loss_of_marks(queue: Queue, app: str) -> list[dict[str, object]]:
     return UdpLoss.from_bytes(mark.data if mark is not None else b"").rows(app)
 
 
-def app_ledger(queue: Queue, snapshot: "Snapshot", app: str) -> "Ledger":
-    from logkeep.api.backend import Ledger, NoticeCounts
+def balance_of(queue: Queue, snapshot: "Snapshot") -> "Balance":
     from logkeep.processor.marks import GROUP
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
 
-    found, queued = balance(app, lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
+    return balance(lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
+
+
+def recent_ledger(queue: Queue) -> "Callable[[str], Ledger]":
+    """For a process that is not the only one to process: what the servers of the queue know, asked seldom."""
+    from logkeep.processor.queued import Recent
+
+    return partial(app_ledger, Recent(partial(balance_of, queue, partial(ledger_of_marks, queue)), SystemClock()))
+
+
+def app_ledger(look: "Callable[[], Balance]", app: str) -> "Ledger":
+    from logkeep.api.backend import Ledger, NoticeCounts
+
+    found, queued = look().of(app)
     notices = {
         kind: NoticeCounts(account.received, account.applied, account.rejected, account.queued)
         for kind, account in found.notices.items()

@@ -143,7 +143,7 @@ class Bench:
         return self.ledger(processor)[0]
 
     def ledger(self, processor: Processor, app: str = APP) -> tuple[AppLedger, int]:
-        return balance(app, lambda: self.queue.uncommitted(GROUP), processor.snapshot)
+        return balance(lambda: self.queue.uncommitted(GROUP), processor.snapshot).of(app)
 
     def events(self) -> list[dict[str, Any]]:
         request = SearchRequest(APP, All(), 0, 1 << 62, "asc", 1000)
