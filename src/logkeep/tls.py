@@ -70,14 +70,20 @@ class TlsFiles(msgspec.Struct, frozen=True):
         return InputError(f"{self.section}.{setting} {value} cannot be used: {reason}; it is a PEM file")
 
 
-def advice(error: object, section: str, *, address: str = "url") -> str:
-    """`error` of a connection and, where it is about certificates or TLS, what to do. address: the setting's name."""
+def advice(error: object, section: str, *, address: str = "url", authority: str = "", own: str = "") -> str:
+    """`error` of a connection and, where it is about certificates or TLS, what to do.
+
+    address: the setting's name. authority, own: where files of an authority and of a certificate of ours are named,
+    where those are not settings of the section.
+    """
     text = str(error)
+    authority = authority or f"{section}.ca_file"
+    own = own or f"{section}.certificate_file and {section}.key_file"
     low = text.lower()
     for words, todo in (
         (_OTHER_NAME, f"write the name that its certificate was made for into {section}.{address}"),
-        (_NOT_TRUSTED, f"name the authority that signed its certificate in {section}.ca_file"),
-        (_OURS_WANTED, f"it asks for a certificate it trusts: {section}.certificate_file and {section}.key_file"),
+        (_NOT_TRUSTED, f"name the authority that signed its certificate in {authority}"),
+        (_OURS_WANTED, f"it asks for a certificate it trusts: {own}"),
         (_NO_TLS, f"one of the two speaks no TLS: see {section}.{address}"),
     ):
         if any(each in low for each in words):

@@ -66,23 +66,36 @@ class Find(msgspec.Struct, frozen=True):
     fields: Document | None = None
 
 
+def client_of(url: str, *, connect_timeout_s: float) -> "MongoClient[Document]":
+    """All options of the address hold, but for the times, which are Logkeep's. Connects when it is first used.
+
+    Raises BackendUnavailable: the address cannot be used.
+    """
+    with _translated():
+        return MongoClient(
+            url,
+            appname="logkeep",
+            serverSelectionTimeoutMS=int(connect_timeout_s * 1000),
+            connectTimeoutMS=int(connect_timeout_s * 1000),
+            socketTimeoutMS=int(SOCKET_TIMEOUT_S * 1000),
+            tz_aware=True,
+        )
+
+
+def readers_of(client: "MongoClient[Document]", url: str, mode: ReadPreference) -> Any:
+    """Whom reports ask: what the address says, with its tags and staleness, or else `mode`."""
+    options = url.partition("?")[2].lower().split("&")
+    return client.read_preference if any(one.startswith("readpreference=") for one in options) else _MODES[mode]()
+
+
 class Server:
     """Safe from many threads. Opening waits for a primary up to `connect_timeout_s`; raises BackendUnavailable."""
 
     def __init__(self, url: str, *, prefix: str, read_preference: ReadPreference, connect_timeout_s: float) -> None:
         self.prefix = prefix
-        self._readers = _MODES[read_preference]()
         self._closed = False
-        with _translated():
-            self._client: MongoClient[Document] = MongoClient(
-                url,
-                appname="logkeep",
-                serverSelectionTimeoutMS=int(connect_timeout_s * 1000),
-                connectTimeoutMS=int(connect_timeout_s * 1000),
-                socketTimeoutMS=int(SOCKET_TIMEOUT_S * 1000),
-                retryReads=True,
-                tz_aware=True,
-            )
+        self._client = client_of(url, connect_timeout_s=connect_timeout_s)
+        self._readers = readers_of(self._client, url, read_preference)
         try:
             with _translated():
                 hello = self._client.admin.command("ismaster")  # `hello` came later; every server answers this
@@ -352,9 +365,10 @@ def _translated() -> Iterator[None]:
     except (errors.ConfigurationError, ValueError) as error:  # InvalidURI among them
         raise BackendUnavailable(f"the address of MongoDB cannot be used: {_brief(str(error))}") from error
     except (errors.PyMongoError, OSError) as error:
-        text = advice(_brief(str(error)), "mongodb")
-        text = text.replace("mongodb.ca_file", "tlsCAFile of mongodb.url")
-        text = text.replace("mongodb.certificate_file and mongodb.key_file", "tlsCertificateKeyFile of mongodb.url")
+        text = advice(
+            _brief(str(error)), "mongodb", authority="tlsCAFile of mongodb.url",
+            own="tlsCertificateKeyFile of mongodb.url",
+        )  # fmt: skip
         raise BackendUnavailable(f"MongoDB does not answer: {text}") from error
 
 
