@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,7 @@ STOP_TIMEOUT_S = 9.0  # a service is stopped within 10 s, children included
 ORPHANS_TIMEOUT_S = 15.0
 RESTART_WAIT_FIRST_S, RESTART_WAIT_MAX_S = 0.05, 10.0
 HEALTHY_AFTER_S = 30.0
-LOCK_FILE = "lock"
+LOCK_FILE, SETTINGS_FILE = "lock", "run/settings.json"
 
 log = get_logger("supervisor")
 
@@ -59,6 +59,16 @@ def lock_data_folder(folder: Path) -> int:
     os.ftruncate(fd, 0)
     os.pwrite(fd, str(os.getpid()).encode(), 0)
     return fd
+
+
+def running_settings(folder: Path) -> Settings | None:
+    """Those of the `logkeep serve` that runs on this data folder, with the ports it has; None when none does."""
+    with suppress(OSError, msgspec.MsgspecError), open(folder / LOCK_FILE, "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return msgspec.json.decode((folder / SETTINGS_FILE).read_bytes(), type=Settings)
+    return None
 
 
 def free_port(host: str, port: int, *, udp: bool) -> int:
@@ -107,7 +117,7 @@ class Supervisor:
         self._settings, self._telemetry = settings, telemetry
         self._children: list[_Child] = []
         self._stopping = False
-        self._settings_file = settings.folder / "run" / "settings.json"
+        self._settings_file = settings.folder / SETTINGS_FILE
         self._datagrams: socket.socket | None = None
 
     def run(self, on_ready: Callable[[], None]) -> int:

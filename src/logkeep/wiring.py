@@ -54,13 +54,16 @@ T = TypeVar("T")
 log = get_logger("wiring")
 
 
-def run_role(role: str, index: int, settings: Settings, *, datagrams: socket.socket | None = None) -> None:
-    """datagrams: the bound socket for the role `udp`, which outlives it; it opens its own when None.
+def run_role(
+    role: str, index: int, settings: Settings, *, datagrams: socket.socket | None = None, supervised: bool = False
+) -> None:
+    """datagrams: the bound socket for the role `udp`, which outlives it; it opens its own when None. supervised: a
+    parent tells people where this listens.
 
     Raises LogkeepError when the role cannot run, with what to do; everything else that it raises is a bug.
     """
     roles: dict[str, Callable[[int, Settings], None]] = {
-        "receiver": _run_receiver,
+        "receiver": partial(_run_receiver, supervised),
         "udp": partial(_run_udp, datagrams),
         "processor": _run_processor,
         "keeper": _run_keeper,
@@ -149,7 +152,7 @@ def open_accounts(settings: Settings, database: Database, role: str, *, known: b
         yield accounts
 
 
-def _run_receiver(index: int, settings: Settings) -> None:
+def _run_receiver(supervised: bool, index: int, settings: Settings) -> None:
     from logkeep.metastore.known_rules import open_known_rules
     from logkeep.receiver.process import run_http_receiver
 
@@ -167,7 +170,12 @@ def _run_receiver(index: int, settings: Settings) -> None:
         run_http_receiver(
             settings, queue=queue, partition=partition, metastore=accounts, telemetry=telemetry, limiter=limiter,
             configurations=rules.configurations,
+            on_listening=None if supervised else partial(_say_listening, settings.intake.host),
         )  # fmt: skip
+
+
+def _say_listening(host: str, port: int) -> None:
+    log.info("taking events over http", host=host, port=port)
 
 
 def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> None:

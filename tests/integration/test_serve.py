@@ -37,6 +37,7 @@ def test_the_first_start_writes_credentials_that_only_their_owner_can_read(servi
 def test_the_start_prints_a_url_a_sign_in_and_a_curl_that_works(service: Service) -> None:
     wait_for(lambda: "/v1/events" in service.log_tail(), 60, "the greeting", service.log_tail)
     greeting = service.log_tail()
+    assert '"level": "info"' not in service.log.read_text().partition("Logkeep is ready")[0], "it comes first"
     assert service.api_url in greeting
     assert service.credentials["admin_email"] in greeting
     # A command goes on in the next line after a backslash.

@@ -42,7 +42,8 @@ def main() -> int:
     from logkeep import wiring  # after share_metrics_in: metrics read the environment when they are imported
 
     try:
-        wiring.run_role(role, index, settings, datagrams=socket.socket(fileno=lent) if lent is not None else None)
+        datagrams = socket.socket(fileno=lent) if lent is not None else None
+        wiring.run_role(role, index, settings, datagrams=datagrams, supervised=True)
     except LogkeepError as error:
         print(f"logkeep {role}: {error.message}", file=sys.stderr)
         return 1

@@ -31,6 +31,7 @@ from logkeep.cli.send import Reading, send_files
 from logkeep.cli.shipping import Shipper, Totals
 from logkeep.errors import BackendUnavailable, LogkeepError
 from logkeep.settings import Settings
+from logkeep.supervisor import running_settings
 
 START_S = 200.0
 STORED_S = 120.0
@@ -82,10 +83,12 @@ def demo(
 ) -> int:
     """Fill a service with real logs and print links worth opening.
 
-    Takes the service that runs on the data folder, or starts one, which then runs until Ctrl-C. Each file becomes a
-    component with sessions of its own; times are moved so that the last event is now. Run twice, nothing is doubled.
+    Takes the service that runs on the data folder, on whichever ports, or starts one, which then runs until Ctrl-C.
+    Each file becomes a component with sessions of its own; times are moved so that the last event is now. Run twice,
+    nothing is doubled.
     """
     settings = settings_module.load(flags={"data": str(data) if data else None})
+    settings = running_settings(settings.folder) or settings  # on whichever ports it was started
     with _service(settings) as started:
         access = client.first_run(settings.folder)
         if access is None or not (access.app_key and access.api_token):

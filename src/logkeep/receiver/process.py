@@ -122,7 +122,6 @@ async def _serve(
         ticking = asyncio.create_task(_tick(limiter, settings.counters.exchange_s))
     server = await loop.create_server(lambda: Connection(intake), sock=listening, backlog=BACKLOG)
     port = listening.getsockname()[1]
-    _log.info("taking events over http", host=settings.intake.host, port=port, partition=partition or "any")
     if on_listening is not None:
         on_listening(port)
     await stop.wait()

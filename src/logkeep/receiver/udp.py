@@ -93,7 +93,7 @@ def run_udp_receiver(
     committer = Committer(queue, telemetry, handover, app=intake.udp_default_app, clock=clock, limits=limits)
     committer.start()
     try:
-        _say_listening(own, intake.udp_buffer_bytes)
+        _say_listening(own, intake.udp_buffer_bytes, lent=opened is not None)
         _Receiver(own, handover, committer, telemetry, clock).run(stop)
     finally:
         handover.close()
@@ -102,10 +102,12 @@ def run_udp_receiver(
         committer.finish()
 
 
-def _say_listening(opened: socket.socket, buffer_bytes: int) -> None:
+def _say_listening(opened: socket.socket, buffer_bytes: int, *, lent: bool) -> None:
+    """lent: by a parent, which tells people where it is."""
     host, port = opened.getsockname()[:2]
     granted = buffer_bytes_of(opened)
-    _log.info("listening for datagrams", host=host, port=port, buffer_bytes=granted)
+    if not lent:
+        _log.info("listening for datagrams", host=host, port=port, buffer_bytes=granted)
     if granted < buffer_bytes:
         _log.warning(
             "the kernel's datagram buffer is smaller than asked; bursts may be lost",
