@@ -33,22 +33,6 @@ from logkeep.settings import MetastoreSettings, Settings
 SERVERS = [kind for kind in KINDS if kind != "sqlite"]
 
 
-@pytest.fixture(params=KINDS)
-def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    """A database without a row."""
-    with shared(request.param, tmp_path / "data", request, tables=True) as found:
-        found.folder.mkdir()
-        yield found
-
-
-@pytest.fixture(params=KINDS)
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    """A database without a table."""
-    with shared(request.param, tmp_path / "data", request) as found:
-        found.folder.mkdir()
-        yield found
-
-
 @pytest.fixture(params=SERVERS)
 def on_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Shared, Any]]:
     """An empty database, and the server that has it."""
@@ -577,28 +561,3 @@ def test_without_an_answer_samples_are_dropped_and_counted_and_not_tried_all_the
     clock.advance(samples_module.PAUSE_S + 1)
     assert samples.keep_rejected("shop", [sample("c")]) == 1
     assert len(samples.rejected("shop").newest(10)) == 1
-
-
-# ── sign-ins ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_sign_in_is_a_row_that_every_instance_sees(it: Shared) -> None:
-    it.prepare()
-    here, there = SignIns(it.open()), SignIns(it.open())
-
-    def put(number: int, used_ns: int, rows_max: int = 10) -> SignIn:
-        row = SignIn(f"{number + 1:016x}" * 4, "per_1", "", "änna", used_ns, used_ns, "192.0.2.1", "a browser")
-        here.put(row, made_after_ns=10, used_after_ns=10, rows_max=rows_max)
-        return row
-
-    rows = [put(number, 20 + number) for number in range(3)]
-    assert [there.find(row.sha256) for row in rows] == rows
-    assert there.of_person("per_1") == rows[::-1] and there.of_person("per_2") == []
-    there.touch(rows[0].sha256, 100)
-    assert here.find(rows[0].sha256) == msgspec.structs.replace(rows[0], used_ns=100)
-    newest = put(3, 50, rows_max=2)  # the two that were used last stay
-    assert [here.find(row.sha256) is not None for row in [*rows, newest]] == [True, False, False, True]
-    there.remove(newest.sha256)
-    assert here.find(newest.sha256) is None
-    here.put(newest, made_after_ns=1000, used_after_ns=0, rows_max=10)
-    assert here.find(rows[0].sha256) is None

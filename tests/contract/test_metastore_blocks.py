@@ -1,10 +1,7 @@
 """Blocks, and who was refused, on SQLite and on real MariaDB and PostgreSQL servers."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from tests.contract.metastores import KINDS, Shared, shared
+from tests.contract.metastores import Shared
 
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.errors import InputError, QuotaExceeded
@@ -16,17 +13,9 @@ from logkeep.metastore.refusals import KEPT_HOURS, Refusals, Row
 S = 1_000_000_000
 
 
-@pytest.fixture(params=KINDS)
-def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request, tables=True) as found:
-        found.folder.mkdir()
-        found.prepare()
-        yield found
-
-
-def test_a_block_is_seen_by_all_and_ends_by_itself(it: Shared) -> None:
+def test_a_block_is_seen_by_all_and_ends_by_itself(begun: Shared) -> None:
     clock = ManualClock()
-    here, there = (Blocks(it.open(), clock, refresh_s=60) for _ in range(2))
+    here, there = (Blocks(begun.open(), clock, refresh_s=60) for _ in range(2))
     until_ns = clock.now_ns() + 60 * S
     made = here.put("shöp", "address", "192.0.2.7/24", reason="a loop ☃", by="anna", expires_ns=until_ns)
     here.put("shöp", "component", "debug agent", reason="noise", by="anna", expires_ns=0)
@@ -49,13 +38,13 @@ def test_a_block_is_seen_by_all_and_ends_by_itself(it: Shared) -> None:
     assert [there.remove(app, made.block) for app in ("other", "shöp", "shöp")] == [False, True, False]
 
 
-def test_blocks_of_a_team_and_of_all_count_for_their_apps(it: Shared) -> None:
+def test_blocks_of_a_team_and_of_all_count_for_their_apps(begun: Shared) -> None:
     """Also for apps that are made later."""
-    accounts = it.accounts()
-    directory = it.directory(accounts)
+    accounts = begun.accounts()
+    directory = begun.directory(accounts)
     directory.teams.create(CONSOLE, name="two", title_="Two")
     directory.apps.create(CONSOLE, team="two", name="shop", title_="")
-    blocks = Blocks(it.open(), SystemClock(), refresh_s=60)
+    blocks = Blocks(begun.open(), SystemClock(), refresh_s=60)
     entry = Entry(by=CONSOLE, what="block.made", made_ns=1, team="two")
     team = blocks.put(
         "", "address", "192.0.2.1", reason="of two", by="anna", expires_ns=0, team="two", entries=[entry]
@@ -77,11 +66,11 @@ def test_blocks_of_a_team_and_of_all_count_for_their_apps(it: Shared) -> None:
     assert blocks.named("default", team.block) is None and blocks.named("later", team.block) == team
     assert [blocks.remove(app, team.block) for app in ("default", "later")] == [False, True]
     wanted = Wanted(teams=("two",), what="block.made")
-    assert [row.who for row in Audit(it.open(), SystemClock()).list(wanted)] == ["console"]
+    assert [row.who for row in Audit(begun.open(), SystemClock()).list(wanted)] == ["console"]
 
 
-def test_what_is_blocked_is_an_address_a_hash_or_a_name(it: Shared) -> None:
-    blocks = Blocks(it.open(), SystemClock(), refresh_s=60)
+def test_what_is_blocked_is_an_address_a_hash_or_a_name(begun: Shared) -> None:
+    blocks = Blocks(begun.open(), SystemClock(), refresh_s=60)
     odd = (
         ("address", "shop.example"),
         ("address", ""),
@@ -96,9 +85,9 @@ def test_what_is_blocked_is_an_address_a_hash_or_a_name(it: Shared) -> None:
     assert blocks.put("shop", "address", "2001:db8::1/32", reason="x", by="x", expires_ns=0).value == "2001:db8::/32"
 
 
-def test_blocks_of_an_app_are_bounded(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_an_app_are_bounded(begun: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks_module, "BLOCKS_MAX", 2)
-    blocks = Blocks(it.open(), SystemClock(), refresh_s=60)
+    blocks = Blocks(begun.open(), SystemClock(), refresh_s=60)
     for name in ("a", "b"):
         blocks.put("shop", "component", name, reason="x", by="x", expires_ns=0)
     with pytest.raises(QuotaExceeded):
@@ -106,8 +95,8 @@ def test_blocks_of_an_app_are_bounded(it: Shared, monkeypatch: pytest.MonkeyPatc
     blocks.put("other", "component", "c", reason="x", by="x", expires_ns=0)
 
 
-def test_who_was_refused_is_the_sum_of_what_receivers_counted(it: Shared) -> None:
-    here, there = Refusals(it.open()), Refusals(it.open())
+def test_who_was_refused_is_the_sum_of_what_receivers_counted(begun: Shared) -> None:
+    here, there = Refusals(begun.open()), Refusals(begun.open())
 
     def row(source: str, events: int, app: str = "shop") -> Row:
         return Row(app, "component", source, "second", events, events * S)

@@ -1,11 +1,10 @@
 """Limits of apps in the metastore, on SQLite and on real MariaDB and PostgreSQL servers."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.contract.metastores import KINDS, Shared, shared
+from tests.contract.metastores import Shared, shared
 
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.disk import SystemDisk
@@ -17,21 +16,6 @@ from logkeep.metastore.start import prepare
 from logkeep.settings import LimitSettings
 
 DEFAULTS = LimitSettings(events_per_day=1000, events_per_second=5.0, address_events_per_second=2.0)
-
-
-@pytest.fixture(params=KINDS)
-def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request, tables=True) as found:
-        found.folder.mkdir()
-        yield found
-
-
-@pytest.fixture(params=KINDS)
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    """Without a table."""
-    with shared(request.param, tmp_path / "data", request) as found:
-        found.folder.mkdir()
-        yield found
 
 
 def limits_of(it: Shared) -> AppLimits:

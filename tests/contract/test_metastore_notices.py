@@ -1,10 +1,6 @@
 """What processors keep in the metastore, on SQLite and on real MariaDB and PostgreSQL servers."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from tests.contract.metastores import KINDS, Shared, shared
+from tests.contract.metastores import Shared
 
 from logkeep.clock import SystemClock
 from logkeep.event import Event
@@ -20,29 +16,21 @@ from logkeep.metastore.statistics import Counts, Place
 ODD = "ü\x00\U0001f600" + "x" * 500  # longer than an index takes, with what PostgreSQL does not keep in a text
 
 
-@pytest.fixture(params=KINDS)
-def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request, tables=True) as found:
-        found.folder.mkdir()
-        found.prepare()
-        yield found
-
-
-def test_what_is_applied_once_is_applied_once(it: Shared) -> None:
+def test_what_is_applied_once_is_applied_once(begun: Shared) -> None:
     done: list[set[str]] = []
-    one, other = Applied(it.open(), "topic"), Applied(it.open(), "topic")
+    one, other = Applied(begun.open(), "topic"), Applied(begun.open(), "topic")
     one.begin_at({"a": 3, "b": 0})
     other.begin_at({"a": 99})
     for applied, ends in ((one, {"a": 5}), (other, {"a": 5, "b": 2}), (one, {"a": 4}), (other, {"a": 9, "c": 1})):
         applied.once(ends, lambda transaction, fresh: done.append(fresh))
     assert done == [{"a"}, {"b"}, {"a", "c"}]
-    assert one.places() == {"a": 9, "b": 2, "c": 1} and Applied(it.open(), "topi").places() == {}
+    assert one.places() == {"a": 9, "b": 2, "c": 1} and Applied(begun.open(), "topi").places() == {}
     one.rewind({"a": 1})
     assert other.places()["a"] == 1
 
 
-def test_spans_widen_in_any_order_and_are_forgotten(it: Shared) -> None:
-    database, who = it.open(), who_of("shop", "user", ODD)
+def test_spans_widen_in_any_order_and_are_forgotten(begun: Shared) -> None:
+    database, who = begun.open(), who_of("shop", "user", ODD)
     for first, last in ((50, 60), (10, 20), (55, 56)):
         seen = [Seen(who, "shop", Span(ODD, first, last)), Seen(who, "shop", Span("other", 1, 1))]
         database.write(lambda transaction, seen=seen: session_map.widen(transaction, seen))  # type: ignore[misc]
@@ -72,8 +60,8 @@ def test_spans_widen_in_any_order_and_are_forgotten(it: Shared) -> None:
         assert (rows, len(spans(database))) == (2, left)
 
 
-def test_events_wait_and_are_found_by_time_and_by_session(it: Shared) -> None:
-    database = it.open()
+def test_events_wait_and_are_found_by_time_and_by_session(begun: Shared) -> None:
+    database = begun.open()
     events = [
         Event("shop", "", ODD, f"v{n}", "text", None, n, n, f"i{n}", device="d" if n % 2 else "", user="u")
         for n in range(6)
@@ -92,8 +80,8 @@ def test_events_wait_and_are_found_by_time_and_by_session(it: Shared) -> None:
     assert [event.id for _, event in left] == ["i0", "i2", "i4"]
 
 
-def test_statistics_add_up_and_are_read_and_dropped_by_day(it: Shared) -> None:
-    database = it.open()
+def test_statistics_add_up_and_are_read_and_dropped_by_day(begun: Shared) -> None:
+    database = begun.open()
     for name in ("anna", "ben"):
         counts = Counts(1, 1 << 40, 1, 0, joined((), [hash_of(name)]))
         cells = {Place("shop", 20_000, ODD, ODD): counts, Place("shop", 20_001): Counts(rejects=2)}
@@ -123,8 +111,8 @@ def test_statistics_add_up_and_are_read_and_dropped_by_day(it: Shared) -> None:
     assert [row[0] for row in rows(1)] == [20_001]
 
 
-def test_masking_rules_are_known_to_other_instances(it: Shared) -> None:
-    one, other = (MaskingRules(it.open(), SystemClock(), refresh_s=3600) for _ in range(2))
+def test_masking_rules_are_known_to_other_instances(begun: Shared) -> None:
+    one, other = (MaskingRules(begun.open(), SystemClock(), refresh_s=3600) for _ in range(2))
     assert one.stored("shop").rules == other.of("shop") == DEFAULT
     rules = Rules(("card",), ("pin",))
     for wanted in (DEFAULT, rules):

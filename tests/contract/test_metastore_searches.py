@@ -1,10 +1,7 @@
 """What saved searches promise, on SQLite and on real MariaDB and PostgreSQL servers."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from tests.contract.metastores import KINDS, Shared, shared
+from tests.contract.metastores import Shared
 
 from logkeep.clock import ManualClock
 from logkeep.errors import InputError
@@ -14,16 +11,8 @@ NOW_NS = 1_785_578_400_000_000_000
 STATE = SearchState(query='level>=warn "é 🙂"', from_="-24h", columns=["component", 'attributes."a,b"'])
 
 
-@pytest.fixture(params=KINDS)
-def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    with shared(request.param, tmp_path / "data", request, tables=True) as found:
-        found.folder.mkdir()
-        found.prepare()
-        yield found
-
-
-def test_what_is_saved_is_found_by_its_app_alone_in_order_of_name(it: Shared) -> None:
-    searches = Searches(it.open(), ManualClock(NOW_NS))
+def test_what_is_saved_is_found_by_its_app_alone_in_order_of_name(begun: Shared) -> None:
+    searches = Searches(begun.open(), ManualClock(NOW_NS))
     second = searches.add("shop", "Slow", STATE, "ann")
     first = searches.add("shop", "errors", SearchState(), "bob")
     searches.add("other", "errors", STATE, "eve")
@@ -32,8 +21,8 @@ def test_what_is_saved_is_found_by_its_app_alone_in_order_of_name(it: Shared) ->
     assert searches.of_app("Shop") == []
 
 
-def test_of_two_who_change_it_the_second_is_told(it: Shared) -> None:
-    searches = Searches(it.open(), ManualClock(NOW_NS))
+def test_of_two_who_change_it_the_second_is_told(begun: Shared) -> None:
+    searches = Searches(begun.open(), ManualClock(NOW_NS))
     saved = searches.add("shop", "errors", STATE, "ann")
     changed = searches.change("shop", saved.id, version=1, by="bob", name="worse")
     assert (changed.name, changed.state, changed.version, changed.saved_by) == ("worse", STATE, 2, "bob")
@@ -43,8 +32,8 @@ def test_of_two_who_change_it_the_second_is_told(it: Shared) -> None:
     assert searches.of_app("shop") == [changed]
 
 
-def test_a_name_is_there_once_in_an_app_and_free_again_after_it_is_deleted(it: Shared) -> None:
-    searches = Searches(it.open(), ManualClock(NOW_NS))
+def test_a_name_is_there_once_in_an_app_and_free_again_after_it_is_deleted(begun: Shared) -> None:
+    searches = Searches(begun.open(), ManualClock(NOW_NS))
     saved = searches.add("shop", "errors", STATE, "ann")
     other = searches.add("shop", "others", STATE, "ann")
     with pytest.raises(InputError, match="saved as 'errors' already"):
@@ -55,8 +44,8 @@ def test_a_name_is_there_once_in_an_app_and_free_again_after_it_is_deleted(it: S
     assert searches.change("shop", other.id, version=1, by="bob", name="errors").name == "errors"
 
 
-def test_nobody_changes_or_deletes_what_belongs_to_another_app(it: Shared) -> None:
-    searches = Searches(it.open(), ManualClock(NOW_NS))
+def test_nobody_changes_or_deletes_what_belongs_to_another_app(begun: Shared) -> None:
+    searches = Searches(begun.open(), ManualClock(NOW_NS))
     saved = searches.add("shop", "errors", STATE, "ann")
     for name in (saved.id, "sea_0123456789abcdef", "' OR 1=1 --", ""):
         with pytest.raises(InputError) as caught:
