@@ -1,4 +1,5 @@
 /** One way to ask the API; every failure is an `ApiError` that says what to do. */
+import { takeAhead } from "./ahead";
 import { told } from "./told";
 
 /** What was refused or failed. `column`: 1-based, where reading the query stopped. */
@@ -70,7 +71,8 @@ export async function send<Answer>(
 async function request(url: string, options: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(url, { credentials: "same-origin", ...options });
+    const ahead = options.method ? undefined : takeAhead(url, options.signal);
+    answer = await (ahead ?? fetch(url, { credentials: "same-origin", ...options }));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "unreachable", "the service does not answer");

@@ -1,8 +1,9 @@
 import { lazy, type ReactNode, Suspense, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { useShortcuts } from "../app/keys";
 import { Icon } from "../ui/Icon";
+import { whenIdle } from "../ui/idle";
 
-const QueryEditor = lazy(() => import("./QueryEditor"));
+const QueryEditor = lazy(() => whenIdle().then(() => import("./QueryEditor")));
 
 interface Props {
   query: string;

@@ -9,7 +9,7 @@ import { cut } from "../text/values";
 import { Icon } from "../ui/Icon";
 import { Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
-import type { Wanted } from "./useEvents";
+import type { Wanted } from "./wanted";
 
 const FIELDS = ["level", "component", "key", "session", "user", "device"];
 const FIELDS_MAX = 12;

@@ -1,13 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { ask } from "../api/client";
 import type { HistogramAnswer } from "../api/types";
 import { levelColour, STACK } from "../charts/colours";
 import { count } from "../text/numbers";
 import { absolute, type Range } from "../time/range";
-import type { Wanted } from "./useEvents";
+import { whenIdle } from "../ui/idle";
+import type { Wanted } from "./wanted";
 
-const Bars = lazy(() => import("../charts/Bars"));
+const bars = () => import("../charts/Bars");
+const Bars = lazy(bars);
 const BUCKETS = 90;
 export const HISTOGRAM_PX = 92;
 
@@ -33,6 +35,9 @@ export function useHistogram({ query, from, to, run }: Wanted, enabled: boolean)
 /** How many match, over the range, by level. A drag zooms in. */
 export function Histogram({ wanted, onRange }: Props) {
   const { data, isError } = useHistogram(wanted, true);
+  useEffect(() => {
+    whenIdle().then(bars, () => {}); // on its way while the counts are
+  }, []);
   if (isError) return null; // the rows say what is wrong
   if (!data) return <div className="chart chart-place bone" style={{ height: `${HISTOGRAM_PX}px` }} />;
   const total = data.buckets.reduce((sum, bucket) => sum + bucket.total, 0);

@@ -10,7 +10,8 @@ import { Icon } from "../ui/Icon";
 import { Menu, MenuItem, MenuLink } from "../ui/Menu";
 import { useHistogram } from "./Histogram";
 import { type Change, type SearchState, tailHref } from "./state";
-import type { useEvents, Wanted } from "./useEvents";
+import type { useEvents } from "./useEvents";
+import type { Wanted } from "./wanted";
 
 interface Props {
   state: SearchState;

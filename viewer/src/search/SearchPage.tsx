@@ -20,9 +20,11 @@ import { Histogram } from "./Histogram";
 import { Nothing } from "./Nothing";
 import { ResultLine } from "./ResultLine";
 import { SavedSearches } from "./SavedSearches";
-import { type Change, type SearchState, tailHref, useSearchState } from "./state";
+import { type Change, type SearchState, tailHref } from "./state";
 import { TableResult } from "./TableResult";
-import { useEvents, type Wanted } from "./useEvents";
+import { useEvents } from "./useEvents";
+import { useSearchState } from "./useSearchState";
+import type { Wanted } from "./wanted";
 
 /** The search: a query, its time, what it finds. */
 export function SearchPage() {

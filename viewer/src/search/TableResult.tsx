@@ -9,7 +9,7 @@ import { dateTime, type Zone } from "../time/format";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
-import type { Wanted } from "./useEvents";
+import type { Wanted } from "./wanted";
 
 export function useStats(query: string, from: string, to: string, run: number, enabled = true) {
   return useQuery({

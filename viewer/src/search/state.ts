@@ -1,6 +1,4 @@
 /** All of a search as it stands in the address: a link to the page is a link to what is on it. */
-import { useCallback, useMemo } from "react";
-import { useLocation, useSearch } from "wouter";
 import type { Range } from "../time/range";
 
 export interface Column {
@@ -62,21 +60,6 @@ export function writeColumns(columns: readonly Column[]): string {
 }
 
 export type Change = (changed: Partial<SearchState>, options?: { replace?: boolean }) => void;
-
-/** The state, and how to change it. Each change is a step that the browser's "back" takes back. */
-export function useSearchState(path: string): [SearchState, Change] {
-  const text = useSearch();
-  const [, go] = useLocation();
-  const state = useMemo(() => readState(text), [text]);
-  const change = useCallback<Change>(
-    (changed, options) => {
-      const written = writeState({ ...readState(location.search), ...changed });
-      go(written ? `${path}?${written}` : path, { replace: options?.replace ?? false });
-    },
-    [go, path],
-  );
-  return [state, change];
-}
 
 /** The address of a search page, for links. */
 export function searchHref(changed: Partial<SearchState>, base = ""): string {

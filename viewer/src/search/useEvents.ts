@@ -3,19 +3,10 @@ import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/r
 import { useCallback, useMemo } from "react";
 import { ask } from "../api/client";
 import type { LogEvent, SearchAnswer } from "../api/types";
+import { firstPage, SEARCH_PATH, type Wanted } from "./wanted";
 
-const FIRST_EVENTS = 200; // soon on the screen
 const PAGE_EVENTS = 1000;
 export const EVENTS_MAX = 100_000; // in one page of a browser; beyond that a query is narrowed down
-
-export interface Wanted {
-  query: string;
-  from: string;
-  to: string;
-  order: "desc" | "asc";
-  /** Another number asks again. */
-  run: number;
-}
 
 /** Which page: the first, the one after a cursor, or what came since the newest event. */
 type Place = { kind: "first" } | { kind: "next"; cursor: string } | { kind: "newer"; after: string };
@@ -47,17 +38,16 @@ export function useEvents(wanted: Wanted, enabled: boolean) {
 }
 
 async function readPage(wanted: Wanted, place: Place, signal: AbortSignal): Promise<SearchAnswer> {
-  const { query, from, to, order } = wanted;
   if (place.kind === "newer") return newer(wanted, place.after, signal);
-  const cursor = place.kind === "next" ? place.cursor : null;
-  const limit = cursor ? PAGE_EVENTS : FIRST_EVENTS;
-  return ask<SearchAnswer>("/api/v1/search", { query, from, to, order, limit, cursor }, signal);
+  const first = firstPage(wanted);
+  const asked = place.kind === "first" ? first : { ...first, limit: PAGE_EVENTS, cursor: place.cursor };
+  return ask<SearchAnswer>(SEARCH_PATH, asked, signal);
 }
 
 /** What came since: asked for from the old end, so that nothing in between is left out. */
 async function newer({ query }: Wanted, after: string, signal: AbortSignal): Promise<SearchAnswer> {
   const parameters = { query, from: after, order: "asc", limit: PAGE_EVENTS };
-  const answer = await ask<SearchAnswer>("/api/v1/search", parameters, signal);
+  const answer = await ask<SearchAnswer>(SEARCH_PATH, parameters, signal);
   return { ...answer, events: answer.events.toReversed(), next: null };
 }
 

@@ -1,0 +1,12 @@
+/**
+ * Runs as soon as it is there, long before the page can: asks for the events of the search that the address names.
+ * Small, and so without anything of React.
+ */
+import { sendAhead } from "./api/ahead";
+import { address } from "./api/client";
+import { makesTable } from "./query/edit";
+import { readState } from "./search/state";
+import { firstPage, SEARCH_PATH } from "./search/wanted";
+
+const state = readState(location.search);
+if (/^\/app\/?$/.test(location.pathname) && !makesTable(state.query)) sendAhead(address(SEARCH_PATH, firstPage(state)));
