@@ -1,5 +1,6 @@
 """The viewer's finer points: what it asks for and when, marks of rows, what is kept with a search, the audit log."""
 
+import csv
 from urllib.parse import parse_qs, quote, urlsplit
 
 from playwright.sync_api import Page, expect
@@ -31,3 +32,25 @@ def test_a_query_that_makes_a_table_asks_for_no_events(page: Page) -> None:
     expect(page.get_by_role("cell", name="bank")).to_be_visible()
     assert "/api/v1/search" not in asked
     assert "/api/v1/stats" in asked
+
+
+def test_the_audit_log_is_downloaded_as_it_was_narrowed_down(page: Page) -> None:
+    page.goto("/app/?q=component%3Abank")
+    expect(page.locator(ROW)).to_have_count(3)
+    page.goto("/app/settings/audit?what=read.search")
+    rows = page.locator(".data tbody tr", has_text="component:bank")
+    expect(rows.first).to_be_visible()
+    page.get_by_role("button", name="Export the audit log").click()
+    with page.expect_download() as started:
+        page.get_by_text("All of these entries as CSV").click()
+    with started.value.path().open(encoding="utf-8", newline="") as file:
+        entries = list(csv.DictReader(file))
+    assert {entry["what"] for entry in entries} == {"read.search"}
+    assert any('"query":"component:bank"' in entry["detail"] for entry in entries)
+    assert started.value.suggested_filename.endswith(".csv")
+
+
+def test_the_audit_log_fits_its_card(page: Page) -> None:
+    page.goto("/app/settings/audit")
+    expect(page.locator(".data tbody tr").first).to_be_visible()
+    assert page.locator(".scrolling").evaluate("e => e.scrollWidth - e.clientWidth") == 0

@@ -2,12 +2,13 @@
 
 import io
 import json
+import subprocess
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import Any
 
 import httpx
-from tests.service import Service, wait_for
+from tests.service import LOGKEEP, Service, wait_for
 
 from logkeep.cli.app import run
 
@@ -99,5 +100,10 @@ def test_what_was_done_is_in_the_log_also_after_the_service_was_stopped(service:
     assert service.terminate() == 0
     entries = admin(service, "audit", "list", "--what", "read.search")
     assert any(json.loads(entry["detail"]) == {"query": "user:4711"} for entry in entries)
+    command = [LOGKEEP, "admin", "audit", "export", "--data", str(service.folder), "--what", "read.search"]
+    lines = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.splitlines()
+    assert [json.loads(line)["number"] for line in lines] == [entry["number"] for entry in entries]
+    table = subprocess.run([*command, "--format", "csv"], capture_output=True, check=True, timeout=60).stdout
+    assert table.startswith(b"number,time,team,") and table.count(b"read.search") == len(entries)
     assert admin(service, "audit", "verify")["entries"] > 3
     service.start_again()

@@ -313,6 +313,7 @@ def _account_handlers() -> Sequence[ControllerRouterHandler]:
         tokens.create_token,
         tokens.revoke_token,
         audit.audit,
+        audit.audit_export,
     )
 
 

@@ -166,6 +166,7 @@ ROUTES = (
     _of_team("POST", "/api/v1/tokens", "read"),
     _of_team("DELETE", "/api/v1/tokens/{token}", "read"),
     _of_team("GET", "/api/v1/audit", "audit", ("team", "app", "who", "what", "from", "to", "limit", "cursor")),
+    _of_team("GET", "/api/v1/audit/export", "audit", ("team", "app", "who", "what", "from", "to", "format")),
     Route("GET", "/api/v1/blocks", "read", parameters=("app",)),
     Route("POST", "/api/v1/blocks", "admin", parameters=("app",)),
     Route("DELETE", "/api/v1/blocks/{block}", "admin", parameters=("app",)),

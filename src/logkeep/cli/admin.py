@@ -72,7 +72,10 @@ _COMMANDS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "revoke": admin_apps.revoke_token,
         },
     ),
-    "audit": ("Who did what.", {"list": admin_audit.list_audit, "verify": admin_audit.verify}),
+    "audit": (
+        "Who did what.",
+        {"list": admin_audit.list_audit, "export": admin_audit.export, "verify": admin_audit.verify},
+    ),
 }
 
 for noun, (help, commands) in _COMMANDS.items():

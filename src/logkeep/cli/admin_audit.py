@@ -3,9 +3,10 @@
 import sys
 from typing import Annotated
 
+import msgspec
 import typer
 
-from logkeep.cli.admin_common import Config, Data, Json, day, opened, show, tell
+from logkeep.cli.admin_common import Admin, Config, Data, Json, day, opened, show, tell
 from logkeep.clock import SystemClock
 from logkeep.metastore.audit import PAGE_MAX, Wanted
 
@@ -24,19 +25,8 @@ def list_audit(
     json: Json = False,
 ) -> int:
     """List who did what, newest first."""
-    from logkeep.api.times import parse_time
-
     with opened(data, config) as admin:
-        # Entries of no team, such as sign-ins, have "".
-        teams = (team,) if team else ("", *(one.name for one in admin.directory.teams.some()))
-        wanted = Wanted(
-            teams=teams,
-            apps=(app,) if app else None,
-            who=who,
-            what=what,
-            from_ns=parse_time(from_, SystemClock().now_ns()) if from_ else 0,
-            limit=limit,
-        )
+        wanted = _wanted(admin, team, app, who, what, from_, limit)
         rows = [
             {
                 "number": row.number,
@@ -53,6 +43,35 @@ def list_audit(
     return show(rows, json, empty="nothing")
 
 
+def export(
+    format: Annotated[
+        str, typer.Option("--format", metavar="ndjson|csv", help="A JSON object a line, or CSV.")
+    ] = "ndjson",
+    team: Annotated[str, typer.Option("--team", metavar="TEAM", help="Of this team alone. [all]")] = "",
+    app: Annotated[str, typer.Option("--app", metavar="APP", help="Of this app alone.")] = "",
+    who: Annotated[str, typer.Option("--who", metavar="ID", help="Of this person or token alone.")] = "",
+    what: Annotated[str, typer.Option("--what", metavar="KIND", help="Such as read.search or key.created.")] = "",
+    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="From then on: -1d, 2026-08-01, …")] = "",
+    data: Data = None,
+    config: Config = None,
+) -> int:
+    """Write all entries to standard output, newest first: what the API exports, and of no team too."""
+    from logkeep.api import audit_rows
+
+    if format not in ("ndjson", "csv"):
+        raise typer.BadParameter(f"it is ndjson or csv, not {format[:40]!r}", param_hint="--format")
+    out = sys.stdout.buffer
+    with opened(data, config) as admin:
+        wanted = _wanted(admin, team, app, who, what, from_, PAGE_MAX)
+        if format == "csv":
+            out.write(audit_rows.head().encode())
+        while rows := admin.directory.audit.list(wanted):
+            out.write(audit_rows.lines(rows, format))
+            wanted = msgspec.structs.replace(wanted, before=rows[-1].number)
+    out.flush()
+    return 0
+
+
 def verify(data: Data = None, config: Config = None, json: Json = False) -> int:
     """Check that no entry was changed, taken out or put in.
 
@@ -64,3 +83,17 @@ def verify(data: Data = None, config: Config = None, json: Json = False) -> int:
         print(f"entry {found.broken} does not fit: it, or one before it, was changed or is missing", file=sys.stderr)
         return FAILED
     return tell({"entries": found.rows, "hash": found.head}, json, found.head, f"{found.rows:,} entries fit")
+
+
+def _wanted(admin: Admin, team: str, app: str, who: str, what: str, from_: str, limit: int) -> Wanted:
+    from logkeep.api.times import parse_time
+
+    return Wanted(
+        # Entries of no team, such as sign-ins, have "".
+        teams=(team,) if team else ("", *(one.name for one in admin.directory.teams.some())),
+        apps=(app,) if app else None,
+        who=who,
+        what=what,
+        from_ns=parse_time(from_, SystemClock().now_ns()) if from_ else 0,
+        limit=limit,
+    )

@@ -1,11 +1,12 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation, useSearch } from "wouter";
-import { ask } from "../api/client";
+import { address, ask } from "../api/client";
 import { usePreferences } from "../app/preferences";
 import { Name, Shown } from "../text/Shown";
 import { dateTime } from "../time/format";
 import { TimePicker } from "../time/TimePicker";
+import { Menu, MenuLink } from "../ui/Menu";
 import { Empty, Failure } from "../ui/Notice";
 import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
@@ -67,6 +68,17 @@ export function Audit({ me, name: team }: SectionProps) {
           </select>
         </label>
         <TimePicker range={range} onChange={(chosen) => choose({ from: chosen.from, to: chosen.to })} />
+        <Menu label="Export the audit log" className="small" trigger="export">
+          {["NDJSON", "CSV"].map((form) => (
+            <MenuLink
+              key={form}
+              href={address(`${PATH}/export`, { team, app, who, what, ...range, format: form.toLowerCase() })}
+              download
+            >
+              All of these entries as {form}
+            </MenuLink>
+          ))}
+        </Menu>
       </div>
       {found.error && !found.rows ? (
         <Failure error={found.error} onRetry={found.refetch} />
@@ -78,7 +90,7 @@ export function Audit({ me, name: team }: SectionProps) {
         </Empty>
       ) : (
         <>
-          <Table label="Audit log" head={["time", "who", "what", "app", "to what", "from", "detail"]}>
+          <Table label="Audit log" head={["time", "who and from where", "what", "app", "to what", "detail"]}>
             {found.rows.map((entry) => (
               <Entry key={entry.id} entry={entry} time={dateTime(entry.time, zone)} onChoose={choose} />
             ))}
@@ -161,6 +173,7 @@ function Entry({ entry, time, onChoose }: EntryProps) {
         >
           <Name text={entry.who_name || entry.who || "nobody known"} />
         </button>
+        {entry.ip && <div className="note one-line">{entry.ip}</div>}
       </td>
       <td>
         <button type="button" className="bare" title="only of this kind" onClick={() => onChoose({ what: entry.what })}>
@@ -168,10 +181,9 @@ function Entry({ entry, time, onChoose }: EntryProps) {
         </button>
       </td>
       <td className="one-line">{entry.app}</td>
-      <td className="name">
+      <td className="name what">
         <Name text={entry.target} />
       </td>
-      <td className="one-line">{entry.ip}</td>
       <td className="detail">
         {detail.map(([name, value]) => (
           <div key={name}>
