@@ -1,9 +1,11 @@
 """The viewer's finer points: what it asks for and when, marks of rows, what is kept with a search, the audit log."""
 
 import csv
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
 from playwright.sync_api import Page, expect
+from tests.service import Service
 
 ROW = ".row[data-row]"
 
@@ -54,3 +56,50 @@ def test_the_audit_log_fits_its_card(page: Page) -> None:
     page.goto("/app/settings/audit")
     expect(page.locator(".data tbody tr").first).to_be_visible()
     assert page.locator(".scrolling").evaluate("e => e.scrollWidth - e.clientWidth") == 0
+
+
+def test_a_row_tells_whose_clock_was_off(page: Page, filled: Service) -> None:
+    now = datetime.now(UTC)
+    times = {"fine": now, "ahead": now + timedelta(minutes=4), "late": now - timedelta(hours=3), "wrong": "1999-01-01"}
+    base = {"session": "clocks", "component": "watch", "level": "info"}
+    filled.post([base | {"key": key, "value": key, "time": str(time)} for key, time in times.items()])
+    filled.wait_until_drained()
+    page.goto("/app/?q=session%3Dclocks")
+    expect(page.locator(ROW)).to_have_count(4)
+    marks = {key: page.locator(ROW, has=page.get_by_text(key, exact=True)).locator(".skew-mark") for key in times}
+    expect(marks["fine"]).to_have_count(0)
+    expect(marks["ahead"]).to_contain_text("clock +3")
+    expect(marks["late"]).to_contain_text("late 3")
+    said = "the sender's time was 1999-01-01, which cannot be; this is when it was received"
+    expect(marks["wrong"]).to_have_attribute("title", said)
+    page.goto("/app/?q=session%3Dclocks+key%3Dlate")
+    expect(page.locator(ROW)).to_have_count(1)
+    expect(page.locator(".skew-mark")).to_have_count(0)  # all of them are late
+
+
+def test_a_saved_search_brings_the_widths_of_its_columns_along(page: Page) -> None:
+    page.goto("/app/?q=component%3Abank&from=all")
+    edge = page.get_by_role("separator", name="Width of key")
+    edge.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    made = edge.get_attribute("aria-valuenow")
+    assert made not in (None, "18")
+    page.get_by_role("button", name="Saved searches").click()
+    page.get_by_label("Name of this search").fill("wide keys")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".saved-name", has_text="wide keys")).to_be_visible()
+    page.evaluate("() => localStorage.clear()")
+    page.goto("/app/")
+    expect(edge).to_have_attribute("aria-valuenow", "18")
+    page.get_by_role("button", name="Saved searches").click()
+    page.locator(".saved-name", has_text="wide keys").click()
+    expect(edge).to_have_attribute("aria-valuenow", str(made))
+    assert f"widths=key%3A{made}" in page.url
+    edge.focus()
+    page.keyboard.press("Home")
+    expect(edge).to_have_attribute("aria-valuenow", "18")
+    assert "widths" not in page.url
+    page.get_by_role("button", name="Saved searches").click()
+    page.get_by_role("button", name="Delete wide keys").click()
+    page.get_by_role("button", name="Delete wide keys").click()
+    expect(page.locator(".saved-name", has_text="wide keys")).to_have_count(0)

@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from tests.reading import ADMIN, ADMIN_EMAIL, ADMIN_PASSWORD, READ, READ_TOKEN, Reading
 
-SEARCH = {"query": "level>=warn timed", "from": "-24h", "columns": ["component"]}
+SEARCH = {"query": "level>=warn timed", "from": "-24h", "columns": ["component"], "widths": {"component": 20}}
 
 
 @pytest.fixture
@@ -47,6 +47,8 @@ def test_a_search_is_saved_changed_and_deleted(client: TestClient[Litestar]) -> 
         {"name": "a", "search": SEARCH | {"order": "sideways"}},
         {"name": "a", "search": SEARCH | {"from": "x" * 65}},
         {"name": "a", "search": SEARCH | {"columns": ["c"] * 21}},
+        {"name": "a", "search": SEARCH | {"widths": {"key": 3}}},
+        {"name": "a", "search": SEARCH | {"widths": {f"attributes.a{n}": 9 for n in range(23)}}},
         {"name": "a", "search": SEARCH, "app": "other"},
         {"name": "a"},
         [],

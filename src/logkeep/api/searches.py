@@ -18,6 +18,8 @@ from logkeep.store.page import rfc3339
 TIME_CHARS_MAX = 64
 COLUMNS_MAX = 20
 COLUMN_CHARS_MAX = 300
+WIDTHS_MAX = COLUMNS_MAX + 2  # time and level are always there
+WIDTH_MIN, WIDTH_MAX = 4, 120
 
 
 class SavedSearchAnswer(msgspec.Struct):
@@ -144,6 +146,12 @@ def _check(state: SearchState, chars_max: int) -> None:
         raise InputError(f"a time has at most {TIME_CHARS_MAX} characters", code="bad_time")
     if len(state.columns) > COLUMNS_MAX or any(len(column) > COLUMN_CHARS_MAX for column in state.columns):
         raise InputError(f"at most {COLUMNS_MAX} columns of {COLUMN_CHARS_MAX} characters are kept", code="bad_field")
+    if len(state.widths) > WIDTHS_MAX or any(len(field) > COLUMN_CHARS_MAX for field in state.widths):
+        raise InputError(
+            f"at most {WIDTHS_MAX} widths, of columns of {COLUMN_CHARS_MAX} characters, are kept", code="bad_field"
+        )
+    if any(not WIDTH_MIN <= width <= WIDTH_MAX for width in state.widths.values()):
+        raise InputError(f"a column is {WIDTH_MIN} to {WIDTH_MAX} characters wide", code="bad_field")
 
 
 def _answer(saved: SavedSearch) -> SavedSearchAnswer:

@@ -16,13 +16,17 @@ _ID = re.compile(r"sea_[0-9a-f]{16}")
 
 
 class SearchState(msgspec.Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
-    """What is looked for: the members of a search page's address. from, to: as they were written, relative or not."""
+    """What is looked for: the members of a search page's address. from, to: as they were written, relative or not.
+
+    widths: of columns, by field, in characters; those that are not here are as wide as the reader's browser has them.
+    """
 
     query: str = ""
     from_: str = ""
     to: str = ""
     order: str = "desc"
     columns: list[str] = []
+    widths: dict[str, int] = {}
 
 
 class SavedSearch(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import { cut, fieldOf, firstLine, valueText } from "../text/values";
 import { dateTime, rowTime, type Zone } from "../time/format";
 import { colourOf, Level } from "../ui/Level";
 import { type Placed, pinVariable } from "./columns";
+import { skewOf } from "./skew";
 
 interface Props {
   event: LogEvent;
@@ -18,13 +19,16 @@ interface Props {
   zone: Zone;
   /** Whose clock the first column shows. */
   clock: Clock;
+  /** Most of the list came late: no mark for that. */
+  areLate: boolean;
 }
 
 const WRAPPED_CHARS_MAX = 4000;
 
 /** The cells of one event: one line, or wrapped. */
-export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone, clock }: Props) {
+export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone, clock, areLate }: Props) {
   const told = issueOf(event);
+  const skew = skewOf(event);
   return (
     <>
       {columns.map((column, index) => (
@@ -39,6 +43,11 @@ export const EventCells = memo(function EventCells({ event, columns, marks, wrap
         </div>
       ))}
       <div role="gridcell" className="cell cell-value">
+        {skew && !(areLate && skew.kind === "late") && (
+          <span className={`skew-mark skew-${skew.kind}`} title={skew.text}>
+            {skew.short}
+          </span>
+        )}
         {event.update && (
           <span className="updated" title="this value took the place of an older one">
             updated

@@ -16,11 +16,12 @@ import {
 import type { LogEvent } from "../api/types";
 import { useShortcuts } from "../app/keys";
 import { choose, usePreferences } from "../app/preferences";
-import type { Column } from "../search/state";
+import type { Column, Widths } from "../search/state";
 import { placed, variables } from "./columns";
 import { EventCells } from "./EventRow";
 import { OpenEvent } from "./OpenEvent";
 import { pointedWord } from "./pointed";
+import { areLate } from "./skew";
 import { TableHead } from "./TableHead";
 
 export const ROW_PX = { compact: 22, cosy: 30 } as const;
@@ -42,6 +43,9 @@ export interface TableProps {
   onAlone?: (term: string) => void;
   onContext?: (id: string) => void;
   onColumns?: (columns: readonly Column[]) => void;
+  /** Before those that this browser keeps; while there are any, what is dragged changes these. */
+  widths?: Widths;
+  onWidths?: (widths: Widths) => void;
   /** Something before a row, such as a silence. */
   between?: (index: number) => ReactNode;
   /** The event that the page is about. */
@@ -57,7 +61,9 @@ export interface TableProps {
 
 export function EventTable(props: TableProps) {
   const { events, columns, marks, wrap, label, between, current, foot } = props;
-  const { density, zone, clock, widths } = usePreferences();
+  const { density, zone, clock, widths: own } = usePreferences();
+  const brought = props.onWidths && Object.keys(props.widths ?? {}).length > 0 ? props.widths : undefined;
+  const widths = useMemo(() => ({ ...own, ...brought }), [own, brought]);
   const scroller = useRef<HTMLDivElement>(null);
   const ids = useId();
   const [selected, setSelected] = useState(-1);
@@ -65,6 +71,7 @@ export function EventTable(props: TableProps) {
   const [clicked, setClicked] = useState({ id: "", word: "" });
   const laid = useMemo(() => placed(columns, widths), [columns, widths]);
   const laidOut = useMemo(() => variables(laid) as CSSProperties, [laid]);
+  const late = useMemo(() => areLate(events), [events]);
   const measured = wrap || open.size > 0 || between !== undefined;
 
   // The same function while the events are the same: another one would have all rows measured again at each scroll.
@@ -116,16 +123,19 @@ export function EventTable(props: TableProps) {
       scroller.current?.querySelector<HTMLElement>(`[data-event="${CSS.escape(id)}"] .word-bar select`)?.focus(),
     );
   };
+  const { onWidths } = props;
   const onWidth = useCallback(
     (field: string, width: number | null, kept: boolean) => {
-      const { [field]: _, ...others } = widths;
-      const changed = width === null ? others : { ...others, [field]: width };
-      if (kept) return choose({ widths: changed });
+      const changed = (before: Widths) => {
+        const { [field]: _, ...others } = before;
+        return width === null ? others : { ...others, [field]: width };
+      };
+      if (kept) return brought ? onWidths?.(changed(brought)) : choose({ widths: changed(own) });
       // While it is dragged no row is made again: all of them follow these variables.
-      for (const [name, value] of Object.entries(variables(placed(columns, changed))))
+      for (const [name, value] of Object.entries(variables(placed(columns, changed(widths)))))
         scroller.current?.style.setProperty(name, value);
     },
-    [columns, widths],
+    [columns, widths, own, brought, onWidths],
   );
   const { onContext, onTerm } = props;
   const wordsKey = { keys: "f", does: "words of the row, to search for them", run: () => here && toWords(here.id) };
@@ -199,7 +209,15 @@ export function EventTable(props: TableProps) {
                 data-row={item.index}
                 className={`row lv-row-${event.level || "none"}${event.id === current ? " this" : ""}`}
               >
-                <EventCells event={event} columns={laid} marks={marks} wrap={wrap} zone={zone} clock={clock} />
+                <EventCells
+                  event={event}
+                  columns={laid}
+                  marks={marks}
+                  wrap={wrap}
+                  zone={zone}
+                  clock={clock}
+                  areLate={late}
+                />
               </div>
               {isOpen && (
                 <div role="row" data-event={event.id}>

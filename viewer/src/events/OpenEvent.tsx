@@ -7,7 +7,7 @@ import { attributeField, term } from "../query/edit";
 import { searchHref } from "../search/state";
 import { Name } from "../text/Shown";
 import { cut, valueText } from "../text/values";
-import { dateTime, span, type Zone } from "../time/format";
+import { dateTime, type Zone } from "../time/format";
 import { CopyButton } from "../ui/copy";
 import { Icon } from "../ui/Icon";
 import { Level } from "../ui/Level";
@@ -15,6 +15,7 @@ import { JsonTree } from "./JsonTree";
 import { LongText } from "./LongText";
 import { curlOf, eventHref, eventUrl, namedHref, sessionHref } from "./links";
 import { pointedWord, selectedPhrase } from "./pointed";
+import { skewOf } from "./skew";
 import { WordBar } from "./WordBar";
 
 interface Props {
@@ -32,7 +33,6 @@ interface Props {
 }
 
 const FIELDS = ["component", "session", "user", "device", "key", "level", "id", "pattern"] as const;
-const SKEW_MS = 60_000; // between a sender's clock and ours that is worth a word
 
 /** An event with all that it has, and all that can be done with it. */
 export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn, onAlone, word = "" }: Props) {
@@ -101,7 +101,7 @@ interface FieldsProps {
 }
 
 function Fields({ event, zone, onTerm, onColumn }: FieldsProps) {
-  const skew = new Date(event.received).getTime() - new Date(event.time).getTime();
+  const skew = skewOf(event);
   return (
     <table className="fields">
       <tbody>
@@ -114,12 +114,7 @@ function Fields({ event, zone, onTerm, onColumn }: FieldsProps) {
         <tr>
           <th scope="row">received</th>
           <td>
-            {dateTime(event.received, zone)}{" "}
-            {Math.abs(skew) >= SKEW_MS && (
-              <span className="skew">
-                {skew > 0 ? `${span(skew)} later` : `the sender's clock is ${span(-skew)} ahead`}
-              </span>
-            )}
+            {dateTime(event.received, zone)} {skew && <span className="skew">{skew.text}</span>}
           </td>
         </tr>
         {FIELDS.map((field) => {

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { useMayEdit } from "../api/may";
 import type { SavedSearch } from "../api/types";
+import { usePreferences } from "../app/preferences";
 import { split } from "../query/edit";
 import { Name } from "../text/Shown";
 import { cut } from "../text/values";
@@ -8,12 +9,13 @@ import { Icon } from "../ui/Icon";
 import { Problem } from "../ui/Notice";
 import { Popover } from "../ui/Popover";
 import { Skeleton } from "../ui/Skeleton";
-import { joinedQuery, opened, remove, replace, save, useChange, useSaved } from "./saved";
+import { joinedQuery, kept, opened, remove, replace, save, useChange, useSaved } from "./saved";
 import type { Change, SearchState } from "./state";
 
 /** What people of this app look for again: opened, added to the query at hand, saved, deleted. */
 export function SavedSearches({ state, change }: { state: SearchState; change: Change }) {
   const [open, setOpen] = useState(false);
+  const { widths } = usePreferences();
   const { data, error } = useSaved(open);
   const mayEdit = useMayEdit();
   const removing = useChange(remove);
@@ -50,12 +52,12 @@ export function SavedSearches({ state, change }: { state: SearchState; change: C
               mayEdit={mayEdit}
               onOpen={() => choose(opened(saved))}
               onJoin={() => choose({ query: joined(state, saved) })}
-              onReplace={() => replacing.mutate({ saved, state })}
+              onReplace={() => replacing.mutate({ saved, search: kept(state, widths) })}
               onRemove={() => removing.mutate(saved)}
             />
           ))}
         </ul>
-        {mayEdit && <SaveForm state={state} />}
+        {mayEdit && <SaveForm search={kept(state, widths)} />}
       </div>
     </Popover>
   );
@@ -105,7 +107,7 @@ function Saved({ saved, mayEdit, onOpen, onJoin, onReplace, onRemove }: SavedPro
   );
 }
 
-function SaveForm({ state }: { state: SearchState }) {
+function SaveForm({ search }: { search: ReturnType<typeof kept> }) {
   const [name, setName] = useState("");
   const saving = useChange(save);
   return (
@@ -113,7 +115,7 @@ function SaveForm({ state }: { state: SearchState }) {
       className="save-form"
       onSubmit={(event) => {
         event.preventDefault();
-        saving.mutate({ name, state }, { onSuccess: () => setName("") });
+        saving.mutate({ name, search }, { onSuccess: () => setName("") });
       }}
     >
       <input

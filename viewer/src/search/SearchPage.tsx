@@ -120,6 +120,8 @@ function Rows({ state, change, found, onTerm, refused }: RowsProps) {
         onAlone={(term) => change({ query: term })}
         onContext={(id) => change({ context: id })}
         onColumns={(columns) => change({ columns }, { replace: true })}
+        widths={state.widths}
+        onWidths={(widths) => change({ widths }, { replace: true })}
         current={state.context}
         foot={<Foot found={found} />}
       />

@@ -2,7 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ask, send } from "../api/client";
 import type { SavedSearch } from "../api/types";
-import { readColumns, type SearchState, writeColumns } from "./state";
+import { readColumns, type SearchState, type Widths, writeColumns } from "./state";
 
 const KEY = ["searches"];
 
@@ -20,28 +20,38 @@ export function useChange<Input>(change: (input: Input) => Promise<unknown>) {
   return useMutation({ mutationFn: change, onSettled: () => client.invalidateQueries({ queryKey: KEY }) });
 }
 
-/** What of a page is kept: not which event is open. */
-export function kept({ query, from, to, order, columns }: SearchState) {
-  return { query, from, to, order, columns: columns.map((column) => writeColumns([column])) };
+/** What of a page is kept: not which event is open. own: the widths that this browser keeps. */
+export function kept({ query, from, to, order, columns, widths }: SearchState, own: Widths = {}) {
+  const shown = ["time", "level", ...columns.map(({ field }) => field)];
+  const all = { ...own, ...widths };
+  return {
+    query,
+    from,
+    to,
+    order,
+    columns: columns.map((column) => writeColumns([column])),
+    widths: Object.fromEntries(shown.filter((field) => all[field]).map((field) => [field, all[field]!])),
+  };
 }
 
 export function opened({ search }: SavedSearch): Partial<SearchState> {
-  const { query = "", from = "", to = "", order, columns = [] } = search;
+  const { query = "", from = "", to = "", order, columns = [], widths = {} } = search;
   return {
     query,
     from,
     to,
     order: order === "asc" ? "asc" : "desc",
     columns: readColumns(columns.join(",")),
+    widths,
     context: "",
   };
 }
 
-export const save = ({ name, state }: { name: string; state: SearchState }) =>
-  send("POST", "/api/v1/searches", { name, search: kept(state) });
+export const save = ({ name, search }: { name: string; search: ReturnType<typeof kept> }) =>
+  send("POST", "/api/v1/searches", { name, search });
 
-export const replace = ({ saved, state }: { saved: SavedSearch; state: SearchState }) =>
-  send("PATCH", `/api/v1/searches/${saved.id}`, { version: saved.version, search: kept(state) });
+export const replace = ({ saved, search }: { saved: SavedSearch; search: ReturnType<typeof kept> }) =>
+  send("PATCH", `/api/v1/searches/${saved.id}`, { version: saved.version, search });
 
 export const remove = (saved: SavedSearch) => send("DELETE", `/api/v1/searches/${saved.id}`);
 

@@ -11,6 +11,7 @@ test("what is written is read back", () => {
       { field: "session", pinned: true },
       { field: 'attributes."a,b"', pinned: false },
     ],
+    widths: { session: 30, 'attributes."a,b:1"': 12 },
     wrap: true,
     context: "id 1",
   };
@@ -25,4 +26,5 @@ test("a page without parameters is of the last day", () => {
 
 test("an address from anywhere is read without a fault", () => {
   expect(readState("?cols=&wrap=2&order=x&from=&q=%00").columns).toEqual([]);
+  expect(readState("?widths=,a:,:3,b:9999,c:-1,%22d:4,e:7").widths).toEqual({ e: 7 });
 });

@@ -6,10 +6,15 @@ export interface Column {
   pinned: boolean;
 }
 
+/** By field, in characters. */
+export type Widths = Readonly<Record<string, number>>;
+
 export interface SearchState extends Range {
   query: string;
   order: "desc" | "asc";
   columns: readonly Column[];
+  /** Of columns, in characters: those that a link or saved search brought along. Others are as this browser has them. */
+  widths: Widths;
   wrap: boolean;
   /** The id of the event whose neighbours stand in the side panel, "" for none. */
   context: string;
@@ -28,6 +33,7 @@ export function readState(text: string): SearchState {
     to: given.get("to") ?? "",
     order: given.get("order") === "asc" ? "asc" : "desc",
     columns: given.has("cols") ? readColumns(given.get("cols")!) : FIRST_COLUMNS,
+    widths: readWidths(given.get("widths") ?? ""),
     wrap: given.get("wrap") === "1",
     context: given.get("context") ?? "",
   };
@@ -42,6 +48,8 @@ export function writeState(state: SearchState): string {
   if (state.order === "asc") given.set("order", "asc");
   const columns = writeColumns(state.columns);
   if (columns !== writeColumns(FIRST_COLUMNS)) given.set("cols", columns);
+  const widths = Object.entries(state.widths).map(([field, width]) => `${field}:${width}`);
+  if (widths.length) given.set("widths", widths.join(","));
   if (state.wrap) given.set("wrap", "1");
   if (state.context) given.set("context", state.context);
   return given.toString();
@@ -57,6 +65,13 @@ export function readColumns(text: string): Column[] {
 
 export function writeColumns(columns: readonly Column[]): string {
   return columns.map(({ field, pinned }) => (pinned ? "*" : "") + field).join(",");
+}
+
+function readWidths(text: string): Widths {
+  const found: Record<string, number> = {};
+  for (const [, field, width] of text.matchAll(/(?<=^|,)((?:"(?:\\.|[^"\\])*"|[^,":])+):(\d{1,3})(?=,|$)/g))
+    if (field && Object.keys(found).length < 24) found[field] = Number(width);
+  return found;
 }
 
 export type Change = (changed: Partial<SearchState>, options?: { replace?: boolean }) => void;

@@ -68,6 +68,8 @@ export default function TailPage() {
             onAlone={(term) => change({ query: term })}
             onContext={(id) => change({ context: id })}
             onColumns={(columns) => change({ columns }, { replace: true })}
+            widths={state.widths}
+            onWidths={(widths) => change({ widths }, { replace: true })}
           />
         )}
         {paused && (

@@ -1,0 +1,44 @@
+/** How far a sender's clock was from ours when its event came. */
+import type { LogEvent } from "../api/types";
+import { span } from "../time/format";
+
+const FAR_MS = 60_000; // between the two clocks that is worth a word
+const SAMPLE_EVENTS = 200;
+
+export interface Skew {
+  kind: "ahead" | "late" | "corrected";
+  /** For a mark in a row. */
+  short: string;
+  text: string;
+}
+
+/** null: the two agree, but for the way between them. */
+export function skewOf({ time, received, attributes }: LogEvent): Skew | null {
+  const sent = attributes?.sent_time;
+  if (sent !== undefined)
+    return {
+      kind: "corrected",
+      short: "clock?",
+      text: `the sender's time was ${sent}, which cannot be; this is when it was received`,
+    };
+  const late = Date.parse(received) - Date.parse(time);
+  if (late <= -FAR_MS)
+    return { kind: "ahead", short: `clock +${rough(-late)}`, text: `the sender's clock is ${span(-late)} ahead` };
+  if (late >= FAR_MS)
+    return {
+      kind: "late",
+      short: `late ${rough(late)}`,
+      text: `received ${span(late)} later: it was kept by the sender, or its clock is behind`,
+    };
+  return null;
+}
+
+/** Old lines that were brought in together: there "late" is the rule, and a mark on each row says nothing. */
+export function areLate(events: readonly LogEvent[]): boolean {
+  const looked = events.slice(0, SAMPLE_EVENTS);
+  return looked.filter((event) => skewOf(event)?.kind === "late").length * 2 > looked.length;
+}
+
+function rough(ms: number): string {
+  return span(ms).split(" ").slice(0, 2).join("\u202f");
+}
