@@ -103,3 +103,18 @@ def test_a_saved_search_brings_the_widths_of_its_columns_along(page: Page) -> No
     page.get_by_role("button", name="Delete wide keys").click()
     page.get_by_role("button", name="Delete wide keys").click()
     expect(page.locator(".saved-name", has_text="wide keys")).to_have_count(0)
+
+
+def test_a_live_tail_shows_whole_lines_and_the_columns_one_chooses(page: Page, filled: Service) -> None:
+    page.goto("/app/tail?q=session%3Dwrapped")
+    expect(page.locator(".live-live")).to_be_visible()
+    filled.post([{"session": "wrapped", "key": "k", "value": "first line\nsecond line"}])
+    row = page.locator(ROW)
+    expect(row).to_contain_text("first line")
+    expect(row).not_to_contain_text("second line")
+    page.get_by_role("button", name="wrap").click()
+    expect(row).to_contain_text("second line")
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("menuitem", name="session").click()
+    expect(row.locator(".cell-session")).to_have_text("wrapped")
+    assert "wrap=1" in page.url and "cols=" in page.url

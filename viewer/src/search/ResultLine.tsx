@@ -6,9 +6,9 @@ import { split } from "../query/edit";
 import { count } from "../text/numbers";
 import { CostLine } from "../ui/CostLine";
 import { copyText } from "../ui/copy";
-import { Icon } from "../ui/Icon";
 import { Menu, MenuItem, MenuLink } from "../ui/Menu";
 import { useHistogram } from "./Histogram";
+import { RowChoices } from "./RowChoices";
 import { type Change, type SearchState, tailHref } from "./state";
 import type { useEvents } from "./useEvents";
 import type { Wanted } from "./wanted";
@@ -64,15 +64,7 @@ export function ResultLine({ state, change, found, wanted, facets, onFacets }: P
       >
         {state.order === "desc" ? "newest first" : "oldest first"}
       </button>
-      <button
-        type="button"
-        className="small"
-        aria-pressed={state.wrap}
-        onClick={() => change({ wrap: !state.wrap }, { replace: true })}
-      >
-        wrap
-      </button>
-      <Columns state={state} change={change} />
+      <RowChoices state={state} change={change} />
       <Menu label="Export and share" className="small" trigger="export">
         <MenuLink href={exportHref(state, "ndjson")} download>
           All that matches as NDJSON
@@ -102,33 +94,6 @@ function Waiting({ onCancel }: { onCancel: () => void }) {
         Cancel
       </button>
     </>
-  );
-}
-
-const OFFERED = ["component", "key", "session", "user", "device", "id", "received"];
-
-function Columns({ state, change }: { state: SearchState; change: Change }) {
-  const has = (field: string) => state.columns.some((column) => column.field === field);
-  const toggle = (field: string) =>
-    change(
-      {
-        columns: has(field)
-          ? state.columns.filter((column) => column.field !== field)
-          : [...state.columns, { field, pinned: false }],
-      },
-      { replace: true },
-    );
-  const own = state.columns.map(({ field }) => field).filter((field) => !OFFERED.includes(field));
-  return (
-    <Menu label="Columns" className="small" trigger="columns">
-      {[...OFFERED, ...own].map((field) => (
-        <MenuItem key={field} stay onSelect={() => toggle(field)}>
-          <span className="menu-tick">{has(field) && <Icon name="pin" />}</span>
-          {field.replace(/^attributes\./, "")}
-        </MenuItem>
-      ))}
-      <p className="menu-label">Attributes: open an event, then “column”.</p>
-    </Menu>
   );
 }
 

@@ -163,6 +163,5 @@ function useRangeKeys(state: SearchState, change: Change): void {
     { keys: "-", does: "twice the time", run: () => change(widened(state, 2, Date.now(), days)) },
     { keys: "+", does: "half the time", run: () => change(widened(state, 0.5, Date.now(), days)) },
     { keys: "t", does: "follow this query live", run: () => go(tailHref(state)) },
-    { keys: "w", does: "wrap lines, or not", run: () => change({ wrap: !state.wrap }, { replace: true }) },
   ]);
 }

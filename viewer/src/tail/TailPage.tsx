@@ -1,4 +1,4 @@
-import { useCallback, useMemo, useState } from "react";
+import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { Link } from "wouter";
 import { useShortcuts } from "../app/keys";
 import { ContextPanel } from "../context/ContextPanel";
@@ -6,6 +6,7 @@ import { EventTable } from "../events/EventTable";
 import { split, toggled } from "../query/edit";
 import { QueryBar } from "../query/QueryBar";
 import { marksOf } from "../query/tokens";
+import { RowChoices } from "../search/RowChoices";
 import { searchHref } from "../search/state";
 import { useSearchState } from "../search/useSearchState";
 import { count } from "../text/numbers";
@@ -47,7 +48,9 @@ export default function TailPage() {
           paused={paused}
           onPause={() => (paused ? goOn() : setHeld(true))}
           search={searchHref({ query, columns: state.columns, wrap: state.wrap })}
-        />
+        >
+          <RowChoices state={state} change={change} />
+        </TailLine>
       </div>
       <section className="results tail" aria-label="Events as they come">
         {tail.error && !refused && <Failure error={tail.error} onRetry={() => location.reload()} />}
@@ -91,9 +94,10 @@ interface LineProps {
   onPause: () => void;
   /** The same query, of what came before. */
   search: string;
+  children: ReactNode;
 }
 
-function TailLine({ tail, paused, onPause, search }: LineProps) {
+function TailLine({ tail, paused, onPause, search, children }: LineProps) {
   const state = paused && tail.state === "live" ? "holding still" : SAID[tail.state];
   return (
     <div className="result-line one-line">
@@ -112,6 +116,7 @@ function TailLine({ tail, paused, onPause, search }: LineProps) {
         </span>
       )}
       <span className="push" />
+      {children}
       <Link className="button small" href={search} title="search what came before for the same">
         look back
       </Link>
