@@ -5,13 +5,12 @@ from typing import Any
 
 import msgspec
 
-from logkeep.event import Event, attributes_json
+from logkeep.event import Event, attributes_json, attributes_of
 from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.session_map import Span, spans_of, who_of
 
-_encode = msgspec.json.Encoder().encode
-_decode_json = msgspec.json.Decoder(Event).decode
+_ATTRIBUTES = Event.__struct_fields__.index("attributes")
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -93,13 +92,16 @@ def remove(transaction: Transaction, numbers: Sequence[int]) -> None:
     transaction.change_many("DELETE FROM waiting WHERE number = :number", [{"number": number} for number in numbers])
 
 
+def _encode(event: Event) -> bytes:
+    """MessagePack of the fields, attributes as a map."""
+    fields = list(msgspec.structs.astuple(event))
+    fields[_ATTRIBUTES] = attributes_of(event)
+    return msgspec.msgpack.encode(fields)
+
+
 def _decode(content: bytes) -> Event:
-    """Also of a row that waits since a version that wrote MessagePack, with the attributes as a map."""
-    if content.startswith(b"["):
-        return _decode_json(content)
     fields = msgspec.msgpack.decode(content)
-    place = Event.__struct_fields__.index("attributes")
-    fields[place] = attributes_json(fields[place])
+    fields[_ATTRIBUTES] = attributes_json(fields[_ATTRIBUTES])
     return Event(*fields)
 
 

@@ -9,7 +9,7 @@ from logkeep.metastore import waiting
 from logkeep.metastore.sqlite import SqliteDatabase
 
 
-def test_what_waits_comes_back_also_as_an_earlier_version_kept_it(tmp_path: Path) -> None:
+def test_what_waits_comes_back_also_from_a_row_written_with_a_map(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "metastore.db", timeout_s=5)
     database.upgrade()
     attributes = {"os": "é", "n": 1.5, "none": None}
