@@ -76,6 +76,17 @@ def pack_frame(header: FrameHeader, body: bytes) -> bytes:
 
 def unpack_frame(payload: bytes) -> tuple[FrameHeader, bytes]:
     """Header and body. Raises NewerFrame; CorruptData when `payload` is no frame of any version."""
+    header, header_end = _header_of(payload)
+    return header, payload[header_end:]
+
+
+def read_frame_header(payload: bytes) -> FrameHeader:
+    """As `unpack_frame`, the body left alone."""
+    return _header_of(payload)[0]
+
+
+def _header_of(payload: bytes) -> tuple[FrameHeader, int]:
+    """With where it ends."""
     header_end = 5 + int.from_bytes(payload[1:5], "little")
     version = payload[0] if payload else 0
     if NEWEST_VERSION < version <= VERSIONS_MAX:
@@ -86,14 +97,9 @@ def unpack_frame(payload: bytes) -> tuple[FrameHeader, bytes]:
     if len(payload) < 5 or not 0 < version <= NEWEST_VERSION or header_end > len(payload):
         raise CorruptData(f"a queue record of {len(payload)} bytes is no frame of version 1 to {NEWEST_VERSION}")
     try:
-        header = _decode_header(payload[5:header_end])
+        return _decode_header(payload[5:header_end]), header_end
     except msgspec.MsgspecError as error:
         raise CorruptData(f"a frame's header cannot be read: {error}") from error
-    return header, payload[header_end:]
-
-
-def read_frame_header(payload: bytes) -> FrameHeader:
-    return unpack_frame(payload)[0]
 
 
 _PLACES = [f"{index:04x}" for index in range(10_000)]  # formatting each would be a twentieth of the decoding

@@ -27,7 +27,7 @@ from logkeep.decode.split import (
     values_of,
 )
 from logkeep.errors import InputError
-from logkeep.event import NAME_BYTES_MAX, NO_ATTRIBUTES, RejectReason, WireEvent
+from logkeep.event import NAME_BYTES_MAX, NO_ATTRIBUTES, RejectReason, WireEvent, all_told
 
 # One C call holds the interpreter's lock, about 1 ms a MiB, and other connections wait: large bodies go in pieces.
 # Small enough, too, that a piece is rarely larger than one event may be, and then no event needs to be measured.
@@ -372,7 +372,7 @@ def decode_events(body: bytes, form: Form, skip: Sequence[int] = ()) -> Decoded:
             events = _strict_list(body) if form == "json" else _strict_lines(body)
             if not body.isascii():
                 str(body, "utf-8")
-            sessionless = None in [event.session for event in events]
+            sessionless = not all_told([event.session for event in events])
             if not sessionless or all(event.session or _names(event) for event in events):
                 corrected: dict[str, int] = {}
                 repaired = _keep_attributes(events, corrected)
