@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
 from playwright.sync_api import Page, expect
+from tests.e2e.test_pages import PHONE
 from tests.service import Service
 
 ROW = ".row[data-row]"
@@ -118,3 +119,22 @@ def test_a_live_tail_shows_whole_lines_and_the_columns_one_chooses(page: Page, f
     page.get_by_role("menuitem", name="session").click()
     expect(row.locator(".cell-session")).to_have_text("wrapped")
     assert "wrap=1" in page.url and "cols=" in page.url
+
+
+def test_on_a_phone_names_stand_over_their_columns_and_a_tail_says_how_many_came(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto("/app/?q=component%3Abank&from=all")
+    expect(page.locator(ROW)).to_have_count(3)
+    for name, cell in (("level", ".cell-level"), ("value", ".cell-value")):
+        head = page.get_by_role("columnheader", name=name).bounding_box()
+        under = page.locator(ROW).first.locator(cell).bounding_box()
+        assert head is not None and under is not None and abs(head["x"] - under["x"]) < 4, name
+    page.goto("/app/tail")
+    came = page.locator(".result-line .note")
+    expect(came).to_contain_text("a second")
+    assert came.evaluate("element => element.scrollWidth - element.clientWidth") == 0
+
+
+def test_a_group_without_a_name_is_said_to_have_none(page: Page) -> None:
+    page.goto("/app/?from=all&q=" + quote("session:hostile-issue | count by component"))
+    expect(page.get_by_role("cell", name="none", exact=True)).to_be_visible()

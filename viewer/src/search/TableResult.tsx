@@ -45,7 +45,11 @@ export function TableResult({ wanted }: { wanted: Wanted }) {
             <tr key={index}>
               {row.map((value, at) => (
                 <td key={at} className={data.columns[at]?.kind === "number" ? "number" : ""}>
-                  <Shown text={said(value, data.columns[at]?.kind ?? "text", zone)} />
+                  {value === "" ? (
+                    <span className="note">none</span>
+                  ) : (
+                    <Shown text={said(value, data.columns[at]?.kind ?? "text", zone)} />
+                  )}
                 </td>
               ))}
             </tr>
