@@ -242,6 +242,21 @@ def test_pages_joined_give_every_match_once_while_others_arrive(it: Opened, orde
     assert found == ([*whole, "z"] if order == "asc" else [*reversed(whole), "a"])
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+def test_pages_of_a_session_have_events_of_one_time_in_order_of_ids(it: Opened, order: str, limit: int) -> None:
+    names = sorted(["b", "Z", "é", "a b", "𝄞", "a", "\uffff", "a'b"], key=str.encode)
+    times = [T0 + place // 3 for place in range(len(names))]  # three of the first time, three of the next, two
+    events = [it.event(name, time_ns=at, session="s") for name, at in zip(names, times, strict=True)]
+    it.write(*events[1::2], it.event("other", time_ns=T0, session="t"), *events[::2])
+    found, page = [], it.page(ast.Equals("session", "s"), order=order, limit=limit)
+    found += ids_of(page)
+    while page.next is not None:
+        page = it.page(ast.Equals("session", "s"), order=order, limit=limit, cursor=page.next)
+        found += ids_of(page)
+    assert found == (names if order == "asc" else names[::-1])
+
+
 def test_a_page_that_holds_the_last_match_has_no_next(it: Opened) -> None:
     it.write(it.event("e1"), it.event("e2"))
     assert (it.page(limit=2).next, it.page(limit=1).next is None) == (None, False)

@@ -3,7 +3,9 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
+import msgspec
 import pytest
 
 from logkeep.clock import NS_PER_S
@@ -13,7 +15,7 @@ from logkeep.query.parser import parse
 from logkeep.store import clickhouse_arrivals
 from logkeep.store.clickhouse_sql import compile_query
 from logkeep.store.embedded import EmbeddedStore
-from logkeep.store.port import ArrivedRequest, Batch
+from logkeep.store.port import ArrivedRequest, Batch, SearchRequest
 from logkeep.store.reading import Reading
 
 ROWS = 20_000  # forty granules
@@ -103,3 +105,14 @@ def test_what_arrived_last_is_found_without_reading_the_rest(indexed: EmbeddedSt
     plan = indexed._engine.read(Reading(), f"EXPLAIN indexes = 1 {wanted.sql}", wanted.parameters, "TSVRaw").decode()
     assert re.findall(r"Name: (\w+)", plan)[-1] == "ix_arrival"
     assert int(re.findall(r"Granules: (\d+)", plan)[-1]) == 1
+
+
+@pytest.mark.parametrize(("order", "expected"), [("asc", [500, 501, 502]), ("desc", [599, 598, 597])])
+def test_a_name_with_more_rows_than_are_looked_through_is_read_in_order(
+    store: EmbeddedStore, order: Literal["asc", "desc"], expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logkeep.store.embedded.NAMED_ROWS_MAX", 1)  # its rows are in two granules
+    reading = Reading()
+    page = store.search(reading, SearchRequest("shop", parse("user:u-5"), 0, 2 * T0, order, limit=3))
+    found = [event["id"] for event in msgspec.json.decode(page.events)]
+    assert (found, reading.partial) == ([f"id-{number}" for number in expected], None)

@@ -8,27 +8,30 @@ shows the same.
 
 import msgspec
 
-from logkeep.store.clickhouse_sql import EVENT_COLUMNS, EVENT_JSON, Condition, compile_query, text_parameter
+from logkeep.store.clickhouse_events import ROW_COLUMNS, EventRow, row_json
+from logkeep.store.clickhouse_sql import Condition, compile_query, text_parameter
 from logkeep.store.port import Arrived, ArrivedRequest
 
 
+class _Row(EventRow):
+    arrival: int
+    pattern: str
+
+
+_decode_arrived = msgspec.json.Decoder(_Row).decode_lines
+
+
 def arrived(request: ArrivedRequest) -> Condition:
-    """SELECT of lines `arrival TAB pattern TAB event`, the first `limit` in order of arrival."""
+    """SELECT of the first `limit` in order of arrival, for `read_arrived`."""
     where = _where(request)
-    sql = f"""SELECT concat(toString(arrival), '\\t', pattern, '\\t', {EVENT_JSON})
-        FROM (SELECT {EVENT_COLUMNS}, arrival, pattern FROM events WHERE {where.sql}
-        ORDER BY arrival LIMIT {request.limit}) ORDER BY arrival"""
+    sql = f"""SELECT {ROW_COLUMNS}, arrival, pattern FROM events WHERE {where.sql}
+        ORDER BY arrival LIMIT {request.limit}"""
     return Condition(sql, where.parameters)
 
 
-def read_arrived(lines: bytes) -> list[Arrived]:
-    """The rows of such an answer, in form LineAsString."""
-    return [_row(line) for line in lines.rstrip(b"\n").split(b"\n")] if lines else []
-
-
-def _row(line: bytes) -> Arrived:
-    arrival, pattern, event = line.split(b"\t", 2)
-    return Arrived(int(arrival), event, pattern.decode())
+def read_arrived(app: str, lines: bytes) -> list[Arrived]:
+    """The rows of such an answer."""
+    return [Arrived(row.arrival, row_json(app, row), row.pattern) for row in _decode_arrived(lines)]
 
 
 def newest_arrived(request: ArrivedRequest) -> Condition:

@@ -1,4 +1,4 @@
-"""A query as ClickHouse SQL with bound parameters, and the SQL that makes an event's JSON. Pure: text in, text out.
+"""A query as ClickHouse SQL with bound parameters. Pure: text in, text out.
 
 Conditions are two-valued like query/match.py: nothing here may yield NULL, so that `NOT` means what it says.
 Only text built here and parameter names stand in the SQL; what a user wrote travels as parameters.
@@ -32,32 +32,12 @@ _COMPARE: Mapping[str, Callable[[int, int], bool]] = {
     ">=": operator.ge,
 }
 
-EVENT_COLUMNS = (
-    "app, session, key, value, kind, time_ns, received_ns, id, level, user, device, component, attributes, update"
-)
-
-
-# One line of JSON from EVENT_COLUMNS, the same fields as store/page.py event_json() makes of an Event. A named tuple
-# leaves out its NULLs (READ_SETTINGS), and costs the planner 3 ms a query where one `concat` of all members costs 7.
-# Its last member is a text, so the only brace trimmed is its own.
-_NAMED = """Tuple(id String, app String, time DateTime64(9, 'UTC'), received DateTime64(9, 'UTC'), session String,
-key String, level Nullable(String), user Nullable(String), device Nullable(String), component Nullable(String))"""
-EVENT_JSON = f"""concat(trimRight(toJSONString(CAST((
-  id, app, fromUnixTimestamp64Nano(time_ns, 'UTC'), fromUnixTimestamp64Nano(received_ns, 'UTC'), session, key,
-  nullIf(toString(level), ''), nullIf(user, ''), nullIf(device, ''), nullIf(component, '')),
-  $type${_NAMED}$type$)), '}}'),
-',"value":', if(kind = 'text', toJSONString(value), value),
-if(attributes = '{{}}', '', concat(',"attributes":', attributes)),
-if(update, ',"update":true}}', '}}'))"""
-# What EVENT_JSON, and the index under short prefixes, need of a connection. Then two of the engine's optimisations that
-# cost more than they save here: a filter that follows the newest rows found takes the place of all other conditions at
-# the first reading step (a quarter more CPU for `level:error` with a word), and indexes looked at while reading instead
-# of before (28 against 18 ms of CPU for a session).
+# What the index under short prefixes needs of a connection. Then two of the engine's optimisations that cost more than
+# they save here: a filter that follows the newest rows found takes the place of all other conditions at the first
+# reading step (a quarter more CPU for `level:error` with a word), and indexes looked at while reading instead of before
+# (28 against 18 ms of CPU for a session).
 READ_SETTINGS = (
-    "use_top_k_dynamic_filtering = 0, use_skip_indexes_on_data_read = 0,"
-    "output_format_json_escape_forward_slashes = 0, output_format_json_skip_null_value_in_named_tuples = 1,"
-    " output_format_json_named_tuples_as_objects = 1, date_time_output_format = 'iso',"
-    " text_index_like_min_pattern_length = 3"
+    "use_top_k_dynamic_filtering = 0, use_skip_indexes_on_data_read = 0, text_index_like_min_pattern_length = 3"
 )
 
 _encode = msgspec.json.encode
@@ -86,9 +66,12 @@ def names_one(query: ast.Query) -> bool:
     return False
 
 
-def group_expression(field: str) -> Condition:
-    """The text of a field as something to group by; "" where an attribute is absent."""
-    compiler = Compiler()
+def group_expression(field: str, prefix: str = "g") -> Condition:
+    """The text of a field as something to group by; "" where an attribute is absent.
+
+    prefix: of its parameters' names, which stand beside those of `compile_query`.
+    """
+    compiler = Compiler(prefix)
     return Condition(f"toString({compiler.field(field)})", compiler.parameters)
 
 

@@ -26,7 +26,8 @@ from logkeep.query.stages import (
     columns_of,
 )
 from logkeep.query.table import Table
-from logkeep.store.clickhouse_sql import EVENT_COLUMNS, EVENT_JSON, Compiler, text_parameter
+from logkeep.store.clickhouse_events import ROW_COLUMNS
+from logkeep.store.clickhouse_sql import Compiler, text_parameter
 from logkeep.store.page import rows_wanted, stats_table
 from logkeep.store.port import StatsRequest
 
@@ -67,7 +68,7 @@ def table_of(request: StatsRequest, lines: bytes) -> Table:
 
 
 def sort_order(keys: Sequence[SortKey]) -> Asked:
-    """What stands first after ORDER BY, with a comma at its end; over EVENT_COLUMNS, number and pattern."""
+    """What stands first after ORDER BY, with a comma at its end; over the columns of `events`."""
     compiler = Compiler("o")  # beside those of the filter
     parts: list[str] = []
     for key in keys:
@@ -86,7 +87,7 @@ def sort_order(keys: Sequence[SortKey]) -> Asked:
 
 
 def compile_neighbours(app: str, matches: bytes, count: int, *, hiding: bool) -> Asked:
-    """The matches and `count` events before and after each in its session, oldest first, as lines of JSON.
+    """The matches and `count` events before and after each in its session, oldest first, as ROW_COLUMNS.
 
     matches: a JSON array of events. hiding: whether the app has superseded events.
     """
@@ -98,8 +99,8 @@ def compile_neighbours(app: str, matches: bytes, count: int, *, hiding: bool) ->
     seen = f"{in_sessions} AND id NOT IN (SELECT id FROM hidden WHERE {in_sessions})" if hiding else in_sessions
     near = f"""SELECT time_ns, id, max(id IN ({_listed("i", len(places))})) OVER (PARTITION BY session
         ORDER BY time_ns, id ROWS BETWEEN {count} PRECEDING AND {count} FOLLOWING) AS near FROM events WHERE {seen}"""
-    sql = f"""SELECT {EVENT_JSON} FROM (SELECT {EVENT_COLUMNS} FROM events
-        WHERE {seen} AND (time_ns, id) IN (SELECT time_ns, id FROM ({near}) WHERE near = 1))
+    sql = f"""SELECT {ROW_COLUMNS} FROM events
+        WHERE {seen} AND (time_ns, id) IN (SELECT time_ns, id FROM ({near}) WHERE near = 1)
         ORDER BY time_ns, id"""
     return Asked(sql, parameters)
 

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from logkeep.clock import NS_PER_S, SystemClock
 from logkeep.errors import BackendUnavailable, LogkeepError
 from logkeep.imports import import_without
@@ -75,24 +77,43 @@ class Engine:
         return bytes(self._writer.query(sql, "JSONCompactEachRow" if rows else "TSV", parameters or {}).bytes())
 
     def read(
-        self, reading: Reading, sql: str, parameters: Mapping[str, str], form: str = "JSONCompactEachRow"
+        self,
+        reading: Reading,
+        sql: str,
+        parameters: Mapping[str, str],
+        form: str = "JSONCompactEachRow",
+        *,
+        unordered_rows_max: int | None = None,
     ) -> bytes:
         """The whole answer of one read, which may change nothing; its cost is added to `reading`.
 
-        sql: without SETTINGS of its own. Raises LimitReached, InputError (it was cancelled), BackendUnavailable.
+        sql: without SETTINGS of its own. unordered_rows_max: rows are not read in the order of the primary key, and of
+        more than so many the answer is any part; `reading` then counts that many more. Raises LimitReached, InputError
+        (it was cancelled), BackendUnavailable.
         """
         reader = self._reader()
         try:
-            return self._limited(reader, reading, sql, parameters, form)
+            return self._limited(reader, reading, sql, parameters, form, unordered_rows_max)
         finally:
             self._idle.put(reader)
 
     def _limited(
-        self, reader: "_Connection", reading: Reading, sql: str, parameters: Mapping[str, str], form: str
+        self,
+        reader: "_Connection",
+        reading: Reading,
+        sql: str,
+        parameters: Mapping[str, str],
+        form: str,
+        unordered_rows_max: int | None,
     ) -> bytes:
         assert self._stopper is not None
         left, mark = reading.left(), self._stopper.mark()
-        limited = f"{sql}\nSETTINGS {_settings(left)}, max_threads = {self._threads()}, log_comment = '{mark}'"
+        given, extra = left, ""
+        if unordered_rows_max is not None:
+            given = msgspec.structs.replace(left, rows_max=min(left.rows_max, unordered_rows_max))
+            extra = ", optimize_read_in_order = 0"
+        settings = f"{_settings(given)}, max_threads = {self._threads()}, log_comment = '{mark}'{extra}"
+        limited = f"{sql}\nSETTINGS {settings}"
         try:
             with self._stopper.watching(mark), reading.stopped_by(lambda: self._stop(mark)):
                 result = reader.query(limited, form, parameters)

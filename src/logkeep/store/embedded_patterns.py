@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from logkeep.patterns.template import KeptPattern
-from logkeep.store.clickhouse_sql import EVENT_COLUMNS, EVENT_JSON, text_literal
+from logkeep.store.clickhouse_events import ROW_COLUMNS, EventRow, row_json
+from logkeep.store.clickhouse_sql import text_literal
 from logkeep.store.embedded_engine import Engine
 from logkeep.store.embedded_files import file_source, memory_file
 from logkeep.store.page import bucket_width_ns, pattern_count
@@ -34,9 +35,14 @@ class _Named(msgspec.Struct, array_like=True):
     events: int
 
 
+class _Example(EventRow):
+    pattern: str
+
+
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_lines = msgspec.json.Decoder().decode_lines
 _decode_named = msgspec.json.Decoder(_Named).decode_lines
+_decode_examples = msgspec.json.Decoder(_Example).decode_lines
 _decode_kept = msgspec.json.Decoder(tuple[str, str, str, str, int]).decode_lines
 
 
@@ -75,7 +81,7 @@ def read(
     found = _decode_named(engine.read(reading, _counting(request, where), parameters))
     ungrouped = [row for row in found if not row.template]
     rows = [row for row in found if row.template][: request.limit]
-    examples = _examples(engine, reading, rows, where, parameters) if rows else {}
+    examples = _examples(engine, reading, request.app, rows, where, parameters) if rows else {}
     return Patterns(
         rows=[_pattern_count(row, request, examples) for row in rows],
         patterns=found[0].patterns - len(ungrouped) if found else 0,
@@ -107,15 +113,21 @@ def _counting(request: PatternRequest, where: Sequence[str]) -> str:
 
 
 def _examples(
-    engine: Engine, reading: Reading, rows: Sequence[_Named], where: Sequence[str], parameters: Mapping[str, str]
+    engine: Engine,
+    reading: Reading,
+    app: str,
+    rows: Sequence[_Named],
+    where: Sequence[str],
+    parameters: Mapping[str, str],
 ) -> dict[str, bytes]:
     """By pattern: the JSON of an event. Their times are known, so the primary key leads to each."""
     times = ", ".join(sorted({str(row.last_ns) for row in rows}))
     places = ", ".join(f"({text_literal(name)}, {row.last_ns})" for row in rows for name in row.ids)
     conditions = [*where, f"time_ns IN ({times})", f"(toString(pattern), time_ns) IN ({places})"]
-    sql = f"""SELECT toString(pattern), {EVENT_JSON} FROM (SELECT pattern, {EVENT_COLUMNS} FROM events
-        WHERE {" AND ".join(conditions)} ORDER BY id DESC LIMIT 1 BY pattern)"""
-    return {name: text.encode() for name, text in _decode_lines(engine.read(reading, sql, parameters))}
+    sql = f"""SELECT {ROW_COLUMNS}, pattern FROM events
+        WHERE {" AND ".join(conditions)} ORDER BY id DESC LIMIT 1 BY pattern"""
+    found = _decode_examples(engine.read(reading, sql, parameters))
+    return {row.pattern: row_json(app, row) for row in found}
 
 
 def _pattern_count(row: _Named, request: PatternRequest, examples: Mapping[str, bytes]) -> PatternCount:

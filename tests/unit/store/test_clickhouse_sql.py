@@ -80,7 +80,7 @@ def test_the_last_word_of_a_prefix_may_go_on() -> None:
 def test_a_group_is_the_text_of_a_field() -> None:
     assert group_expression("level") == Condition("toString(toString(level))", {})
     assert group_expression("attributes.os") == Condition(
-        "toString(if(JSONExtractString(attributes, {q0:String}) != '', JSONExtractString(attributes, {q0:String}),"
-        " if(JSONType(attributes, {q0:String}) = 'Null' AND JSONHas(attributes, {q0:String}), 'null', '')))",
-        {"q0": "os"},
+        "toString(if(JSONExtractString(attributes, {g0:String}) != '', JSONExtractString(attributes, {g0:String}),"
+        " if(JSONType(attributes, {g0:String}) = 'Null' AND JSONHas(attributes, {g0:String}), 'null', '')))",
+        {"g0": "os"},
     )
