@@ -17,12 +17,12 @@ from logkeep.metastore import devices, issues, remote
 from logkeep.metastore.configuration import NOTHING_SAID, Question
 from logkeep.metastore.database import Database, bump
 from logkeep.metastore.device_erasing import DeviceEraser
-from logkeep.metastore.device_trimming import DeviceTrimming
 from logkeep.metastore.devices import Devices, Place
 from logkeep.metastore.erasures import Erasure
 from logkeep.metastore.issue_rows import Issues
 from logkeep.metastore.issue_rows import Wanted as WantedIssues
 from logkeep.metastore.remote import LASTS_MAX_S, Remote, Wanted
+from logkeep.metastore.trimming import Trimming
 from logkeep.query.device_parser import parse_device_query
 
 ODD = "o'dd\0 \u202e<b>%_!\U0001f4f1"  # what a careless statement, page or pattern trips over
@@ -258,7 +258,7 @@ def test_devices_that_told_nothing_for_long_are_forgotten(world: World) -> None:
     world.register(pixel("new"))
     world.clock.advance(200 * 86_400)
     world.remote.make("shop", Wanted("device", "new", 60, enabled=True), "eve")
-    old = DeviceTrimming(world.database, world.clock)
+    old = Trimming(world.database, world.clock)
     old.trim()
     assert (world.find(), len(world.remote.rules("shop"))) == (["new"], 1)
     world.clock.advance(8 * 86_400)

@@ -11,7 +11,7 @@ from tests.reading import ADMIN, OTHER_TOKEN, READ, Reading, make_event
 
 from logkeep.clock import ManualClock
 from logkeep.masking.rules import OwnPattern, Rules
-from logkeep.metastore.audit import Wanted
+from logkeep.metastore.audit import CONSOLE, Wanted
 from logkeep.metastore.masking import MaskingRules
 
 HOSTILE = '<script>alert("x")</script>'
@@ -122,6 +122,21 @@ def test_who_only_reads_shares_nothing_and_nobody_what_is_not_theirs(client: Tes
     ):  # fmt: skip
         answer = client.post("/api/v1/shares", json=body, headers=ADMIN)
         assert (answer.status_code, bool(answer.json()["error"]["message"])) == (status, True), body
+
+
+def test_a_link_goes_with_the_person_whose_token_made_it(client: TestClient[Litestar], it: Reading) -> None:
+    people, teams, tokens = it.directory.people, it.directory.teams, it.directory.tokens
+    ann = people.create(CONSOLE, email="ann.b@shop.test", name="Ann").id
+    teams.add(CONSOLE, "main", ann, "member")
+    scopes = ("read", "edit")
+    secret = tokens.create(CONSOLE, team="main", app="", person=ann, name="t", scopes=scopes, expires_s=None)[1]
+    answer = client.post("/api/v1/shares", json={"session": "s-1"}, headers={"Authorization": f"Bearer {secret}"})
+    hers, ours = answer.json(), make(client)
+    assert [opened(client, share).status_code for share in (hers, ours)] == [200, 200]
+    teams.remove(CONSOLE, "main", ann, is_owner=True)
+    assert [opened(client, share).status_code for share in (hers, ours)] == [404, 200]
+    listed = client.get("/api/v1/shares", headers=ADMIN).json()["shares"]
+    assert [one["share"] for one in listed] == [ours["share"]]
 
 
 def test_the_audit_log_tells_of_links_and_never_their_secret(

@@ -113,7 +113,7 @@ async def make_share(
         shared = Shared(
             session=data.session or "", event=data.event or "", from_ns=min(times), to_ns=max(times) + 1,
             redact=data.redact, salt=secrets.token_hex(16), made_by=credential.name or credential.scope,
-            shown_by=_own_name(context, person),
+            shown_by=_own_name(context, person), maker=person,
         )  # fmt: skip
         made, secret = context.backend.shares.make(
             app, shared, valid_s=data.expires_in_s, entry=lambda share: _entry(request, "share.made", share)

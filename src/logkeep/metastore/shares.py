@@ -30,7 +30,8 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """What a link shows: one event, or the events of a session with from_ns <= time < to_ns.
 
     redact: as api/redaction.py does it, with pseudonyms that `salt` makes. made_by: name of a credential, for
-    colleagues. shown_by: a person's own name, for whoever opens it; "" where there is none.
+    colleagues. shown_by: a person's own name, for whoever opens it; "" where there is none. maker: id of the person
+    who made it, by a sign-in or a token of theirs; "" for others: those end by themselves or by hand alone.
     """
 
     session: str = ""
@@ -41,6 +42,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     salt: str
     made_by: str
     shown_by: str
+    maker: str = ""
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -73,8 +75,8 @@ class Shares:
         def insert(transaction: Transaction) -> None:
             if transaction.rows("SELECT 1 FROM shares WHERE share = :share", share=made.share):
                 return  # done by a try whose answer was lost
-            transaction.change("DELETE FROM shares WHERE expires_ns <= :now", now=now_ns)
-            count = transaction.rows("SELECT COUNT(*) FROM shares WHERE app = :app", app=app)[0][0]
+            in_force = "SELECT COUNT(*) FROM shares WHERE app = :app AND expires_ns > :now"
+            count = transaction.rows(in_force, app=app, now=now_ns)[0][0]
             if count >= SHARES_MAX:
                 raise InputError(
                     f"{count:,} links show something of this app, and {SHARES_MAX:,} are the most; end some",
@@ -102,14 +104,20 @@ class Shares:
     def opened_by(self, secret: str) -> Share | None:
         """What the link with this secret shows; None where it never was one, has expired, or was ended.
 
-        Looked up by its hash: the time it takes tells nothing of a secret that is nearly right.
+        None too for as long as whoever made it is disabled, and for ever once they have left the team. Looked up by
+        its hash: the time it takes tells nothing of a secret that is nearly right.
         """
         if not 0 < len(secret) <= SECRET_CHARS_MAX:
             return None
         sql = f"SELECT {_COLUMNS} FROM shares WHERE sha256 = :sha256 AND expires_ns > :now"  # noqa: S608
         sha256, now_ns = sha256_of(secret), self._clock.now_ns()
-        rows = self._database.read(lambda transaction: transaction.rows(sql, sha256=sha256, now=now_ns))
-        return _read(rows[0]) if rows else None
+
+        def look(transaction: Transaction) -> Share | None:
+            rows = transaction.rows(sql, sha256=sha256, now=now_ns)
+            share = _read(rows[0]) if rows else None
+            return share if share is not None and _may_show(transaction, share) else None
+
+        return self._database.read(look)
 
     def revoke(self, app: str, share: str, *, entry: Entry) -> None:
         """Its link shows nothing any more. Raises InputError (404): there is none in force."""
@@ -125,6 +133,29 @@ class Shares:
             raise InputError(
                 f"there is no link {share[:80]!r} in force; it has ended already", code="not_found", status=404
             )
+
+
+def drop_expired(transaction: Transaction, now_ns: int) -> None:
+    transaction.change("DELETE FROM shares WHERE expires_ns <= :now", now=now_ns)
+
+
+def end_of_maker(transaction: Transaction, team: str, person: str) -> int:
+    """Links of this person on apps of the team are gone; how many."""
+    sql = f"SELECT {_COLUMNS} FROM shares WHERE app IN (SELECT name FROM apps WHERE team = :team)"  # noqa: S608
+    gone = [share for share in map(_read, transaction.rows(sql, team=team)) if share.shared.maker == person]
+    transaction.change_many("DELETE FROM shares WHERE share = :share", [{"share": one.share} for one in gone])
+    return len(gone)
+
+
+def _may_show(transaction: Transaction, share: Share) -> bool:
+    """Whether its maker is in the team of its app, and not disabled."""
+    if not share.shared.maker:
+        return True
+    sql = (
+        "SELECT 1 FROM people p JOIN memberships m ON m.person = p.id JOIN apps a ON a.team = m.team "
+        "WHERE p.id = :maker AND p.disabled_ns = 0 AND a.name = :app"
+    )
+    return bool(transaction.rows(sql, maker=share.shared.maker, app=share.app))
 
 
 class ShareEraser:

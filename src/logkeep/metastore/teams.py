@@ -4,6 +4,7 @@ Owners can do everything; admins everything but to make owners, or to change the
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,7 @@ from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.people import Person, person_in
 from logkeep.metastore.roles import APP_ROLES, ROLES
+from logkeep.metastore.shares import end_of_maker
 from logkeep.metastore.writing import Writer, not_found, refuse_stale, slug, title
 
 FIRST_TEAM = "main"
@@ -149,7 +151,7 @@ class Teams:
         return self._writer.change(update)
 
     def remove(self, by: Actor, team: str, person: str, *, is_owner: bool) -> None:
-        """Not a member any more; their tokens in this team are gone too."""
+        """Not a member any more; their tokens and shared links in this team are gone too."""
         now_ns = self._writer.clock.now_ns()
 
         def delete(transaction: Transaction) -> None:
@@ -159,7 +161,9 @@ class Teams:
             transaction.change("DELETE FROM memberships WHERE team = :team AND person = :person", **values)
             transaction.change("DELETE FROM tokens WHERE team = :team AND person = :person", **values)
             _set_app_roles(transaction, team, person, dict.fromkeys(member.app_roles))
-            told = {"before": member.role}
+            told: dict[str, Any] = {"before": member.role}
+            if links := end_of_maker(transaction, team, person):
+                told["shared_links_ended"] = links
             record(transaction, [_entry(by, "member.removed", team, person_in(transaction, person), now_ns, **told)])
 
         self._writer.change(delete)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, Clock
 from logkeep.errors import LogkeepError
-from logkeep.metastore.device_trimming import DeviceTrimming
 from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.trimming import Trimming
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.holding import Holding
@@ -42,11 +42,11 @@ class Chores:
         grouper: Grouper | None,
         eraser: Eraser | None,
         session_map: SessionMap,
-        old_told: DeviceTrimming,
+        old_rows: Trimming,
         holding: Holding,
     ) -> None:
         self._holding = holding
-        self._session_map, self._old_told = session_map, old_told
+        self._session_map, self._old_rows = session_map, old_rows
         self._queue, self._store, self._marks, self._rules = queue, store, marks, rules
         self._clock, self._telemetry, self._patience = clock, telemetry, patience
         self._grouper, self._eraser = grouper, eraser
@@ -71,7 +71,7 @@ class Chores:
                 self._drop_expired()
                 self._queue.trim()
                 self._session_map.trim(self._oldest_ns())
-                self._old_told.trim()
+                self._old_rows.trim()
             for partition, lag_bytes in self._queue.lag(GROUP).items():
                 if self._marks.owner.has(partition):
                     self._telemetry["queue_lag_bytes"].labels(partition).set(lag_bytes)

@@ -16,10 +16,10 @@ from logkeep.decode.frame import read_frame_header
 from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.feed.port import Publisher
 from logkeep.metastore.database import Database
-from logkeep.metastore.device_trimming import DeviceTrimming
 from logkeep.metastore.erasures import Erasure
 from logkeep.metastore.masking import MaskingRules
 from logkeep.metastore.samples import Samples
+from logkeep.metastore.trimming import Trimming
 from logkeep.patterns.grouper import Grouper
 from logkeep.processor.batches import Batches
 from logkeep.processor.chores import Chores, set_missing
@@ -107,7 +107,7 @@ class Processor:
         self._chores = Chores(
             queue=queue, store=store, marks=self._marks, rules=self._rules, clock=clock, telemetry=telemetry,
             patience=self._patience, grouper=self._grouper, eraser=eraser,
-            session_map=self._session_map, old_told=DeviceTrimming(database, clock), holding=self._holding,
+            session_map=self._session_map, old_rows=Trimming(database, clock), holding=self._holding,
         )  # fmt: skip
         self._prepared: handover.Queue[Prepared | Erasure] = handover.Queue(maxsize=1)
         self._erased = threading.Event()

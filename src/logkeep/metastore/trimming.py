@@ -1,14 +1,14 @@
-"""What devices told and nobody needs any more: devices that are silent for long, and rules that ended."""
+"""Rows that nobody needs any more: devices that are silent for long, rules that ended, shared links that expired."""
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.metastore import devices, remote
+from logkeep.metastore import devices, remote, shares
 from logkeep.metastore.database import Database, Transaction, bump
 
 EVERY_S = 600.0
 ROUNDS_MAX = 100  # of 1,000 devices: what is left goes the next time
 
 
-class DeviceTrimming:
+class Trimming:
     """For the leader of the processors."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -20,6 +20,7 @@ class DeviceTrimming:
         if self._clock.monotonic_ns() < self._next_ns:
             return
         now_ns = self._clock.now_ns()
+        self._database.write(lambda transaction: shares.drop_expired(transaction, now_ns))
         for _ in range(ROUNDS_MAX):
             if not self._database.write(lambda transaction: _trim(transaction, now_ns)):
                 break
