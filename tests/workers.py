@@ -24,6 +24,7 @@ OF_PARAMETERS = {
 OF_FILES = {
     "tests/contract/test_store_mongodb": "mongodb",
     "tests/e2e/test_viewer": "viewer",
+    "tests/integration/test_kafka_rights": "kafka",
     "tests/integration/test_opensearch.py": "opensearch",
     "tests/integration/test_roles.py": "kafka",
     "tests/integration/test_roles_redis": "databases",

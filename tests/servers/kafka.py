@@ -16,7 +16,8 @@ from tests.servers.process import START_S, ServerProcess, folder_of
 from tests.service import free_port
 
 LIBRARY = ("kafka",)
-USER, PASSWORD = "logkeep", "se_cret-2b9f"  # on the shared one's secured address
+USER, PASSWORD = "logkeep", "se_cret-2b9f"  # on the shared one's secured address; it may do everything
+LIMITED = ("a-receiver", "a-processor", "an-api")  # there with the same password; they may do what a test allows them
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ def _secure(file: Path, port: int, tls: Issued, users: Mapping[str, str]) -> Non
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": tls.ca,
     }
+    # Access lists count for users alone: brokers among each other and the plain listener are ANONYMOUS.
+    text += "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+    text += f"super.users=User:ANONYMOUS;User:{USER}\n"
     text += "".join(f"listener.name.secured.{name}={value}\n" for name, value in lines.items())
     file.write_text(text)
 
@@ -138,7 +142,7 @@ def _configuration(folder: Path, index: int, ports: list[int], controllers: list
 
 
 def _secured() -> AbstractContextManager[Kafka]:
-    return running(signed=authority.shared(), users={USER: PASSWORD})
+    return running(signed=authority.shared(), users=dict.fromkeys((USER, *LIMITED), PASSWORD))
 
 
 shared = process.shared(_secured)

@@ -169,7 +169,9 @@ class KafkaQueue:
                 # A partition's leader is about to be known, or has just changed.
                 moved = error.args[0].retriable() or error.args[0].code() in _LEADER_MOVED
                 if not moved or self._clock.monotonic_ns() > deadline_ns:
-                    raise unavailable("cannot read the ends of the partitions", error) from error
+                    raise unavailable(
+                        "cannot read the ends of the partitions", error, self._topics.needs("Describe")
+                    ) from error
             self._topics.look_again()
             self._clock.sleep(RETRY_S)
 
@@ -210,7 +212,7 @@ class KafkaQueue:
             for told in self._topics.admin.delete_records(places, request_timeout=REQUEST_TIMEOUT_S).values():
                 told.result()
         except KafkaException as error:
-            raise unavailable("cannot delete records", error) from error
+            raise unavailable("cannot delete records", error, self._topics.needs("Delete")) from error
 
     def ends(self) -> dict[Partition, Offset]:
         return self._bounds()[1]
@@ -222,6 +224,10 @@ class KafkaQueue:
 
     def check(self) -> None:
         self._topics.check()
+        with self._lock:
+            members = list(self._members.values())
+        for member in members:
+            member.check()
 
     def close(self) -> None:
         self._intake.close()

@@ -30,6 +30,13 @@ MARKS_SEGMENT_BYTES = 16 << 20  # read whole when partitions change hands
 
 _NOT_LET_IN = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)
 _REFUSALS = (*_NOT_LET_IN, KafkaError._SSL)
+# Of access lists; with what each is about, as `needs` name it.
+_LACKING = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional id",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "cluster",
+}
 
 log = get_logger("kafka")
 
@@ -48,10 +55,22 @@ def index_of(partition: Partition) -> int:
     return int(number)
 
 
-def unavailable(what: str, error: object) -> BackendUnavailable:
+def unavailable(what: str, error: object, *needs: str) -> BackendUnavailable:
+    """needs: what a user has to be allowed for this, as in "Write on topic lk"."""
     if _code(error) in _NOT_LET_IN:
         return BackendUnavailable(f"kafka lets us not in: {text_of(error)}; check kafka.user and kafka.password")
+    if is_lacking(error):
+        kind = _LACKING[_code(error) or 0]
+        lacking = [need for need in needs if f" on {kind}" in need] or [f"more rights on the {kind}"]
+        return BackendUnavailable(
+            f"kafka: {what}: {text_of(error)}: kafka.user needs {', '.join(lacking)}; see docs/how-to/secure-servers.md"
+        )
     return BackendUnavailable(f"kafka: {what}: {advice(text_of(error), 'kafka', address='servers')}; try later")
+
+
+def is_lacking(error: object) -> bool:
+    """Whether access lists of Kafka's forbid it."""
+    return _code(error) in _LACKING
 
 
 def _code(error: object) -> int | None:
@@ -130,6 +149,10 @@ class Topics:
     def group_id(self, group: str) -> str:
         return f"{self._settings.topic}-{group}"
 
+    def needs(self, operation: str, *, marks: bool = False) -> str:
+        """In words, of one of the two topics."""
+        return f"{operation} on topic {self.marks if marks else self.events}"
+
     def count(self) -> int:
         """Partitions of both topics, which are there on return. Raises BackendUnavailable."""
         with self._lock:
@@ -194,6 +217,9 @@ class Topics:
                 log.info("a topic was made", topic=name)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    if is_lacking(error):
+                        needs = f"Create on topic {name}, or Describe on topic {name} where it is there already"
+                        raise unavailable(f"cannot see or make topic {name}", error, needs) from error
                     raise unavailable(
                         f"cannot make topic {name} with replication factor {self._settings.replication_factor} "
                         "(kafka.replication_factor)",

@@ -25,6 +25,7 @@ from logkeep.queue.kafka_client import (
     Topics,
     configuration,
     index_of,
+    is_lacking,
     name_of,
     text_of,
     unavailable,
@@ -42,6 +43,7 @@ RELEASE_WAIT_S = 5.0  # for what was read from a partition that is given away
 TRANSACTION_S = 15.0
 GRACE_S = 1.0  # beyond it, for the client to tell of it itself
 TRIES_MAX = 5
+FORBIDDEN_NS = 10 * NS_PER_S  # for so long a probe tells of it, while it is tried again and again
 RETRY_MS = 5
 _LOST = {
     KafkaError.ILLEGAL_GENERATION,
@@ -77,6 +79,8 @@ class Member:
         self._paused = False
         self._closed = threading.Event()
         self._fatal: KafkaError | None = None
+        self._forbidden, self._forbidden_text = False, ""
+        self._forbidden_ns = -FORBIDDEN_NS
         self.payload_bytes = 0.0
         self._producer: Producer | None = None
         self._consumer = Consumer(
@@ -111,6 +115,7 @@ class Member:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         with self._change:
+            self._forbidden = False
             self._owned |= {place.partition for place in partitions}
             self._epoch = next(_epochs)
             for place in partitions:
@@ -175,6 +180,7 @@ class Member:
             for index, offset in seeks.items():
                 if offset < 0:
                     self._expected.pop(index, None)
+            self._forbidden = self._forbidden and not seeks  # told again when it still is
         if not seeks:
             return
         places = [TopicPartition(self._topics.events, index, offset) for index, offset in seeks.items()]
@@ -193,11 +199,28 @@ class Member:
                 if error is not None:
                     if error.fatal() or error.code() == KafkaError._FATAL:
                         self._fatal = error
-                    if not error.retriable():
+                    if is_lacking(error):
+                        self._forbid(error)
+                    elif not error.retriable():
                         log.warning("cannot read the queue", error=text_of(error))
                     continue
+                self._forbidden, self._forbidden_ns = False, -FORBIDDEN_NS
                 self._take_one(message)
             self._change.notify_all()
+
+    def _forbid(self, error: KafkaError) -> None:
+        needs = (self._topics.needs("Read"), self._needs_group())
+        self._forbidden, self._forbidden_text = True, unavailable("cannot read the queue", error, *needs).message
+        self._forbidden_ns = self._clock.monotonic_ns()
+
+    def _needs_group(self) -> str:
+        return f"Read on group {self._topics.group_id(self.group)}"
+
+    def check(self) -> None:
+        """Raises BackendUnavailable: the brokers do not allow this member what it has to do. Waits for no commit."""
+        recently = self._clock.monotonic_ns() - self._forbidden_ns < FORBIDDEN_NS
+        if self._forbidden or recently:
+            raise BackendUnavailable(self._forbidden_text)
 
     def _take_one(self, message: Any) -> None:
         index, offset = message.partition(), message.offset()
@@ -219,6 +242,8 @@ class Member:
     def read(self, records_max: int, bytes_max: int) -> list[Record]:
         with self._change:
             self._raise_if_fatal()
+            if self._forbidden:
+                raise BackendUnavailable(self._forbidden_text)
             if self._damages:
                 raise CorruptData(self._damages.pop(0))
             if self._seeks:
@@ -265,7 +290,7 @@ class Member:
             try:  # waits until no transaction of an owner before is open
                 told = self._asking.committed(places, timeout=TRANSACTION_S) if places else []
             except KafkaException as error:
-                raise unavailable("cannot read the offsets", error) from error
+                raise unavailable("cannot read the offsets", error, self._needs_group()) from error
             self._view.refresh()
             if all(self._view.number(place.partition) >= int(place.metadata or 0) for place in told):
                 return
@@ -283,12 +308,17 @@ class Member:
                 self._abort()
                 if error.args[0].code() in _LOST:
                     raise NotOwner(f"the group has refused the commit: {text_of(error)}") from error
-                raise unavailable("the commit failed; old or new stands", error) from error
+                raise unavailable("the commit failed; old or new stands", error, *self._needs_to_commit()) from error
             for name, mark in kept.items():
                 self._view.note_own(group, name, index_of(name), mark)
                 if group == self.group and name != LEADER:
                     self._finished[index_of(name)] = mark.offset
             self._change.notify_all()
+
+    def _needs_to_commit(self) -> tuple[str, ...]:
+        topics = self._topics
+        ids = f"Write on transactional id {topics.group_id(self.group)}-… (prefixed)"
+        return topics.needs("Write", marks=True), topics.needs("Read"), self._needs_group(), ids
 
     def _in_one(self, group: str, marks: Mapping[Partition, Mark]) -> dict[Partition, KeptMark]:
         if self._producer is None:

@@ -71,7 +71,10 @@ class KafkaIntake:
             raise unavailable("no answer from the brokers in time; what is stored is unknown", "timed out")
         if delivery.error is not None:
             self._forget_if_broken(delivery.error)
-            raise unavailable("cannot store; what is stored is unknown", delivery.error)
+            raise unavailable(
+                "cannot store; what is stored is unknown", delivery.error, self._topics.needs("Write"),
+                "IdempotentWrite on cluster (brokers before 2.8)",
+            )  # fmt: skip
         assert delivery.first is not None
         mean = sum(map(len, payloads)) / len(payloads)
         self.payload_bytes = mean if not self.payload_bytes else 0.95 * self.payload_bytes + 0.05 * mean

@@ -14,7 +14,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from logkeep.errors import BackendUnavailable, CorruptData
-from logkeep.queue.kafka_client import REQUEST_TIMEOUT_S, Topics, configuration, name_of, text_of, unavailable
+from logkeep.queue.kafka_client import REQUEST_TIMEOUT_S, Topics, configuration, name_of, unavailable
 from logkeep.queue.port import Mark, Offset, Partition, Record
 from logkeep.settings import KafkaSettings
 
@@ -55,6 +55,11 @@ def reader(settings: KafkaSettings, topics: Topics, **more: Any) -> Consumer:
     )
 
 
+def reader_needs(topics: Topics) -> str:
+    """It joins no group, and looks for the coordinator of its own all the same."""
+    return f"Describe on group {topics.group_id('reader')}"
+
+
 class MarksView:
     """What the topic says, read on from where it was at each `refresh`. Safe from many threads."""
 
@@ -82,7 +87,7 @@ class MarksView:
                 self._read_to_end(consumer, set(range(count)))
                 consumer.unassign()
             except KafkaException as error:
-                raise unavailable("cannot read the marks", error) from error
+                raise self._unreadable(error) from error
 
     def _read_to_end(self, consumer: Consumer, behind: set[int]) -> None:
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
@@ -99,7 +104,11 @@ class MarksView:
                     behind.discard(index)
                     self._positions[index] = end
                 elif not error.retriable():
-                    raise unavailable("cannot read the marks", error)
+                    raise self._unreadable(error)
+
+    def _unreadable(self, error: object) -> BackendUnavailable:
+        needs = (self._topics.needs("Read", marks=True), reader_needs(self._topics))
+        return unavailable("cannot read the marks", error, *needs)
 
     def _note(self, message: Any) -> None:
         index = message.partition()
@@ -149,14 +158,14 @@ def scan(
     try:
         for index, start, end in wanted:
             consumer.assign([TopicPartition(topics.events, index, start)])
-            yield from _scan_one(consumer, end)
+            yield from _scan_one(consumer, topics, end)
     except KafkaException as error:
-        raise unavailable("cannot read the queue", error) from error
+        raise unavailable("cannot read the queue", error, topics.needs("Read"), reader_needs(topics)) from error
     finally:
         consumer.close()
 
 
-def _scan_one(consumer: Consumer, end: Offset) -> Iterator[Record]:
+def _scan_one(consumer: Consumer, topics: Topics, end: Offset) -> Iterator[Record]:
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     while True:
         for message in consumer.consume(AT_ONCE, POLL_S):
@@ -171,7 +180,7 @@ def _scan_one(consumer: Consumer, end: Offset) -> Iterator[Record]:
             elif error.code() == KafkaError._PARTITION_EOF:
                 return
             elif not error.retriable():
-                raise BackendUnavailable(f"kafka: cannot read the queue: {text_of(error)}; try later")
+                raise unavailable("cannot read the queue", error, topics.needs("Read"), reader_needs(topics))
         if time.monotonic() > deadline:
             raise unavailable("cannot read the queue", "timed out")
 
