@@ -473,10 +473,7 @@ class MongoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = "logkeep"
     read_preference: Annotated[
         Literal["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"],
-        _doc(
-            "whom reports ask; with secondaryPreferred they do not slow writing, and are behind by its replication; "
-            "`readPreference` in the address counts instead, with its tags"
-        ),
+        _doc("whom reports ask, unless url says it; secondaries do not slow writing, but are behind by replication"),
     ] = "primary"
     connect_timeout_s: Annotated[float, _doc("seconds to wait for a server that answers", ge=0.1)] = 5.0
 
