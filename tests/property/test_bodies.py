@@ -1,6 +1,7 @@
 """Any bytes: the receiver says what it takes and what not, and what it takes the processor can read."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logkeep.decode import native
 from logkeep.decode.body import Encoding, inflate
 from logkeep.decode.native import check_body, decode_events
 from logkeep.decode.split import Form, replace_lone_surrogates
 from logkeep.errors import InputError
+from logkeep.event import WireEvent
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from(["\ud800", "\udfff x", "\x00"])
@@ -82,6 +85,34 @@ def test_no_bytes_make_decoding_raise(body: bytes, form: Form, skip: set[int]) -
     assert not skip & set(decoded.indexes)
     for reason, message, text in decoded.rejected:
         assert (reason + message + text).encode()
+
+
+def _read(event: WireEvent) -> dict[str, Any]:
+    return msgspec.structs.asdict(event) | {"attributes": json.loads(bytes(event.attributes))}
+
+
+@given(bodies() | FRAGMENTS, st.integers(1, 200))
+@example(b'{"session":"s","key":"k","value":"} {","time":[]} {"session":"s","key":"k","value":"} {"}' * 3, 20)
+@example(b'[{"session":"s","key":"k","value":"}, {","x":1}, {"session":"s","key":"k","value":"}, {"}]', 10)
+@settings(max_examples=200, deadline=None)
+def test_pieces_are_together_what_the_body_is(body: bytes, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "DECODED_BYTES", size)
+        patch.setattr(native, "PIECE_BYTES", size)
+        try:
+            checked = check_body(body, event_bytes_max=4096, events_max=20)
+        except InputError:
+            return
+        pieces = [decoded for _, decoded in native.decode_in_pieces(checked.body, checked.form)]
+    whole = decode_events(checked.body, checked.form)
+    assert [index for each in pieces for index in each.indexes] == list(whole.indexes)
+    assert [_read(event) for each in pieces for event in each.events] == list(map(_read, whole.events))
+    assert [rejected for each in pieces for rejected in each.rejected] == list(whole.rejected)
+    corrected: Counter[str] = Counter()
+    for each in pieces:
+        corrected.update(each.corrected)
+    assert corrected == whole.corrected
+    assert any(each.sessionless for each in pieces) == whole.sessionless
 
 
 @given(st.text(alphabet=st.characters(categories=["Cs", "Lu", "So"]) | st.sampled_from('\\"u'), max_size=30))

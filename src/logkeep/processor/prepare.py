@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from logkeep.decode.body import inflate
 from logkeep.decode.frame import FrameHeader, RejectedSample, event_ids, unpack_frame
-from logkeep.decode.native import Decoded, decode_events
+from logkeep.decode.native import Decoded, decode_events, decode_in_pieces
 from logkeep.decode.split import Form
 from logkeep.errors import CorruptData, InputError
 from logkeep.event import Event, WireEvent
@@ -96,6 +96,10 @@ class Prepared(msgspec.Struct):
     suspects: list[int] = []
     owners: Owners = msgspec.field(default_factory=Owners)
     owner_of: list[int] = []
+
+    def add(self, events: list[Event]) -> None:
+        self.events += events
+        self.owner_of += self.owners.of(events)
 
     @property
     def token(self) -> str:
@@ -187,7 +191,6 @@ def prepare(records: Sequence[Record], rules: Rules, app_of_key: AppOfKey) -> Pr
             events = prepared.events
             prepared.sessionless += [i for i in range(frame.start, frame.end) if not events[i].session]
         prepared.frames.append(frame)
-    prepared.owner_of = prepared.owners.of(prepared.events)
     return prepared
 
 
@@ -204,7 +207,7 @@ def _add_notices(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLimi
     prepared.told.append(told)
     if header.kind == "issues":
         prepared.tally(partition, header.app).received += len(told.notices)
-        prepared.events += [event_of(one, limits, prepared.corrected) for one in told.notices]
+        prepared.add([event_of(one, limits, prepared.corrected) for one in told.notices])
         prepared.suspects += range(frame.start, len(prepared.events))
     if samples:
         prepared.tally(partition, header.app).samples.extend(samples)
@@ -220,21 +223,22 @@ def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLi
     for reason, count in header.rejected.items():
         tally.reject(reason, count)
     tally.samples.extend(header.samples)
-    decoded = decode_events(body, header.form, header.skip)
-    frame.sessionless = decoded.sessionless
-    for reason, message, text in decoded.rejected:
-        tally.reject(reason)
-        tally.samples.append(RejectedSample(reason, message, text))
-    _count_corrections(prepared, decoded.corrected)
-    _suspect(prepared, decoded, header, body, rules)
-    if not decoded.events:
-        return
-    ids = event_ids(header.batch_id, decoded.indexes)
-    prepared.events += normalise_all(decoded.events, header.app, ids, header.received_ns, limits, prepared.corrected)
-    if numbered:
-        for wire in decoded.events:
-            if wire.seq is not None:
-                _number(prepared, header.app, wire)
+    for piece, decoded in decode_in_pieces(body, header.form, header.skip):
+        frame.sessionless = frame.sessionless or decoded.sessionless
+        for reason, message, text in decoded.rejected:
+            tally.reject(reason)
+            tally.samples.append(RejectedSample(reason, message, text))
+        _count_corrections(prepared, decoded.corrected)
+        _suspect(prepared, decoded, header, piece, rules)
+        if not decoded.events:
+            continue
+        ids = event_ids(header.batch_id, decoded.indexes)
+        made = normalise_all(decoded.events, header.app, ids, header.received_ns, limits, prepared.corrected)
+        prepared.add(made)
+        if numbered:
+            for wire in decoded.events:
+                if wire.seq is not None:
+                    _number(prepared, header.app, wire)
 
 
 def _suspect(prepared: Prepared, decoded: Decoded, header: FrameHeader, body: bytes, rules: Rules) -> None:
@@ -287,7 +291,7 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules
         events = normalise_all(wires, app, own_ids, header.received_ns, limits, prepared.corrected)
         made.update(zip(own, events, strict=True))
     prepared.suspects += range(frame.start, frame.start + len(made))
-    prepared.events += [made[row] for row in sorted(made)] if len(rows) > 1 else made.values()
+    prepared.add([made[row] for row in sorted(made)] if len(rows) > 1 else list(made.values()))
 
 
 def _number(prepared: Prepared, app: str, wire: WireEvent) -> None:
