@@ -110,10 +110,10 @@ class BenchService:
             return found
 
     def wait_until_drained(self) -> float:
-        """Seconds until nothing is queued. Rarer looks the longer it takes: on Kafka each reads the marks anew."""
+        """Seconds until nothing is queued. Rarer looks the longer it takes: each reads what is queued."""
         began = time.monotonic()
         while self.ledger()["queued"]:
-            time.sleep(min(2.0, max(0.1, (time.monotonic() - began) / 20)))
+            time.sleep(min(2.0, max(0.25, (time.monotonic() - began) / 10)))
         return time.monotonic() - began
 
     def pids(self) -> dict[str, int]:
