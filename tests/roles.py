@@ -130,12 +130,15 @@ class Installation:
     def get(self, api: Role, path: str, **parameters: str | int) -> httpx.Response:
         return httpx.get(api.url + path, params=parameters, headers=self.read_headers, timeout=60)
 
-    def search(self, api: Role, query: str) -> list[dict[str, Any]]:
-        """Every match, all pages joined."""
+    def search(self, api: Role, query: str, *, patient: bool = False) -> list[dict[str, Any]]:
+        """Every match, all pages joined. patient: none where the API asks to try later, as it may in the moment in which
+        two processors make a collection."""
         events: list[dict[str, Any]] = []
         arguments: dict[str, str | int] = {"query": query, "from": "-1d", "limit": 1000}
         while True:
             answer = self.get(api, "/api/v1/search", **arguments)
+            if patient and answer.status_code == 503 and "retry-after" in answer.headers:
+                return []
             assert answer.status_code == 200, answer.text
             events += answer.json()["events"]
             if answer.json()["next"] is None:
@@ -146,7 +149,7 @@ class Installation:
         found: list[dict[str, Any]] = []
 
         def all_are_there() -> bool:
-            found[:] = self.search(api, query)
+            found[:] = self.search(api, query, patient=True)
             return len(found) >= count
 
         wait_for(all_are_there, timeout_s, f"{count} events for {query!r}", lambda: f"{len(found)}; {self.told()}")
