@@ -131,8 +131,8 @@ class Installation:
         return httpx.get(api.url + path, params=parameters, headers=self.read_headers, timeout=60)
 
     def search(self, api: Role, query: str, *, patient: bool = False) -> list[dict[str, Any]]:
-        """Every match, all pages joined. patient: none where the API asks to try later, as it may in the moment in which
-        two processors make a collection."""
+        """Every match, all pages joined. patient: none where the API asks to try later, as it may while two processors
+        make a collection."""
         events: list[dict[str, Any]] = []
         arguments: dict[str, str | int] = {"query": query, "from": "-1d", "limit": 1000}
         while True:
