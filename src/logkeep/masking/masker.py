@@ -162,14 +162,18 @@ class Masker:
 
 def touched(search: Any, pieces: Sequence[bytes]) -> set[int]:
     """Indexes of the `pieces`, joined by line breaks, that a match touches."""
-    ends = list(accumulate(len(piece) + 1 for piece in pieces))
+    return touched_between(search, b"\n".join(pieces), list(accumulate(len(piece) + 1 for piece in pieces)))
+
+
+def touched_between(search: Any, text: bytes, ends: Sequence[int]) -> set[int]:
+    """Indexes of the stretches of `text` that a match touches. ends: where the one behind each begins, ascending."""
     found: set[int] = set()
-    for match in search.finditer(b"\n".join(pieces)):
+    for match in search.finditer(text):
         start, end = match.span()
         first = bisect_right(ends, start)
         found.add(first)
         if end > ends[first]:
-            found.update(range(first, min(bisect_right(ends, end - 1) + 1, len(pieces))))
+            found.update(range(first, min(bisect_right(ends, end - 1) + 1, len(ends))))
     return found
 
 

@@ -6,14 +6,13 @@ a text stands in JSON as it is but for escapes. `\n`, `\t` and their like may st
 around it, `\"` where a quote may be, and ASCII written as `\u0070` makes its event suspect whatever it says.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
 import re2
 
 from logkeep.decode.split import Form, raw_lines, raw_list
-from logkeep.masking.masker import touched
+from logkeep.masking.masker import touched, touched_between
 from logkeep.masking.rules import Rules
 
 _ESCAPED = r"\\u(?:00[0-7]|017f|212a)"  # of ASCII, or of what folds to it: U+017F to s, U+212A to k
@@ -27,18 +26,20 @@ _MADE_HERE = ("sent_time", "sent_level")  # attributes that no sender wrote (pro
 
 
 def _ends_of_lines(body: bytes, count: int) -> list[int] | None:
-    """Where the line breaks are, if each stands between two of `count` events: nowhere else has it a brace before and
-    behind it. None: some do not.
+    """Where the line behind each begins, if each line is one of `count` events; None: some are not.
+
+    A line break between events has a brace before and behind it, and no other has.
     """
     ends: list[int] = []
     find, add = body.find, ends.append
-    at = find(b"\n")
-    while at > 0:
-        if body[at - 1] != _CLOSING or body[at + 1 : at + 2] != b"{":
+    at = find(b"\n") + 1
+    while at:
+        if at < 2 or body[at - 2] != _CLOSING or body[at : at + 1] != b"{":
             return None
         add(at)
-        at = find(b"\n", at + 1)
-    return ends if len(ends) == count - 1 else None
+        at = find(b"\n", at) + 1
+    add(len(body) + 1)
+    return ends if len(ends) == count else None
 
 
 class Prefilter:
@@ -66,18 +67,8 @@ class Prefilter:
         if self._search is None:
             return None
         if form == "ndjson" and (ends := _ends_of_lines(body, count)) is not None:
-            return self._touched_lines(body, ends)
+            return sorted(touched_between(self._search, body, ends))
         if self._search.search(body) is None:
             return ()
         pieces = raw_list(body) if form == "json" else raw_lines(body)
         return sorted(touched(self._search, list(map(bytes, pieces))))
-
-    def _touched_lines(self, body: bytes, ends: list[int]) -> Sequence[int]:
-        found: set[int] = set()
-        for match in self._search.finditer(body):
-            start, end = match.span()
-            line = bisect_left(ends, start)
-            found.add(line)
-            if line < len(ends) and end > ends[line]:
-                found.update(range(line, bisect_left(ends, end - 1) + 1))
-        return sorted(found)

@@ -29,7 +29,7 @@ from logkeep.processor.ledger import BatchIntent, LeftOut, State
 from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.notices import Notices
 from logkeep.processor.patience import Patience
-from logkeep.processor.prepare import Prepared, token_of
+from logkeep.processor.prepare import Prepared, picked, token_of
 from logkeep.processor.sessions import SessionMap
 from logkeep.processor.statistics import Statistics
 from logkeep.processor.waiting import WaitingRoom
@@ -286,7 +286,7 @@ class Batches:
             state.leave_out(
                 _left_out(prepared, plan, (start, end), own, stored), counted=self._marks.counted.get(name, -1)
             )
-            for app, count in Counter(map(_app, _picked(prepared.events, stored))).items():
+            for app, count in Counter(map(_app, picked(prepared.events, stored))).items():
                 state.app(app).stored += count
             state.arrival = max(state.arrival, plan.arrivals[name] + len(own) - sum(i in own for i in plan.gone) - 1)
         for index in plan.waiting:
@@ -415,12 +415,6 @@ def _plan(token: str, prepared: Prepared, intents: dict[Partition, BatchIntent])
         prepared.events[index].session = ""  # looked at again its session may be known by now: the room gives it
     lacking = {i for i in prepared.sessionless if not prepared.events[i].session} - waiting - gone
     return _Plan(token, gone, arrivals, repeated, waiting, lacking)
-
-
-def _picked(events: Sequence[Event], indexes: Sequence[int]) -> Sequence[Event]:
-    if isinstance(indexes, range):
-        return events[indexes.start : indexes.stop]
-    return [events[index] for index in indexes]
 
 
 def _left_out(

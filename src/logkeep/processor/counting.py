@@ -22,18 +22,14 @@ _LOW = (1 << _HIGH) - 1
 
 
 class _Numbers(dict[str, int]):
-    """Names with a number each, from 0, in the order of numbers."""
+    """Names with a number each, `bits` to the left: 0, 1, … in the order in which they came."""
+
+    def __init__(self, bits: int = 0) -> None:
+        super().__init__()
+        self._bits = bits
 
     def __missing__(self, name: str) -> int:
-        number = self[name] = len(self)
-        return number
-
-
-class _High(dict[str, int]):
-    """The same, for the upper half of two numbers in one."""
-
-    def __missing__(self, name: str) -> int:
-        number = self[name] = len(self) << _HIGH
+        number = self[name] = len(self) << self._bits
         return number
 
 
@@ -44,7 +40,7 @@ class Book:
         self.owners = Owners()
         self.places: list[Place] = []
         self._place_numbers: dict[Place, int] = {}
-        self.keys, self.components = _Numbers(), _High()
+        self.keys, self.components = _Numbers(), _Numbers(_HIGH)
 
     def number_of(self, place: Place) -> int:
         """In the upper half."""
@@ -87,6 +83,7 @@ class Cells:
                 self._count(app, day, [events[row] for row in rows], [own[row] for row in rows])
 
     def _count(self, app: str, day: int, events: Sequence[Event], own: Sequence[int]) -> None:
+        """events: all of `app` and `day`. own: of each, its owner's number in the book."""
         book = self._book
         names = list(
             map(

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -51,22 +51,24 @@ class Tally(msgspec.Struct):
         self.rejected[reason] = self.rejected.get(reason, 0) + count
 
 
-class Owner(NamedTuple):
-    """Whose an event is, as far as it says."""
-
-    app: str
-    session: str
-    user: str
-    device: str
+Owner = tuple[str, str, str, str]  # whose an event is: app, session, user, device; "" where it does not say
+_owner = attrgetter("app", "session", "user", "device")
 
 
-_owner = attrgetter(*Owner._fields)
+T = TypeVar("T")
 
 
-class Owners(dict[tuple[str, str, str, str], int]):
+def picked(column: Sequence[T], indexes: Sequence[int]) -> Sequence[T]:
+    """What of a batch's column stands at `indexes`; where these are a range, in one step."""
+    if isinstance(indexes, range):
+        return column[indexes.start : indexes.stop]
+    return [column[index] for index in indexes]
+
+
+class Owners(dict[Owner, int]):
     """Owners with a number each, from 0, in the order of numbers."""
 
-    def __missing__(self, owner: tuple[str, str, str, str]) -> int:
+    def __missing__(self, owner: Owner) -> int:
         number = self[owner] = len(self)
         return number
 

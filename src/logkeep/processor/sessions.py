@@ -18,7 +18,7 @@ from logkeep.metastore.database import Database
 from logkeep.metastore.session_map import SPANS_MAX, Seen, Span, forget_before, spans_of, who_of, widen
 from logkeep.processor.appliers import seen_in
 from logkeep.processor.choosing import Bounds, certain
-from logkeep.processor.prepare import Prepared
+from logkeep.processor.prepare import Owner, Prepared
 from logkeep.settings import SessionMapSettings
 from logkeep.telemetry import Telemetry, get_logger
 
@@ -31,7 +31,6 @@ TRIM_EVERY_S = 60.0
 
 log = get_logger("sessions")
 
-_Owner = tuple[str, str, str, str]
 _time = attrgetter("time_ns")
 _who = lru_cache(KNOWN_MAX)(who_of)
 
@@ -55,7 +54,7 @@ class SessionMap:
         self._database, self._clock, self._telemetry = database, clock, telemetry
         self._bounds = bounds_of(settings)
         self._known: dict[str, _Known] = {}
-        self._told: dict[_Owner, Span] = {}
+        self._told: dict[Owner, Span] = {}
         self._alone = True
         self._pending: dict[tuple[str, str], Seen] = {}
         self._rows_a_second = settings.rows_a_second_max
@@ -99,7 +98,7 @@ class SessionMap:
         told = self._told
         times = list(map(_time, prepared.events))
         latest = max(times, default=0)
-        fresh: dict[int, _Owner] = {}
+        fresh: dict[int, Owner] = {}
         for owner, number in prepared.owners.items():
             known = told.get(owner)
             if (known is None or latest > known.last_ns + EXTEND_NS) and owner[1] and (owner[2] or owner[3]):

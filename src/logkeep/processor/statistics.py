@@ -19,7 +19,7 @@ from logkeep.metastore.database import Database, Transaction
 from logkeep.metastore.statistics import Place
 from logkeep.processor.counting import Book, Cells
 from logkeep.processor.marks import Marks
-from logkeep.processor.prepare import Owners, Prepared
+from logkeep.processor.prepare import Owners, Prepared, picked
 from logkeep.queue.port import Mark, NotOwner, Offset, Partition, Queue, Record
 from logkeep.telemetry import get_logger
 
@@ -36,13 +36,8 @@ Prepare = Callable[[list[Record]], Prepared]
 log = get_logger("statistics")
 
 
-def _of(prepared: Prepared, indexes: Sequence[int]) -> tuple[Sequence[Event], Owners, Sequence[int]]:
-    """What `Cells.count` takes of a batch."""
-    if isinstance(indexes, range):
-        own = slice(indexes.start, indexes.stop)
-        return prepared.events[own], prepared.owners, prepared.owner_of[own]
-    events, owner_of = prepared.events, prepared.owner_of
-    return [events[index] for index in indexes], prepared.owners, [owner_of[index] for index in indexes]
+def _count(prepared: Prepared, indexes: Sequence[int], cells: Cells) -> None:
+    cells.count(picked(prepared.events, indexes), prepared.owners, picked(prepared.owner_of, indexes))
 
 
 def count_rejected(prepared: Prepared, partition: Partition, cells: Cells) -> None:
@@ -99,7 +94,7 @@ class Statistics:
                 self._cells[name] = Cells(self._book)
             cells = self._cells[name]
             self._counted_events += len(prepared.events_of(name))
-            cells.count(*_of(prepared, stored[name]))
+            _count(prepared, stored[name], cells)
             count_rejected(prepared, name, cells)
             self._ends[name] = end
 
@@ -176,7 +171,7 @@ class Statistics:
             prepared = prepare(piece)
             if prepared.frames:
                 name = prepared.frames[0].partition
-                cells.count(*_of(prepared, [i for i in range(len(prepared.events)) if i not in left_out]))
+                _count(prepared, [i for i in range(len(prepared.events)) if i not in left_out], cells)
                 count_rejected(prepared, name, cells)
 
     def _write(self) -> None:
