@@ -46,7 +46,7 @@ def owner_cookies(browser: Browser, filled: Service) -> StorageState:
     tab.get_by_label("E-mail").fill(filled.credentials["admin_email"])
     tab.get_by_label("Password").fill(filled.credentials["admin_password"])
     tab.get_by_role("button", name="Sign in with password").click()
-    assert tab.url == f"{filled.api_url}/app/"
+    expect(tab).to_have_url(f"{filled.api_url}/app/")
     state = context.storage_state()
     context.close()
     return state

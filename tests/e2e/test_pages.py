@@ -1,11 +1,12 @@
 """The pages in a real browser: signing in, finding a session, and nobody's text running as a program."""
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState, ViewportSize
+from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState, ViewportSize, expect
 from tests.e2e.conftest import WIDE
 from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, NOW_NS, READ_TOKEN, Reading, make_event, served
 
@@ -76,14 +77,14 @@ def test_a_person_signs_in_finds_a_session_and_signs_out(browser: Browser, url: 
     context = browser.new_context(base_url=url, java_script_enabled=False)
     tab = context.new_page()
     tab.goto("/sessions/s-1")
-    assert tab.url == f"{url}/sign-in?next=%2Fsessions%2Fs-1"
+    expect(tab).to_have_url(f"{url}/sign-in?next=%2Fsessions%2Fs-1")
     tab.get_by_label("E-mail").fill(ADMIN_EMAIL)
     tab.get_by_label("Password").fill("wrong")
     tab.get_by_role("button", name="Sign in with password").click()
     assert "not known here" in tab.get_by_role("alert").inner_text()
     tab.get_by_label("Password").fill(ADMIN_PASSWORD)
     tab.get_by_role("button", name="Sign in with password").click()
-    assert tab.url == f"{url}/sessions/s-1"
+    expect(tab).to_have_url(f"{url}/sessions/s-1")
     tab.goto("/overview")
     tab.get_by_role("searchbox").fill('"timed out" level>=warn')
     tab.get_by_role("button", name="Search").click()
@@ -92,7 +93,7 @@ def test_a_person_signs_in_finds_a_session_and_signs_out(browser: Browser, url: 
     assert tab.locator("h1").inner_text() == "session s-1"
     tab.get_by_role("button", name="Sign out").click()
     tab.goto("/")
-    assert tab.url == f"{url}/sign-in"
+    expect(tab).to_have_url(f"{url}/sign-in")
     context.close()
 
 
@@ -134,7 +135,7 @@ def test_from_a_list_to_a_user_to_a_session_by_keyboard(page: Page) -> None:
 def test_an_event_has_an_address_of_its_own(page: Page) -> None:
     page.goto("/sessions/s-1")
     page.locator("tr.row td.time a").nth(1).click()
-    assert page.url.endswith("/events/id-0299")
+    expect(page).to_have_url(re.compile("/events/id-0299$"))
     assert page.locator("pre.whole").inner_text() == "timed out after 5000 ms"
     assert page.locator("#session tr.this td.content").inner_text() == "timed out after 5000 ms"
 

@@ -68,7 +68,7 @@ def test_a_query_is_completed_and_its_fault_is_underlined(page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator(ROW)).to_have_count(3)
-    assert "q=component%3Abank" in page.url
+    expect(page).to_have_url(re.compile(re.escape("q=component%3Abank")))
     search(page, "level>=warn (declined")
     expect(page.locator(".query-error")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("column 13")
@@ -117,7 +117,7 @@ def test_an_event_opens_to_all_it_has_and_its_context_keeps_the_query(page: Page
     expect(opened).to_contain_text("app_version")
     opened.get_by_role("button", name="Column for region").click()
     expect(page.get_by_role("columnheader", name="region")).to_be_visible()
-    assert "attributes.region" in page.url
+    expect(page).to_have_url(re.compile(re.escape("attributes.region")))
     opened.get_by_role("button", name="context").click()
     panel = page.get_by_role("complementary", name="Context")
     expect(panel.locator(ROW)).to_have_count(8)
@@ -186,7 +186,7 @@ def test_a_saved_search_is_there_for_everyone_and_composes(page: Page, filled: S
     page.get_by_role("button", name="Saved searches").click()
     saved.get_by_role("button", name=re.compile("the bank component")).click()
     expect(page.locator(ROW)).to_have_count(3)
-    assert "cols=session" in page.url
+    expect(page).to_have_url(re.compile(re.escape("cols=session")))
     page.get_by_role("button", name="Saved searches").click()
     page.get_by_role("button", name="Delete the bank").click()
     page.get_by_role("button", name="Delete the bank").click()

@@ -28,13 +28,14 @@ class Numbers:
         self._queue, self._marks, self._clock = queue, marks, clock
         self._lock = threading.Lock()
         self._loss, self._done = UdpLoss(), dict[Partition, Offset]()
-        self._committed_ns = clock.monotonic_ns()
+        self._committed_ns, self._changed = clock.monotonic_ns(), False
 
     def load(self, prepare: Prepare) -> None:
         """As they were left, with what was processed since. Raises BackendUnavailable, CorruptData."""
         if not self._marks.owner.leads:
             with self._lock:
                 self._loss, self._done = UdpLoss(), {}
+            self._changed = False
             return
         marks = self._queue.marks(LOSS_GROUP)
         loss = UdpLoss.from_bytes(marks[LEADER].data if LEADER in marks else b"")
@@ -45,6 +46,7 @@ class Numbers:
                 done[name] = end
         with self._lock:
             self._loss, self._done = loss, done
+        self._changed = True  # by what was looked at again
 
     def _judges(self, partition: Partition) -> bool:
         owner = self._marks.owner
@@ -68,9 +70,11 @@ class Numbers:
         with self._lock:
             _observe(self._loss, prepared)
         self._done.update(ends)
+        self._changed = True
 
     def commit_if_due(self) -> None:
-        if self._clock.monotonic_ns() - self._committed_ns > LOSS_COMMIT_EVERY_S * NS_PER_S:
+        """Call often, with or without a batch: other processes read what is committed."""
+        if self._changed and self._clock.monotonic_ns() - self._committed_ns > LOSS_COMMIT_EVERY_S * NS_PER_S:
             self.commit()
 
     def commit(self) -> None:
@@ -82,6 +86,7 @@ class Numbers:
             snapshot = self._loss.to_bytes()
         marks = {name: Mark(end) for name, end in self._done.items()} | {LEADER: Mark(0, snapshot)}
         self._queue.commit(LOSS_GROUP, marks, owner=self._marks.owner)
+        self._changed = False
 
     def rows(self, app: str) -> list[dict[str, object]]:
         with self._lock:

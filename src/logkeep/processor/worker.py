@@ -203,6 +203,7 @@ class Processor:
                 self._statistics.trim()
                 self._show_missing()
                 next_maintenance_ns = self._clock.monotonic_ns() + int(MAINTENANCE_EVERY_S * NS_PER_S)
+            self._numbers.commit_if_due()
             self._statistics.flush_if_due(self._prepare)
             self._waiting_room.release_if_due(self._batches.release)
             if self._clock.monotonic_ns() >= next_files_ns:
@@ -219,7 +220,6 @@ class Processor:
             return
         self._batches.process(item)
         self._numbers.observe(item)
-        self._numbers.commit_if_due()
 
     def _show_missing(self) -> None:
         if self._marks.owner.leads:

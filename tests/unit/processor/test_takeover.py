@@ -10,13 +10,14 @@ from tests.unit.processor.test_worker import APP, NOW_NS, Bench, Crash, Dying, F
 
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
-from logkeep.processor import patience
+from logkeep.processor import numbers, patience
 from logkeep.processor.ledger import AppLedger, BatchIntent, State, pack_state, read_marks
 from logkeep.processor.marks import GROUP
 from logkeep.processor.worker import Processor
 from logkeep.queue.memory import MemoryQueue
 from logkeep.queue.port import LEADER, Mark, NotOwner
 from logkeep.store.port import Batch
+from logkeep.wiring_backend import udp_loss_of_marks
 
 
 @pytest.fixture
@@ -169,6 +170,26 @@ def test_only_the_leader_judges_numbers_and_only_of_datagrams(bench: Bench) -> N
         for queue in (leader, other)
     ]
     assert missing == [{("udp-0", 2)}, set()]
+
+
+def test_the_last_numbers_before_a_quiet_time_are_told_to_other_processes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbers, "LOSS_COMMIT_EVERY_S", 0.3)
+    leader = bench.processor(part(bench, "udp-0", leads=True))
+    thread = threading.Thread(target=leader.run)
+    thread.start()
+    try:
+        for number in range(3):  # right after the numbers before it were kept, so too early to be kept at once
+            line = event(number, app="key", component="w", client="c", seq=number)
+            bench.send([line], "udp-0", app="", source="udp")
+            deadline = time.monotonic() + 30
+            while [row["received"] for row in udp_loss_of_marks(bench.queue, APP)] != [number + 1]:
+                assert time.monotonic() < deadline, f"number {number} was not told"
+                time.sleep(0.001)
+    finally:
+        leader.stop()
+        thread.join(30)
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["not written yet", "written"])
