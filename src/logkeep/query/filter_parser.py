@@ -25,7 +25,7 @@ from logkeep.query.scanner import BARE, Scanner
 
 DEPTH_MAX = 32  # of parentheses and `not`; deeper is made by programs gone wrong, and engines recurse too
 TERMS_MAX = 256  # words (those in a phrase too) and field terms: each is a condition the engine runs on every event
-REGEXES_MAX = 16  # each reads every event in the range, and holds some MB of states at worst while a tail runs
+REGEXES_MAX = 16  # each may read every event in the range, and holds some MB of states at worst while a tail runs
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ATTRIBUTE = re.compile(r'attributes\.(?:([0-9A-Za-z_\u0080-\U0010ffff][0-9A-Za-z_.\u0080-\U0010ffff-]*)|(?="))', re.I)

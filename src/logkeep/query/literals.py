@@ -11,7 +11,15 @@ def longest_literal(pattern: str) -> str:
 
     pattern: of the portable subset, which has no flag that ignores case. Raises PatternError.
     """
-    return max(_runs(read_pattern(pattern)), key=len, default="")
+    return max(literals(pattern), key=len, default="")
+
+
+def literals(pattern: str) -> list[str]:
+    """Runs of characters that each stand in every text `pattern` is found in, in no order.
+
+    Raises PatternError.
+    """
+    return _runs(read_pattern(pattern))
 
 
 def _runs(part: Part) -> list[str]:

@@ -183,7 +183,7 @@ class EmbeddedStore:
 
     def _in_time(self, reading: Reading, request: SearchRequest) -> Page:
         condition, after = compile_query(request.query), None
-        parameters = {**condition.parameters, "app": text_parameter(request.app)}
+        parameters = {"app": text_parameter(request.app)}
         from_ns, to_ns = _int64(request.from_ns), _int64(request.to_ns)
         if request.cursor is not None:
             time_ns, parameters["after"] = _after(request.cursor)
@@ -196,16 +196,19 @@ class EmbeddedStore:
         found: list[EventRow] = []
         named = names_one(request.query)
 
-        def read(window: Window) -> list[EventRow]:
+        def read(window: Window, condition: Condition = condition) -> list[EventRow]:
             where = ["app = {app:String}", f"time_ns >= {window.from_ns}", f"time_ns < {window.to_ns}"]
             where += [after] if after else []
             where += [condition.sql, *self._not_hidden(request.app, window.from_ns, window.to_ns)]
-            first = self._first_named if named else self._first
-            return first(reading, where, parameters, request.order, request.limit + 1 - len(found))
+            first, bound = self._first_named if named else self._first, {**parameters, **condition.parameters}
+            return first(reading, where, bound, request.order, request.limit + 1 - len(found))
+
+        def glance(window: Window) -> list[EventRow]:
+            return read(window, compile_query(request.query, looks_parts_up=False))
 
         if from_ns < to_ns:
             newest_first, whole = request.order == "desc", Window(from_ns, to_ns)
-            for rows in in_windows(reading, whole, read, newest_first=newest_first, glance=not named):
+            for rows in in_windows(reading, whole, read, newest_first=newest_first, glance=None if named else glance):
                 found += rows
                 if len(found) > request.limit:
                     break
@@ -323,7 +326,7 @@ class EmbeddedStore:
             return read_histogram(self._engine, reading, wanted, parts, by, rows_max=HISTOGRAM_ROWS_MAX)
 
         counts: Counter[tuple[int, str]] = Counter()
-        for rows in in_windows(reading, Window(start_ns, _int64(to_ns)), read, newest_first=True):
+        for rows in in_windows(reading, Window(start_ns, _int64(to_ns)), read, newest_first=True, glance=read):
             for bucket, part, count in rows:
                 counts[bucket, part] += count
         if len(counts) > HISTOGRAM_ROWS_MAX:

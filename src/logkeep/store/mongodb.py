@@ -282,7 +282,7 @@ class MongoStore:
 
         if from_ns < to_ns:
             reading.left()
-            for events in in_windows(reading, Window(from_ns, to_ns), read, newest_first=newest_first, glance=True):
+            for events in in_windows(reading, Window(from_ns, to_ns), read, newest_first=newest_first, glance=read):
                 found += events
                 if len(found) > request.limit:
                     break

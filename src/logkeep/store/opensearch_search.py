@@ -58,7 +58,7 @@ def _in_time(reader: Reader, reading: Reading, request: SearchRequest) -> Page:
 
     reading.left()
     if whole.from_ns < whole.to_ns:
-        for events in in_windows(reading, whole, read, newest_first=newest_first, glance=True):
+        for events in in_windows(reading, whole, read, newest_first=newest_first, glance=read):
             found += events
             if len(found) > request.limit:
                 break

@@ -3,6 +3,7 @@
 import pytest
 
 from logkeep.query import ast
+from logkeep.query.regex import escape
 from logkeep.store.clickhouse_sql import (
     FOLDED_VALUE,
     Condition,
@@ -27,7 +28,7 @@ HOSTILE = "x') OR 1=1 -- {q0:String} \\' \t\n\0"
             for fold in (False, True)
         ),
         *(ast.Prefix(field, HOSTILE) for field in (*ast.FIELDS, f"attributes.{HOSTILE}")),
-        ast.Regex("value", HOSTILE),
+        *(ast.Regex(field, escape(HOSTILE)) for field in ("value", "user", "id")),
         ast.Exists(f"attributes.{HOSTILE}"),
         ast.Compare(f"attributes.{HOSTILE}", ">", 1.0),
     ],
@@ -84,3 +85,23 @@ def test_a_group_is_the_text_of_a_field() -> None:
         " if(JSONType(attributes, {g0:String}) = 'Null' AND JSONHas(attributes, {g0:String}), 'null', '')))",
         {"g0": "os"},
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        (ast.Regex("value", "[A-Z]ayment-(no|yes) Refused_By x+"), "refused"),
+        (ast.Regex("value", "größer als"), "als"),  # a letter that is folded with its neighbours is left out
+        (ast.Regex("value", "ab|cdef"), None),
+        (ast.Regex("value", "a.b.c.d"), None),
+        (ast.Regex("user", "^Anna_maria%x"), "maria"),
+        (ast.Regex("id", "abcdef"), None),
+        (ast.Prefix("value", "Paym"), "paym"),
+        (ast.Prefix("session", "abcd"), None),  # the engine looks at the index by itself
+    ],
+)
+def test_what_a_match_cannot_do_without_is_asked_of_the_index_first(query: ast.Query, part: str | None) -> None:
+    condition = compile_query(query)
+    asked = [name for name in condition.parameters if f"LIKE concat('%', {{{name}:String}}, '%')" in condition.sql]
+    assert [condition.parameters[name] for name in asked] == ([part] if part else [])
+    assert "LIKE" not in compile_query(query, looks_parts_up=False).sql

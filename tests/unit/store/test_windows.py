@@ -32,7 +32,8 @@ class Engine:
         return window
 
     def windows(self, whole: Window, *, newest_first: bool = True, glance: bool = False) -> list[Window]:
-        return list(in_windows(self.reading, whole, self.read, newest_first=newest_first, glance=glance))
+        glancing = self.read if glance else None
+        return list(in_windows(self.reading, whole, self.read, newest_first=newest_first, glance=glancing))
 
 
 def test_a_cheap_range_is_read_at_once() -> None:
@@ -46,6 +47,17 @@ def test_a_search_glances_at_the_end_asked_for_before_it_reads_the_rest() -> Non
     newest = [Window(cut_ns, WEEK.to_ns), Window(WEEK.from_ns, cut_ns)]
     assert Engine(Limits(), rows_a_day=1000).windows(WEEK, glance=True) == newest
     assert Engine(Limits(), rows_a_day=1000).windows(DAY, glance=True) == [DAY]
+
+
+def test_all_at_once_is_not_tried_where_the_glance_tells_it_would_be_in_vain() -> None:
+    engine = Engine(Limits(), rows_a_day=3_000_000, seconds_a_read=0.02)
+    part_ns = 7 * NS_PER_DAY // 64
+    first, second, *_, last = engine.windows(WEEK, glance=True)
+    assert first == Window(WEEK.to_ns - part_ns, WEEK.to_ns)
+    assert second == Window(first.from_ns - 4 * part_ns, first.from_ns)
+    assert (last.from_ns, engine.reading.rows_read, engine.reading.partial) == (WEEK.from_ns, 21_000_000, None)
+    quick = Engine(Limits(), rows_a_day=3_000_000, seconds_a_read=0.001)  # an index, for instance
+    assert len(quick.windows(WEEK, glance=True)) == 2
 
 
 @given(
