@@ -264,6 +264,7 @@ CODES = {
         "MongoDB refuses an event for what it is, such as its size",
         "the event is in the dead-letter file with the reason",
     ),
+    "store_answer_mixed": ("503", "the store's engine answered another question; nobody saw the answer", WAIT),
     "store_busy": ("503", "all readers of the store are busy", WAIT),
     "store_closed": ("503", "the service is stopping", WAIT),
     "store_in_use": ("–", "another process has the store open", "stop that one first"),

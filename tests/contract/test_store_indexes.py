@@ -53,7 +53,7 @@ def _granules(store: EmbeddedStore, text: str, *, from_ns: int = 0) -> int:
     condition = compile_query(parse(text))
     sql = f"""EXPLAIN indexes = 1 SELECT id FROM events
         WHERE app = 'shop' AND time_ns >= {from_ns} AND {condition.sql}"""
-    plan = store._engine.read(Reading(), sql, condition.parameters, "TSVRaw").decode()
+    plan = store._engine.read(Reading(), sql, condition.parameters, "text").decode()
     found = re.findall(r"Granules: (\d+)", plan)
     return int(found[-1]) if found else 0
 
@@ -99,15 +99,15 @@ def test_a_range_of_time_reads_that_range(indexed: EmbeddedStore) -> None:
 def test_what_no_merge_has_indexed_yet_is_found_as_well(store: EmbeddedStore, text: str) -> None:
     condition = compile_query(parse(text))
     sql = f"SELECT groupArray(id) FROM (SELECT id FROM events WHERE {condition.sql} ORDER BY id)"
-    before = store._engine.read(Reading(), sql, condition.parameters, "TSVRaw")
+    before = store._engine.read(Reading(), sql, condition.parameters, "text")
     store._engine.write("OPTIMIZE TABLE events FINAL")
-    after = store._engine.read(Reading(), sql, condition.parameters, "TSVRaw")
+    after = store._engine.read(Reading(), sql, condition.parameters, "text")
     assert before == after != b"[]\n"
 
 
 def test_what_arrived_last_is_found_without_reading_the_rest(indexed: EmbeddedStore) -> None:
     wanted = clickhouse_arrivals.arrived(ArrivedRequest("shop", All(), ROWS - 100, ROWS, 10))
-    plan = indexed._engine.read(Reading(), f"EXPLAIN indexes = 1 {wanted.sql}", wanted.parameters, "TSVRaw").decode()
+    plan = indexed._engine.read(Reading(), f"EXPLAIN indexes = 1 {wanted.sql}", wanted.parameters, "text").decode()
     assert re.findall(r"Name: (\w+)", plan)[-1] == "ix_arrival"
     assert int(re.findall(r"Granules: (\d+)", plan)[-1]) == 1
 

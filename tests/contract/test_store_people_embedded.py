@@ -125,7 +125,7 @@ def test_a_page_of_names_is_looked_up_by_the_filters_on_them(day: EmbeddedStore)
     condition = compile_query(parse("level:info"))
     sql = f"""EXPLAIN indexes = 1 SELECT count() FROM events WHERE app = 'shop' AND {condition.sql}
         AND session IN {{names:Array(String)}}"""  # noqa: S608 - no text of users
-    plan = day._engine.read(Reading(), sql, {**condition.parameters, "names": "['s-7']"}, "TSVRaw").decode()
+    plan = day._engine.read(Reading(), sql, {**condition.parameters, "names": "['s-7']"}, "text").decode()
     assert min(map(int, re.findall(r"Granules: (\d+)", plan))) == 1
 
 

@@ -218,7 +218,7 @@ class EmbeddedStore:
         condition = compile_query(request.query)
         sql = f"""EXPLAIN indexes = 1, json = 1 SELECT id FROM events WHERE app = {{app:String}}
             AND time_ns >= {_int64(request.from_ns)} AND time_ns < {_int64(request.to_ns)} AND {condition.sql}"""
-        plan = self._engine.read(reading, sql, {**condition.parameters, "app": text_parameter(request.app)}, "TSVRaw")
+        plan = self._engine.read(reading, sql, {**condition.parameters, "app": text_parameter(request.app)}, "text")
         shown = {name: parameter_text(value) for name, value in condition.parameters.items()}
         return Explanation(condition.sql, shown, index_uses(plan))
 

@@ -6,16 +6,21 @@ engine: a lock file holds others off. The engine must not live through a fork.
 Every read is given its limits with its SQL, in the engine's mode `break`: it then stops, answers what it has, tells
 what it cost, and does not say that it stopped. What it has may be any part of the answer (rows missing in the middle,
 no group of an aggregate), so a read that used up its time, rows or bytes counts as one without an answer.
+
+What a connection had answered of a question that then failed (memory, a stop, a large answer), chDB 26.9 puts in front
+of its next answer, which may be another app's. So after a failure it is taken away, and every answer begins with a mark
+of its question: one that does not is given to nobody.
 """
 
 import contextlib
 import itertools
 import os
 import queue
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +32,7 @@ from logkeep.store.clickhouse_schema import GRANULE_ROWS, engine_options
 from logkeep.store.clickhouse_sql import READ_SETTINGS
 from logkeep.store.embedded_files import lock_folder
 from logkeep.store.reading import LimitReached, Limits, Reading
+from logkeep.telemetry import get_logger
 
 THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory each
 CLOSE_WAIT_S = 5  # of the ten seconds a stop may take in all
@@ -39,6 +45,19 @@ NICE = (
 # Of one answer, whatever a query asks for: 1,000 of the largest events fit, 10,000 rows of whole values do not.
 ANSWER_BYTES_MAX = 512 << 20
 WAIT_S = 10.0  # for a reader, when all are busy
+
+Form = Literal["rows", "text"]  # a JSON array a row, or one text a row as it is
+_FORMAT = "CustomSeparated"  # costs what JSONCompactEachRow does, and begins with a text of ours
+_FORMS: Mapping[Form, str] = {
+    "rows": "format_custom_escaping_rule = 'JSON', format_custom_field_delimiter = ',',"
+    " format_custom_row_before_delimiter = '[', format_custom_row_after_delimiter = ']\\n'",
+    "text": "format_custom_escaping_rule = 'Raw', format_custom_field_delimiter = '\\t',"
+    " format_custom_row_before_delimiter = '', format_custom_row_after_delimiter = '\\n'",
+}
+_find_mark = re.compile(rb"(?:read|write)-[0-9]{1,20}(?=\n)").match
+_marks = itertools.count()
+
+log = get_logger("store")
 
 
 class Engine:
@@ -71,17 +90,22 @@ class Engine:
             raise
 
     def write(self, sql: str, *, rows: bool = False, parameters: Mapping[str, str] | None = None) -> bytes:
-        """What `sql` answers, as JSON arrays a line with `rows`. By one thread at a time."""
+        """What `sql` answers, as JSON arrays a line with `rows` (then without SETTINGS of its own). By one thread at a
+        time."""
         if self._writer is None:
             raise BackendUnavailable("the store is closed", code="store_closed")
-        return bytes(self._writer.query(sql, "JSONCompactEachRow" if rows else "TSV", parameters or {}).bytes())
+        if not rows:
+            return bytes(self._writer.query(sql, "TSV", parameters or {}).bytes())
+        mark = f"write-{next(_marks)}"
+        result = self._writer.query(f"{sql}\nSETTINGS {_marked(mark, 'rows')}", _FORMAT, parameters or {})
+        return self._writer.own_answer(result, mark)
 
     def read(
         self,
         reading: Reading,
         sql: str,
         parameters: Mapping[str, str],
-        form: str = "JSONCompactEachRow",
+        form: Form = "rows",
         *,
         unordered_rows_max: int | None = None,
     ) -> bytes:
@@ -103,7 +127,7 @@ class Engine:
         reading: Reading,
         sql: str,
         parameters: Mapping[str, str],
-        form: str,
+        form: Form,
         unordered_rows_max: int | None,
     ) -> bytes:
         assert self._stopper is not None
@@ -113,10 +137,10 @@ class Engine:
             given = msgspec.structs.replace(left, rows_max=min(left.rows_max, unordered_rows_max))
             extra = ", optimize_read_in_order = 0"
         settings = f"{_settings(given)}, max_threads = {self._threads()}, log_comment = '{mark}'{extra}"
-        limited = f"{sql}\nSETTINGS {settings}"
+        limited = f"{sql}\nSETTINGS {settings}, {_marked(mark, form)}"
         try:
             with self._stopper.watching(mark), reading.stopped_by(lambda: self._stop(mark)):
-                result = reader.query(limited, form, parameters)
+                result = reader.query(limited, _FORMAT, parameters)
         except LogkeepError as error:
             reading.check()
             raise error
@@ -128,7 +152,7 @@ class Engine:
             raise LimitReached("rows")
         if bytes_read >= left.bytes_max:
             raise LimitReached("bytes")
-        return bytes(result.bytes())
+        return reader.own_answer(result, mark)
 
     def _threads(self) -> int:
         """For one more read: its part of the cores. Many reads have no more threads than few: writing has its turn."""
@@ -178,6 +202,10 @@ class Engine:
         self._lock.close()
 
 
+def _marked(mark: str, form: Form) -> str:
+    return f"{_FORMS[form]}, format_custom_result_before_delimiter = '{mark}\\n'"
+
+
 def _settings(left: Limits) -> str:
     # The engine looks at its limits between blocks: they are small where few rows may be read.
     block_rows = min(BLOCK_ROWS_MAX, max(GRANULE_ROWS, left.rows_max // BLOCKS_MIN))
@@ -195,7 +223,6 @@ class _Stopper:
 
     def __init__(self, connection: "_Connection") -> None:
         self._connection = connection
-        self._numbers = itertools.count()
         self._running: set[str] = set()
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._ended = threading.Event()
@@ -203,7 +230,7 @@ class _Stopper:
         self._thread.start()
 
     def mark(self) -> str:
-        return f"read-{next(self._numbers)}"
+        return f"read-{next(_marks)}"
 
     def watching(self, mark: str) -> "_Watched":
         """Inside, `stop(mark)` works; afterwards it does nothing."""
@@ -250,19 +277,42 @@ class _Connection:
     def __init__(self, address: str, settings: str) -> None:
         # Imported here: 0.3 s and 500 MB of library that only the keeper needs. Without pyarrow, which is for Arrow
         # results alone: with numpy it would take another 0.6 s of a start and 40 MB.
-        chdb = import_without("chdb", "pyarrow")
+        self._chdb = import_without("chdb", "pyarrow")
+        self._address, self._settings = address, settings
+        self._connection = self._open()
+
+    def _open(self) -> Any:
         try:
-            self._connection = chdb.connect(address)
-            self._connection.query(f"SET {settings}")
+            connection = self._chdb.connect(self._address)
+            connection.query(f"SET {self._settings}")
         except RuntimeError as error:
-            raise BackendUnavailable(f"the engine cannot open {address.partition('?')[0]}: {brief(error)}") from error
+            where = self._address.partition("?")[0]
+            raise BackendUnavailable(f"the engine cannot open {where}: {brief(error)}") from error
+        return connection
 
     def query(self, sql: str, form: str, parameters: Mapping[str, str]) -> Any:
         """The client's result: `bytes()`, and what it cost."""
         try:
             return self._connection.query(sql, form, params=dict(parameters))
         except RuntimeError as error:
+            with contextlib.suppress(RuntimeError):  # `own_answer` sees what is left then
+                self._connection.query("SELECT 1", "TSV")  # takes with it what was answered before the failure
             raise translated(error) from error
+
+    def own_answer(self, result: Any, mark: str) -> bytes:
+        """What follows the mark. Raises BackendUnavailable when it is another's; the connection is then a new one."""
+        answer, head = bytes(result.bytes()), f"{mark}\n".encode()
+        if answer.startswith(head):
+            return answer[len(head) :]
+        found = _find_mark(answer)  # the rest may be what somebody else asked for
+        log.error(
+            "an answer of the engine was to another question; nobody saw it",
+            asked=mark,
+            answered=found[0].decode() if found else "one without a mark",
+        )
+        self._connection.close()
+        self._connection = self._open()
+        raise BackendUnavailable("the store's engine answered another question; ask again", code="store_answer_mixed")
 
     def close(self) -> None:
         self._connection.close()
