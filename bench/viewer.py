@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 from bench.__main__ import RESULTS, machine, show
 from bench.pipeline.measures import quantiles
-from bench.pipeline.service import BenchService
+from bench.pipeline.service import BenchService, resident_mb
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 FLAGS = [
@@ -242,12 +242,19 @@ def taken(page: Page) -> list[float]:
 
 DELAYS = """() => {
     window.delays = [];
+    window.long_tasks = [];
+    new PerformanceObserver(list => {
+        for (const entry of list.getEntries()) window.long_tasks.push(entry.duration);
+    }).observe({type: 'longtask'});
     document.addEventListener('keydown', event => window.delays.push(performance.now() - event.timeStamp), true);
 }"""
 
 
 def tail(context: BrowserContext, service: BenchService, seconds: int) -> dict[str, Any]:
-    """TAIL_RATE events a second into a tail of everything: how long a key waits, and what the page holds."""
+    """TAIL_RATE events a second into a tail of everything: how long a key waits, and what the page holds.
+
+    What the page itself keeps its thread busy with is told as well: a key also waits for a core that others have.
+    """
     page = context.new_page()
     page.goto("/app/tail")
     page.locator(".live-live").wait_for()
@@ -257,6 +264,8 @@ def tail(context: BrowserContext, service: BenchService, seconds: int) -> dict[s
     sender = threading.Thread(target=send, args=(service, stop))
     sender.start()
     heaps: list[float] = []
+    resident: list[int] = []
+    busy_before_s = measured(session, "TaskDuration")
     began = time.monotonic()
     try:
         while time.monotonic() - began < seconds:
@@ -264,16 +273,23 @@ def tail(context: BrowserContext, service: BenchService, seconds: int) -> dict[s
             page.wait_for_timeout(500)
             if time.monotonic() - began >= len(heaps) * seconds / 10:
                 heaps.append(heap_mb(session))
+                resident.append(renderers_mb(context))
     finally:
         stop.set()
         sender.join()
-    delays = page.evaluate("() => window.delays")
+    took_s = time.monotonic() - began
+    busy_s = measured(session, "TaskDuration") - busy_before_s
+    delays, long_tasks = page.evaluate("() => [window.delays, window.long_tasks]")
     said = page.locator(".result-line").inner_text()
     page.close()
     return {
         "seconds": seconds,
         "input_delay_ms": quantiles(delays, 1),
+        "tasks_over_50_ms_a_minute": round(len(long_tasks) * 60 / took_s, 1),
+        "longest_task_ms": round(max(long_tasks, default=0.0)),
+        "thread_of_the_page_busy_ms_a_second": round(busy_s * 1000 / took_s),
         "heap_mb_over_time": [round(heap, 1) for heap in heaps],
+        "resident_mb_over_time": resident,  # of all pages and the worker that reads the tail
         "the_page_says": " ".join(said.split()),
     }
 
@@ -296,9 +312,19 @@ def send(service: BenchService, stop: threading.Event) -> None:
 
 def heap_mb(session: CDPSession) -> float:
     session.send("HeapProfiler.collectGarbage")
+    return measured(session, "JSHeapUsedSize") / 1e6
+
+
+def renderers_mb(context: BrowserContext) -> int:
+    assert context.browser is not None
+    found = context.browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return sum(resident_mb(each["id"]) for each in found if each["type"] == "renderer")
+
+
+def measured(session: CDPSession, name: str) -> float:
     session.send("Performance.enable")
     metrics = session.send("Performance.getMetrics")["metrics"]
-    return float(next(each["value"] for each in metrics if each["name"] == "JSHeapUsedSize")) / 1e6
+    return float(next(each["value"] for each in metrics if each["name"] == name))
 
 
 def address_of(context: BrowserContext) -> str:

@@ -129,7 +129,7 @@ class BenchService:
         return {role: cpu_s_of(pid) for role, pid in self.pids().items()}
 
     def memory_mb(self) -> dict[str, int]:
-        return {role: _resident_mb(pid) for role, pid in self.pids().items()}
+        return {role: resident_mb(pid) for role, pid in self.pids().items()}
 
 
 def finished(load: "subprocess.Popen[bytes]") -> dict[str, Any]:
@@ -148,7 +148,7 @@ def cpu_s_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
-def _resident_mb(pid: int) -> int:
+def resident_mb(pid: int) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) // 1024

@@ -122,6 +122,26 @@ def test_a_live_tail_shows_whole_lines_and_the_columns_one_chooses(page: Page, f
     expect(page).to_have_url(re.compile("(?=.*wrap=1).*cols="))
 
 
+def test_a_live_tail_shows_the_newest_and_all_it_keeps_once_it_holds_still(page: Page, filled: Service) -> None:
+    page.goto("/app/tail?q=key%3Aflood")
+    expect(page.locator(".live-live")).to_be_visible()
+    filled.post([{"session": "flood", "key": "flood", "value": f"drop {number:03}"} for number in range(600)])
+    table = page.get_by_role("treegrid")
+    expect(page.locator(ROW).last).to_contain_text("drop 599")
+    assert int(table.get_attribute("aria-rowcount") or 0) <= 200
+    page.locator(ROW, has_text="drop 595").click()  # opened, it stays in sight among those that come before it
+    page.keyboard.press("p")
+    expect(table).to_have_attribute("aria-rowcount", "600")
+    expect(page.locator(ROW).last).to_contain_text("drop 599")
+    expect(page.locator(ROW, has_text="drop 595")).to_have_attribute("aria-selected", "true")
+    table.focus()
+    page.keyboard.press("Home")
+    expect(page.locator(ROW).first).to_contain_text("drop 000")
+    page.keyboard.press("p")
+    filled.post([{"session": "flood", "key": "flood", "value": "drop last"}])
+    expect(page.locator(ROW).last).to_contain_text("drop last")
+
+
 def test_on_a_phone_names_stand_over_their_columns_and_a_tail_says_how_many_came(page: Page) -> None:
     page.set_viewport_size(PHONE)
     page.goto("/app/?q=component%3Abank&from=all")

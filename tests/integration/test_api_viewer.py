@@ -90,6 +90,9 @@ def test_files_are_kept_by_browsers_and_sent_as_small_as_they_read_them(client: 
     assert asked("gzip;q=0, identity").headers.get("content-encoding") is None
     assert asked("").content == SCRIPT
     assert asked("gzip").headers["vary"] == "Accept-Encoding"
+    # Of the worker that reads a live tail: it may ask the API, and load nothing.
+    policy = asked("gzip").headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; connect-src 'self';")
 
 
 @pytest.mark.parametrize("name", ["main-x1.js.gz", "none.js", "..%2Findex.html", "main-x1", "main-x1.js%00"])

@@ -14,7 +14,7 @@ from logkeep.api import signing
 from logkeep.api.answers import html_answer
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.sign_ins import APP_COOKIE, LIFETIME_S
-from logkeep.api.viewer_files import ViewerConfig
+from logkeep.api.viewer_files import ASSET_POLICY, ViewerConfig
 
 
 @get(["/app", "/app/{rest:path}"], include_in_schema=False)
@@ -41,7 +41,11 @@ async def viewer(
 async def asset(request: Request[Any, Any, Any], name: FromPath[str], context: GivenContext) -> Response[bytes]:
     """Script and style. Their names change with their content, so browsers keep them."""
     content, kind, encoding = context.viewer.asset(name, request.headers.get("accept-encoding", ""))
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Vary": "Accept-Encoding",
+        "Content-Security-Policy": ASSET_POLICY,
+    }
     if encoding:
         headers["Content-Encoding"] = encoding
     return Response(content, media_type=kind, headers=headers)

@@ -11,9 +11,11 @@ from logkeep.errors import InputError
 
 # Only scripts and styles of this server run. The nonce is for the style sheets that components make in the page.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# A worker has the policy of the file it is made of, not the page's: the one of a live tail asks the API.
+ASSET_POLICY = "default-src 'none'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))  # the smaller one first
 # What viewer/index.html holds in their place.

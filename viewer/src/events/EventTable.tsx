@@ -66,13 +66,15 @@ export function EventTable(props: TableProps) {
   const widths = useMemo(() => ({ ...own, ...brought }), [own, brought]);
   const scroller = useRef<HTMLDivElement>(null);
   const ids = useId();
-  const [selected, setSelected] = useState(-1);
+  const [chosen, setChosen] = useState("");
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [clicked, setClicked] = useState({ id: "", word: "" });
   const laid = useMemo(() => placed(columns, widths), [columns, widths]);
   const laidOut = useMemo(() => variables(laid) as CSSProperties, [laid]);
   const late = useMemo(() => areLate(events), [events]);
   const measured = wrap || open.size > 0 || between !== undefined;
+  // By its id: rows that come before it, or go, move it.
+  const selected = useMemo(() => (chosen ? events.findIndex(({ id }) => id === chosen) : -1), [events, chosen]);
 
   // The same function while the events are the same: another one would have all rows measured again at each scroll.
   const keyOf = useCallback((index: number) => events[index]!.id, [events]);
@@ -81,7 +83,7 @@ export function EventTable(props: TableProps) {
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_PX[density],
     getItemKey: keyOf,
-    overscan: OVERSCAN,
+    overscan: props.sticky ? 0 : OVERSCAN,
     scrollPaddingStart: ROW_PX[density], // the head covers the first row's height
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: sizes are of these, and change with them
@@ -91,6 +93,8 @@ export function EventTable(props: TableProps) {
     if (measured)
       for (const place of scroller.current?.querySelectorAll(".row-place") ?? []) rows.measureElement(place);
   }, [density, wrap]);
+  // A list that flows by has other events in the same places: their elements stay, and texts change.
+  const recycled = props.sticky === true && !measured;
   useKeptPlace(events, scroller, ROW_PX[density], props.sticky ?? false);
   useEnds(rows.getVirtualItems(), events.length, props);
   useFollowing(events, scroller, props);
@@ -105,7 +109,7 @@ export function EventTable(props: TableProps) {
   const select = (index: number) => {
     const at = Math.max(0, Math.min(events.length - 1, index));
     if (!events.length) return;
-    setSelected(at);
+    setChosen(events[at]!.id);
     rows.scrollToIndex(at, { align: "auto" });
   };
   useEffect(() => {
@@ -163,7 +167,7 @@ export function EventTable(props: TableProps) {
     const row = target.closest<HTMLElement>("[data-row]");
     const found = row ? events[Number(row.dataset.row)] : undefined;
     if (!found || !row || target.closest("a, button, .open-event") || hasSelection()) return;
-    setSelected(Number(row.dataset.row));
+    setChosen(found.id);
     setClicked({ id: found.id, word: pointedWord(event) });
     toggle(found.id);
   };
@@ -193,7 +197,7 @@ export function EventTable(props: TableProps) {
           const isOpen = open.has(event.id);
           return (
             <div
-              key={item.key}
+              key={recycled ? item.index : item.key}
               ref={measured ? rows.measureElement : undefined}
               data-index={item.index}
               className="row-place"

@@ -1,14 +1,15 @@
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ApiError, address, failure } from "../api/client";
 import type { LogEvent } from "../api/types";
-import { type TailView, TailWindow } from "./window";
-
-const SHOW_MS = 150; // between two looks at what came: rows that change faster cannot be read
-const EMPTY: TailView = { events: [], waiting: 0, dropped: 0, arrived: 0 };
+import { Follower } from "./follower";
+import type { ToPage } from "./messages";
+import type { TailCounts } from "./window";
 
 export type TailState = "connecting" | "live" | "reconnecting" | "ended";
 
-export interface Tail extends TailView {
+export interface Tail extends TailCounts {
+  /** While it goes on the newest, as many as one looks at; all that are kept while it stands still. */
+  events: readonly LogEvent[];
   state: TailState;
   error: ApiError | null;
   /** Events a second, over the last seconds. */
@@ -16,70 +17,45 @@ export interface Tail extends TailView {
   clear: () => void;
 }
 
+const EMPTY = { events: [] as readonly LogEvent[], waiting: 0, dropped: 0, arrived: 0 };
+
 /** Events as they are stored. `paused`: what comes waits. */
 export function useTail(query: string, paused: boolean): Tail {
   const [view, setView] = useState(EMPTY);
   const [state, setState] = useState<TailState>("connecting");
   const [error, setError] = useState<ApiError | null>(null);
-  const [rate, setRate] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another query begins with an empty window
-  const window = useMemo(() => new TailWindow(), [query]);
+  const rate = useRate(view.arrived);
+  const follower = useRef<Follower | null>(null);
 
   useEffect(() => {
-    window.pause(paused);
-    setView(window.view());
-  }, [window, paused]);
-
-  useEffect(() => {
+    setView(EMPTY);
     setState("connecting");
     setError(null);
-    const close = listen(query, window, setState, setError);
-    const show = setInterval(() => setView(window.view()), SHOW_MS);
-    const measured = measureRate(window, setRate);
-    return () => {
-      close();
-      clearInterval(show);
-      clearInterval(measured);
+    let isOver = false;
+    const url = address("/api/v1/tail", { query });
+    const end = (reason: ApiError | null) => {
+      setState("ended");
+      if (!isOver) setError(reason);
     };
-  }, [query, window]);
+    const onTold = (message: ToPage) => {
+      if (message.kind === "state") setState(message.state);
+      else if (message.kind === "ended")
+        end(new ApiError(message.code === "unauthorized" ? 401 : 400, message.code, message.message));
+      else if (message.kind === "refused") void reasonOf(url).then(end);
+    };
+    const made = new Follower(url, setView, onTold);
+    follower.current = made;
+    return () => {
+      isOver = true;
+      follower.current = null;
+      made.close();
+    };
+  }, [query]);
 
-  return {
-    ...view,
-    state,
-    error,
-    rate,
-    clear: () => {
-      window.clear();
-      setView(window.view());
-    },
-  };
-}
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another query has another follower
+  useEffect(() => follower.current?.hold(paused), [paused, query]);
 
-function listen(
-  query: string,
-  window: TailWindow,
-  setState: (state: TailState) => void,
-  setError: (error: ApiError) => void,
-): () => void {
-  const url = address("/api/v1/tail", { query });
-  const source = new EventSource(url);
-  source.onopen = () => setState("live");
-  source.onmessage = ({ data }: MessageEvent<string>) => window.push(JSON.parse(data) as LogEvent);
-  source.addEventListener("dropped", ({ data }: MessageEvent<string>) => {
-    window.drop((JSON.parse(data) as { count: number | null }).count ?? 1);
-  });
-  source.addEventListener("error", (event) => {
-    if (event instanceof MessageEvent) {
-      const { code, message } = JSON.parse(event.data as string) as { code: string; message: string };
-      setError(new ApiError(code === "unauthorized" ? 401 : 400, code, message));
-      setState("ended");
-      source.close();
-    } else if (source.readyState === EventSource.CLOSED) {
-      setState("ended");
-      void reasonOf(url).then((reason) => reason && setError(reason));
-    } else setState("reconnecting");
-  });
-  return () => source.close();
+  return { ...view, state, error, rate, clear: () => follower.current?.clear() };
 }
 
 /** Why it was refused: the browser keeps that from the page, so it is asked for again. */
@@ -98,11 +74,18 @@ async function reasonOf(url: string): Promise<ApiError | null> {
 
 const RATE_MS = 2000;
 
-function measureRate(window: TailWindow, setRate: (rate: number) => void) {
-  let before = window.view().arrived;
-  return setInterval(() => {
-    const { arrived } = window.view();
-    setRate(((arrived - before) * 1000) / RATE_MS);
-    before = arrived;
-  }, RATE_MS);
+function useRate(arrived: number): number {
+  const [rate, setRate] = useState(0);
+  const latest = useRef(arrived);
+  latest.current = arrived;
+  useEffect(() => {
+    let before = { arrived: latest.current, at: performance.now() };
+    const measured = setInterval(() => {
+      const now = { arrived: latest.current, at: performance.now() };
+      setRate(Math.max(0, ((now.arrived - before.arrived) * 1000) / (now.at - before.at)));
+      before = now;
+    }, RATE_MS);
+    return () => clearInterval(measured);
+  }, []);
+  return rate;
 }
