@@ -1,12 +1,15 @@
 /**
- * Runs as soon as it is there, long before the page can: asks for the events of the search that the address names.
+ * Runs as soon as it is there, long before the page can: makes the document look as chosen, and asks for the events of
+ * the search that the address names.
  * Small, and so without anything of React.
  */
 import { sendAhead } from "./api/ahead";
 import { address } from "./api/client";
+import { applyPreferences } from "./app/looks";
 import { makesTable } from "./query/edit";
 import { readState } from "./search/state";
 import { firstPage, SEARCH_PATH } from "./search/wanted";
 
+applyPreferences();
 const state = readState(location.search);
 if (/^\/app\/?$/.test(location.pathname) && !makesTable(state.query)) sendAhead(address(SEARCH_PATH, firstPage(state)));

@@ -2,14 +2,17 @@ import "./ahead";
 import "./styles/index.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App } from "./app/App";
+import { App, client } from "./app/App";
 import { onKeyDown } from "./app/keys";
-import { applyPreferences } from "./app/preferences";
+import { readState } from "./search/state";
+import { takeFirstEvents } from "./search/useEvents";
 
-applyPreferences();
 window.addEventListener("keydown", onKeyDown);
-createRoot(document.getElementById("root")!).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
+const page = createRoot(document.getElementById("root")!);
+void takeFirstEvents(client, readState(location.search)).then(() =>
+  page.render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  ),
 );

@@ -9,9 +9,20 @@ const sent = new Map<string, Sent>();
 
 export function sendAhead(url: string): void {
   const stop = new AbortController();
-  const answer = fetch(url, { credentials: "same-origin", signal: stop.signal });
+  const answer = read(url, stop.signal);
   answer.catch(() => {}); // told to whoever takes it
   sent.set(url, { answer, stop });
+}
+
+/** With all of its body, so that whoever takes it waits for nothing. */
+async function read(url: string, signal: AbortSignal): Promise<Response> {
+  const answer = await fetch(url, { credentials: "same-origin", signal });
+  return new Response(await answer.arrayBuffer(), answer);
+}
+
+/** Whether this was sent and is not taken yet. */
+export function isAhead(url: string): boolean {
+  return sent.has(url);
 }
 
 /** The answer to what was sent ahead, once: a second question is a new one. */

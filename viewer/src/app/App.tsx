@@ -8,7 +8,7 @@ import { Skeleton } from "../ui/Skeleton";
 import { Layout } from "./Layout";
 import { PLACES } from "./pages";
 
-const client = new QueryClient({
+export const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 15_000, // going back shows what was there

@@ -1,55 +1,8 @@
-/** What a person chose for this browser: look, density, zone of times. Kept in local storage, never sent anywhere. */
 import { useSyncExternalStore } from "react";
-import type { Zone } from "../time/format";
+import { type Preferences, preferences, subscribe } from "./looks";
 
-/** Whose clock rows show: the sender's own, or when it was received. */
-export type Clock = "sender" | "server";
-
-export interface Preferences {
-  theme: "system" | "light" | "dark";
-  density: "compact" | "cosy";
-  zone: Zone;
-  clock: Clock;
-  /** Of columns, by field, in characters; those that were never changed are not here. */
-  widths: Readonly<Record<string, number>>;
-}
-
-const PLACE = "logkeep.preferences";
-const FIRST: Preferences = { theme: "system", density: "compact", zone: "utc", clock: "sender", widths: {} };
-const listeners = new Set<() => void>();
-let current: Preferences = read();
-
-function read(): Preferences {
-  try {
-    return { ...FIRST, ...(JSON.parse(localStorage.getItem(PLACE) ?? "{}") as Partial<Preferences>) };
-  } catch {
-    return FIRST; // storage is forbidden or holds something else
-  }
-}
-
-/** Makes the document look as chosen; called once at the start and after each change. */
-export function applyPreferences(): void {
-  const root = document.documentElement;
-  root.dataset.theme = current.theme;
-  root.dataset.density = current.density;
-}
-
-export function choose(changed: Partial<Preferences>): void {
-  current = { ...current, ...changed };
-  try {
-    localStorage.setItem(PLACE, JSON.stringify(current));
-  } catch {
-    // It holds for this page then.
-  }
-  applyPreferences();
-  for (const tell of listeners) tell();
-}
-
-function subscribe(tell: () => void): () => void {
-  listeners.add(tell);
-  return () => listeners.delete(tell);
-}
+export { type Clock, choose, type Preferences } from "./looks";
 
 export function usePreferences(): Preferences {
-  return useSyncExternalStore(subscribe, () => current);
+  return useSyncExternalStore(subscribe, preferences);
 }

@@ -1,7 +1,8 @@
 /** The events of a search, page after page by cursor: older ones at the end, newer ones at the front. */
-import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { type InfiniteData, type QueryClient, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
-import { ask } from "../api/client";
+import { isAhead } from "../api/ahead";
+import { address, ask } from "../api/client";
 import type { LogEvent, SearchAnswer } from "../api/types";
 import { firstPage, SEARCH_PATH, type Wanted } from "./wanted";
 
@@ -11,8 +12,26 @@ export const EVENTS_MAX = 100_000; // in one page of a browser; beyond that a qu
 /** Which page: the first, the one after a cursor, or what came since the newest event. */
 type Place = { kind: "first" } | { kind: "next"; cursor: string } | { kind: "newer"; after: string };
 
+const FIRST: Place = { kind: "first" };
+
 export function eventsKey(wanted: Wanted) {
   return ["events", wanted.query, wanted.from, wanted.to, wanted.order, wanted.run] as const;
+}
+
+const AHEAD_MS = 300; // worth a wait: to draw the page without its rows first takes as long
+
+/** Puts events that `src/ahead.ts` asked for where the page looks, so that they stand in its first rendering. */
+export async function takeFirstEvents(client: QueryClient, state: Omit<Wanted, "run">): Promise<void> {
+  if (!isAhead(address(SEARCH_PATH, firstPage(state)))) return;
+  const wanted = { ...state, run: 0 };
+  const taken = client.prefetchInfiniteQuery({
+    queryKey: eventsKey(wanted),
+    initialPageParam: FIRST,
+    getNextPageParam: nextPlace,
+    queryFn: ({ signal }) => readPage(wanted, FIRST, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, AHEAD_MS))]);
 }
 
 export function useEvents(wanted: Wanted, enabled: boolean) {
@@ -23,9 +42,9 @@ export function useEvents(wanted: Wanted, enabled: boolean) {
   const found = useInfiniteQuery<SearchAnswer, Error, InfiniteData<SearchAnswer, Place>, typeof key, Place>({
     queryKey: key,
     enabled,
-    initialPageParam: { kind: "first" },
+    initialPageParam: FIRST,
     queryFn: ({ pageParam, signal }) => readPage(wanted, pageParam, signal),
-    getNextPageParam: (last) => (last.next ? { kind: "next", cursor: last.next } : undefined),
+    getNextPageParam: nextPlace,
     getPreviousPageParam: (first) => {
       const newest = first.events[0];
       return grows && newest ? { kind: "newer", after: newest.time } : undefined;
@@ -35,6 +54,10 @@ export function useEvents(wanted: Wanted, enabled: boolean) {
   const events = useMemo(() => joined(found.data?.pages ?? []), [found.data]);
   const cancel = useCallback(() => client.cancelQueries({ queryKey: key }), [client, key]);
   return { ...found, events, cancel, isFull: events.length >= EVENTS_MAX };
+}
+
+function nextPlace(last: SearchAnswer): Place | undefined {
+  return last.next ? { kind: "next", cursor: last.next } : undefined;
 }
 
 async function readPage(wanted: Wanted, place: Place, signal: AbortSignal): Promise<SearchAnswer> {
