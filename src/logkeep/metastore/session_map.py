@@ -6,6 +6,7 @@ index takes, and hold any character.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ SPANS_MAX = 32  # of one user or device: more sessions than that go on at no tim
 WhoKind = Literal["user", "device"]
 
 
-class Span(msgspec.Struct, frozen=True, array_like=True):
+class Span(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A user or device was seen in this session from `from_ns` to `last_ns`, both included."""
 
     session: str
@@ -29,7 +30,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
     last_ns: int
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """who: as `who_of` names them."""
 
     who: str
@@ -45,12 +46,19 @@ def sid_of(app: str, session: str) -> str:
     return _hash("session", app, session)
 
 
-def _hash(*parts: str) -> str:
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(4, "little") + data)
-    return digest.hexdigest()
+def _hash(kind: str, app: str, name: str) -> str:
+    """Of all three with their lengths: what one ends with is never taken for what the next begins with."""
+    return blake2b(_kind_and_app(kind, app) + _with_length(name), digest_size=16).hexdigest()
+
+
+@lru_cache(1_000)
+def _kind_and_app(kind: str, app: str) -> bytes:
+    return _with_length(kind) + _with_length(app)
+
+
+def _with_length(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(4, "little") + data
 
 
 def widen(transaction: Transaction, seen: Iterable[Seen]) -> None:

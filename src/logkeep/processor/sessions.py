@@ -5,19 +5,17 @@ know. Several processors tell each other through the database, so what was read 
 has seen everything itself.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 from operator import attrgetter
-
-import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.errors import BackendUnavailable
-from logkeep.event import Event
 from logkeep.metastore.database import Database
 from logkeep.metastore.session_map import SPANS_MAX, Seen, Span, forget_before, spans_of, who_of, widen
 from logkeep.processor.appliers import seen_in
-from logkeep.processor.choosing import Bounds, certain
+from logkeep.processor.choosing import NOTHING, Bounds, Timeline, certain, joined
 from logkeep.processor.prepare import Owner, Prepared
 from logkeep.settings import SessionMapSettings
 from logkeep.telemetry import Telemetry, get_logger
@@ -28,6 +26,7 @@ KNOWN_MAX = 100_000  # users and devices, and sessions, in memory: some 50 MB
 PENDING_MAX = 50_000  # rows not yet written
 PAUSE_S = 30.0  # after the database did not answer: batches must not wait for it again and again
 TRIM_EVERY_S = 60.0
+_NEVER_NS = 1 << 63
 
 log = get_logger("sessions")
 
@@ -35,10 +34,9 @@ _time = attrgetter("time_ns")
 _who = lru_cache(KNOWN_MAX)(who_of)
 
 
-class _Known(msgspec.Struct):
-    """Of a user or device, by session. read_ns: when the database was asked, 0: never."""
+class _Known(Timeline):
+    """read_ns: when the database was asked, 0: never."""
 
-    spans: dict[str, Span]
     read_ns: int = 0
 
 
@@ -84,25 +82,26 @@ class SessionMap:
         if self._forgets:
             self._forgets = False
             self.forget()
-        prepared.seen = self._news(prepared)
+        times = list(map(_time, prepared.events))
+        prepared.seen = self._news(prepared, times)
         if len(self._known) > KNOWN_MAX:
             self._known = {}
         for one in [*prepared.seen, *(seen for frame in prepared.told for told in frame.notices
                                       if frame.kind == "sessions" for seen in seen_in(told))]:  # fmt: skip
             self._learn(one)
         if prepared.sessionless:
-            self._find(prepared)
+            self._find(prepared, times)
 
-    def _news(self, prepared: Prepared) -> list[Seen]:
+    def _news(self, prepared: Prepared, times: list[int]) -> list[Seen]:
         """Sessions of users and devices that the map does not know, or not as going on so late."""
         told = self._told
-        times = list(map(_time, prepared.events))
         latest = max(times, default=0)
         fresh: dict[int, Owner] = {}
         for owner, number in prepared.owners.items():
-            known = told.get(owner)
-            if (known is None or latest > known.last_ns + EXTEND_NS) and owner[1] and (owner[2] or owner[3]):
-                fresh[number] = owner
+            if owner[1] and (owner[2] or owner[3]):
+                known = told.get(owner)
+                if known is None or latest > known.last_ns + EXTEND_NS:
+                    fresh[number] = owner
         if not fresh:
             return []
         if len(told) + len(fresh) > KNOWN_MAX:
@@ -113,7 +112,7 @@ class SessionMap:
             span, known = Span(session, first_ns, last_ns), told.get(owner)
             if known is not None and known.from_ns <= first_ns and last_ns <= known.last_ns + EXTEND_NS:
                 continue
-            told[owner] = span if known is None else _joined(known, span)
+            told[owner] = span if known is None else joined(known, span)
             for kind, name in (("user", user), ("device", device)):
                 if name:
                     news.append(Seen(_who(app, kind, name), app, span))
@@ -122,27 +121,35 @@ class SessionMap:
     def _learn(self, seen: Seen) -> None:
         known = self._known.get(seen.who)
         if known is None:
-            known = self._known[seen.who] = _Known({})
-        spans = known.spans
-        session = seen.span.session
-        spans[session] = _joined(spans[session], seen.span) if session in spans else seen.span
-        if len(spans) > 2 * SPANS_MAX:
-            newest = sorted(spans.values(), key=lambda span: span.last_ns)[-SPANS_MAX:]
-            known.spans = {span.session: span for span in newest}
+            known = self._known[seen.who] = _Known()
+        known.widen(seen.span)
+        if len(known.spans) > 2 * SPANS_MAX:
+            known.keep_newest(SPANS_MAX)
 
-    def _find(self, prepared: Prepared) -> None:
-        lacking = [(index, *_whos(prepared.events[index])) for index in prepared.sessionless]
-        self._ask({who for _, device, user in lacking for who in (device, user) if who})
-        for index, device, user in lacking:
-            event = prepared.events[index]
-            session = certain(self._spans(device) if device else None, self._spans(user), event.time_ns, self._bounds)
-            if session is not None:
-                event.session = session
-                (prepared.owner_of[index],) = prepared.owners.of((event,))
+    def _find(self, prepared: Prepared, times: Sequence[int]) -> None:
+        """What one user on one device has in the batch is looked up once."""
+        owners, rows_of = list(prepared.owners), _by_owner(prepared)
+        whos = [_whos(owners[number]) for number in rows_of]
+        self._ask({who for pair in whos for who in pair if who})
+        known = self._known.get
+        for rows, (device, user) in zip(rows_of.values(), whos, strict=True):
+            of_device = known(device, NOTHING) if device else None
+            self._give(prepared, rows, times, of_device, known(user, NOTHING))
 
-    def _spans(self, who: str) -> Collection[Span]:
-        known = self._known.get(who) if who else None
-        return known.spans.values() if known is not None else ()
+    def _give(
+        self, prepared: Prepared, rows: Sequence[int], times: Sequence[int], device: Timeline | None, user: Timeline
+    ) -> None:
+        """To events of one owner."""
+        given, number = "", 0
+        for row in rows:
+            session = certain(device, user, times[row], self._bounds)
+            if session is None:
+                continue
+            event = prepared.events[row]
+            event.session = session
+            if session != given:
+                given, number = session, prepared.owners[event.app, session, event.user, event.device]
+            prepared.owner_of[row] = number
 
     def _ask(self, whos: set[str]) -> None:
         """What the database knows of those that are not known well enough: one query."""
@@ -158,11 +165,10 @@ class SessionMap:
             self._paused_until_ns = now_ns + int(PAUSE_S * NS_PER_S)
             return
         for who, spans in found.items():
-            known = self._known.setdefault(who, _Known({}))
+            known = self._known.setdefault(who, _Known())
             known.read_ns = max(1, now_ns)
             for span in spans:
-                mine = known.spans.get(span.session)
-                known.spans[span.session] = span if mine is None else _joined(mine, span)
+                known.widen(span)
 
     # ── while it is written ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -172,7 +178,7 @@ class SessionMap:
             place = (one.who, one.span.session)
             known = self._pending.get(place)
             if known is not None:
-                self._pending[place] = Seen(one.who, one.app, _joined(known.span, one.span))
+                self._pending[place] = Seen(one.who, one.app, joined(known.span, one.span))
             elif len(self._pending) < PENDING_MAX:
                 self._pending[place] = one
             else:
@@ -182,7 +188,7 @@ class SessionMap:
         self._room, self._room_ns = min(self._room, float(self._rows_a_second)), now_ns
         count = min(len(self._pending), int(self._room))
         if count and now_ns >= self._paused_until_ns:
-            self._write(list(self._pending)[:count])
+            self._write(list(islice(self._pending, count)))
 
     def trim(self, oldest_ns: int) -> None:
         """Now and then: what is older than the map is kept, and what was told of sessions before `oldest_ns`, is gone.
@@ -209,21 +215,28 @@ class SessionMap:
             del self._pending[place]
 
 
-def _whos(event: Event) -> tuple[str, str]:
-    device = _who(event.app, "device", event.device) if event.device else ""
-    return device, _who(event.app, "user", event.user) if event.user else ""
+def _by_owner(prepared: Prepared) -> dict[int, list[int]]:
+    """Events that came without a session."""
+    owner_of = prepared.owner_of
+    rows_of: dict[int, list[int]] = {}
+    for row in prepared.sessionless:
+        rows_of.setdefault(owner_of[row], []).append(row)
+    return rows_of
+
+
+def _whos(owner: Owner) -> tuple[str, str]:
+    app, _, user, device = owner
+    return _who(app, "device", device) if device else "", _who(app, "user", user) if user else ""
 
 
 def _spans_in(numbers: Sequence[int], times: Sequence[int], wanted: Iterable[int]) -> dict[int, tuple[int, int]]:
     """The first and the last time of each number that is wanted."""
-    ordered = sorted(times)
-    if ordered != times:  # as a rule they are in order, or nearly
-        rows = sorted(range(len(times)), key=times.__getitem__)
-        numbers, times = list(map(numbers.__getitem__, rows)), ordered
-    last = dict(zip(numbers, times, strict=True))
-    first = dict(zip(reversed(numbers), reversed(times), strict=True))
-    return {number: (first[number], last[number]) for number in wanted}
-
-
-def _joined(one: Span, other: Span) -> Span:
-    return Span(one.session, min(one.from_ns, other.from_ns), max(one.last_ns, other.last_ns))
+    first = dict.fromkeys(wanted, _NEVER_NS)
+    last = dict.fromkeys(first, 0)
+    for number, time_ns in zip(numbers, times, strict=True):
+        if number in first:
+            if time_ns < first[number]:
+                first[number] = time_ns
+            if time_ns > last[number]:
+                last[number] = time_ns
+    return {number: (time_ns, last[number]) for number, time_ns in first.items()}

@@ -12,7 +12,7 @@ Who comes after a crash between 1 and 3 finds the rows still there, after 3 only
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -24,7 +24,7 @@ from logkeep.metastore import waiting as rows_of
 from logkeep.metastore.database import Database, Transaction
 from logkeep.metastore.session_map import Span
 from logkeep.metastore.waiting import Waiting
-from logkeep.processor.choosing import at_last, certain
+from logkeep.processor.choosing import NOTHING, Timeline, at_last, certain
 from logkeep.processor.ledger import ReleaseIntent, State
 from logkeep.processor.marks import Marks
 from logkeep.processor.patience import Patience
@@ -121,15 +121,16 @@ class WaitingRoom:
         stored: dict[int, str] = {}
         expired: list[int] = []
         now_ns = self._clock.now_ns()
+        timelines = {who: Timeline.of(own) for who, own in spans.items()}
         for row in over:
-            device, user = _known(row, spans)
+            device, user = _known(row, timelines)
             session = at_last(device, user, row.event.time_ns, self._bounds)
             if session is None:
                 expired.append(row.number)
             else:
                 stored[row.number] = session
         for row in told:
-            device, user = _known(row, spans)
+            device, user = _known(row, timelines)
             age_ns = now_ns - row.event.received_ns
             session = certain(device, user, row.event.time_ns, self._bounds, age_ns=age_ns)
             if session is not None:
@@ -211,6 +212,6 @@ def _asked(work: Callable[[], T]) -> T:
         raise _Away(error.message) from error
 
 
-def _known(row: Waiting, spans: dict[str, list[Span]]) -> tuple[list[Span] | None, list[Span]]:
-    device = spans.get(row.device_who, []) if row.device_who else None
-    return device, spans.get(row.user_who, []) if row.user_who else []
+def _known(row: Waiting, timelines: Mapping[str, Timeline]) -> tuple[Timeline | None, Timeline]:
+    device = timelines.get(row.device_who, NOTHING) if row.device_who else None
+    return device, timelines.get(row.user_who, NOTHING)
