@@ -19,6 +19,7 @@ from logkeep.errors import BackendUnavailable, InputError
 from logkeep.event import Event
 from logkeep.query import ast
 from logkeep.query.parser import parse_statement
+from logkeep.store.clickhouse_schema import EVENTS_SETTINGS
 from logkeep.store.embedded import EmbeddedStore
 from logkeep.store.port import Batch, SearchRequest, StatsRequest
 from logkeep.store.reading import LimitReached, Limits, Reading
@@ -113,6 +114,17 @@ def test_a_layout_of_before_the_first_release_is_refused(reopen: Callable[..., E
     with pytest.raises(BackendUnavailable) as caught:
         reopen()
     assert caught.value.code == "store_too_old"
+
+
+def test_a_store_of_an_earlier_version_is_merged_as_a_new_one(reopen: Callable[..., EmbeddedStore]) -> None:
+    store = reopen()
+    store.write(Batch("1", [_event(1)]))
+    store._engine.write("ALTER TABLE events RESET SETTING merge_selector_base")
+    store.close()
+    store = reopen()
+    made = store._engine.write("SELECT engine_full FROM system.tables WHERE name = 'events'").decode()
+    assert EVENTS_SETTINGS in made
+    assert store.event(Reading(), _event(1).app, _event(1).id) is not None
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

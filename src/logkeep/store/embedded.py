@@ -139,6 +139,9 @@ class EmbeddedStore:
             )
         for table in schema.TABLES:
             self._engine.write(table)
+        sql = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events'"
+        if schema.EVENTS_SETTINGS.encode() not in self._engine.write(sql):
+            self._engine.write(f"ALTER TABLE events MODIFY SETTING {schema.EVENTS_SETTINGS}")
         if found == 0:
             self._engine.write(f"INSERT INTO meta VALUES ({schema.SCHEMA_VERSION})")
 
