@@ -5,8 +5,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.test_pages import PHONE
+from tests.e2e.viewer_data import SESSION
 from tests.service import Service
 
 ROW = ".row[data-row]"
@@ -159,3 +161,80 @@ def test_on_a_phone_names_stand_over_their_columns_and_a_tail_says_how_many_came
 def test_a_group_without_a_name_is_said_to_have_none(page: Page) -> None:
     page.goto("/app/?from=all&q=" + quote("session:hostile-issue | count by component"))
     expect(page.get_by_role("cell", name="none", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("guessed", "meant", "said"),
+    [
+        ("/app/?query=component%3Abank&from=all", "/app/?from=all&q=component%3Abank", "card 4242 is charged"),
+        ("/app/sessions/" + quote(SESSION, safe=""), "/app/session?session=" + quote(SESSION, safe=""), "cart opened"),
+        ("/app/devices/till-4", "/app/device?device=till-4", "till-4"),
+        ("/app/users/ada@example.org", "/app/user?user=ada%40example.org", "ada@example.org"),
+    ],
+)
+def test_addresses_that_people_guess_lead_where_they_meant(page: Page, guessed: str, meant: str, said: str) -> None:
+    page.goto(guessed)
+    expect(page.get_by_role("main")).to_contain_text(said)
+    assert page.url.endswith(meant)
+
+
+def test_one_begins_with_the_search_of_ones_choice(page: Page) -> None:
+    page.goto("/app/?q=component%3Abank&from=all&cols=session")
+    page.get_by_role("button", name="Saved searches").click()
+    page.get_by_role("button", name="Begin with this search").click()
+    page.goto("/app/tail")
+    page.goto("/app/")
+    expect(page).to_have_url(re.compile(re.escape("q=component%3Abank&from=all&cols=session")))
+    expect(page.locator(ROW)).to_have_count(3)
+    page.get_by_role("link", name="Search", exact=True).click()
+    expect(page).to_have_url(re.compile("/app/$"))
+    page.get_by_role("button", name="Saved searches").click()
+    page.get_by_role("button", name="Begin with everything").click()
+    page.goto("/app/tail")
+    page.goto("/app/")
+    expect(page.locator(ROW).first).to_be_visible()
+    assert page.url.endswith("/app/")
+
+
+def test_the_context_has_the_columns_of_the_search_and_takes_them_to_its_own_tab(page: Page) -> None:
+    page.goto("/app/?q=component%3Abank&from=all&cols=key,session")
+    page.locator(ROW).first.click()
+    page.keyboard.press("c")
+    panel = page.get_by_role("complementary", name="Context")
+    for name in ("key", "session"):
+        expect(panel.get_by_role("columnheader", name=name)).to_be_visible()
+    expect(panel.get_by_role("columnheader", name="component")).to_have_count(0)
+    with page.context.expect_page() as opened:
+        panel.get_by_role("link", name="in a tab of its own").click()
+    beside = opened.value
+    expect(beside.get_by_role("region", name="Around it").get_by_role("columnheader", name="session")).to_be_visible()
+    expect(page).to_have_url(re.compile("q=component%3Abank.*context="))
+
+
+def test_on_a_phone_columns_are_shown_once_they_are_chosen(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto("/app/?q=component%3Abank&from=all")
+    expect(page.locator(ROW)).to_have_count(3)
+    expect(page.get_by_role("columnheader")).to_have_text(["time", "level", "value"])
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("menuitem", name="component").click()
+    page.get_by_role("menuitem", name="key").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("columnheader")).to_have_text(["time", "level", "component", "key", "value"])
+    for name in ("component", "key", "value"):
+        head = page.get_by_role("columnheader", name=name).bounding_box()
+        under = page.locator(ROW).first.locator(f".cell-{name}").bounding_box()
+        assert head is not None and under is not None and abs(head["x"] - under["x"]) < 4, name
+    page.reload()
+    expect(page.locator(ROW).first.locator(".cell-component")).to_have_text("bank")
+
+
+def test_the_counts_of_rows_and_fields_have_events_of_clocks_that_are_ahead(page: Page, filled: Service) -> None:
+    ahead = datetime.now(UTC) + timedelta(minutes=5)
+    event = {"session": "ahead-of-us", "key": "k", "component": "early", "value": "from the future"}
+    filled.post([event | {"time": ahead.isoformat()}, event])
+    filled.wait_for_events("component:early", 2)
+    page.goto("/app/?q=component%3Aearly&from=-1h")
+    expect(page.locator(ROW)).to_have_count(2)
+    expect(page.locator(".found")).to_have_text("2 events")
+    expect(page.locator(".facets-total")).to_have_text("2 events")

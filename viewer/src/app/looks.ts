@@ -11,10 +11,19 @@ export interface Preferences {
   clock: Clock;
   /** Of columns, by field, in characters; those that were never changed are not here. */
   widths: Readonly<Record<string, number>>;
+  /** By app: the search that the viewer opens with, as it stands in an address. */
+  starts: Readonly<Record<string, string>>;
 }
 
 const PLACE = "logkeep.preferences";
-const FIRST: Preferences = { theme: "system", density: "compact", zone: "utc", clock: "sender", widths: {} };
+const FIRST: Preferences = {
+  theme: "system",
+  density: "compact",
+  zone: "utc",
+  clock: "sender",
+  widths: {},
+  starts: {},
+};
 const listeners = new Set<() => void>();
 let current: Preferences = read();
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { stacked } from "./stack";
+import { stacked, withoutFuture } from "./stack";
 
 test("groups are summed from the bottom, known ones in their order, unknown ones after them", () => {
   const start = "2026-08-01T10:00:00Z";
@@ -14,4 +14,14 @@ test("groups are summed from the bottom, known ones in their order, unknown ones
     [4, 0],
     [6, 0],
   ]);
+});
+
+test("what has not begun and has no event is left out, an event whose clock is ahead is not", () => {
+  const bucket = (minute: number, total: number) => ({ start: `2026-08-01T10:0${minute}:00Z`, total, counts: {} });
+  const now = Date.parse("2026-08-01T10:02:30Z");
+  const begun = [bucket(1, 0), bucket(2, 0)];
+  expect(withoutFuture([...begun, bucket(3, 0), bucket(4, 0)], now)).toEqual(begun);
+  const ahead = [...begun, bucket(3, 0), bucket(4, 1)];
+  expect(withoutFuture([...ahead, bucket(5, 0)], now)).toEqual(ahead);
+  expect(withoutFuture([bucket(5, 0)], now)).toEqual([]);
 });

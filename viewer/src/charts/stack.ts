@@ -26,3 +26,9 @@ export function stacked(buckets: readonly Bucket[], order: readonly string[]): S
   );
   return { times: buckets.map((bucket) => Date.parse(bucket.start) / 1000), sums, groups };
 }
+
+/** Without the empty ones at the end that have not begun at `now`. */
+export function withoutFuture<Each extends Bucket>(buckets: readonly Each[], now: number): Each[] {
+  const last = buckets.findLastIndex(({ start, total }) => total > 0 || Date.parse(start) <= now);
+  return buckets.slice(0, last + 1);
+}

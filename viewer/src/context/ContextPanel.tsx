@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
-import { Link } from "wouter";
 import { ask } from "../api/client";
 import type { EventInContext, LogEvent, Neighbours } from "../api/types";
 import { useShortcuts } from "../app/keys";
 import { EventTable } from "../events/EventTable";
 import { eventHref } from "../events/links";
+import { useColumns } from "../events/narrow";
+import { type Column, FIRST_COLUMNS } from "../search/state";
 import { Name } from "../text/Shown";
 import { valueText } from "../text/values";
 import { Icon } from "../ui/Icon";
@@ -15,28 +16,37 @@ import { Skeleton } from "../ui/Skeleton";
 const NEIGHBOURS = [10, 20, 50, 100, 200];
 type Of = "session" | "component";
 
+interface PanelProps {
+  id: string;
+  /** Those of the search beside it. */
+  columns: readonly Column[];
+  onClose: () => void;
+}
+
 /** The events around one, of its session or its component; the search beside it stays as it is. */
-export function ContextPanel({ id, onClose }: { id: string; onClose: () => void }) {
+export function ContextPanel({ id, columns, onClose }: PanelProps) {
   useShortcuts("Context", [{ keys: "Escape", does: "close the context", run: onClose }]);
   return (
     <aside className="context" aria-label="Context">
       <header className="context-head">
         <h2>Context</h2>
-        <Link href={eventHref(id)} className="note" target="_blank">
+        <a href={`/app${eventHref(id, columns)}`} className="note" target="_blank" rel="noreferrer">
           in a tab of its own
-        </Link>
+        </a>
         <button type="button" className="quiet icon-button" aria-label="Close the context" onClick={onClose}>
           <Icon name="close" />
         </button>
       </header>
-      <Context id={id} />
+      <Context id={id} columns={columns} />
     </aside>
   );
 }
 
-const COLUMNS = [{ field: "component", pinned: false }];
+const COLUMNS: readonly Column[] = [{ field: "component", pinned: false }];
 
-export function Context({ id }: { id: string }) {
+export function Context({ id, columns }: { id: string; columns: readonly Column[] }) {
+  const areChosen = columns !== FIRST_COLUMNS;
+  const shown = useColumns(areChosen ? columns : COLUMNS, areChosen);
   const [around, setAround] = useState(1);
   const [of, setOf] = useState<Of>("session");
   const [only, setOnly] = useState("");
@@ -92,7 +102,7 @@ export function Context({ id }: { id: string }) {
       </p>
       <EventTable
         events={events}
-        columns={COLUMNS}
+        columns={shown}
         marks={null}
         wrap={false}
         current={id}

@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { useSearch } from "wouter";
 import { asApiError, ask } from "../api/client";
 import { told } from "../api/told";
 import type { EventInContext } from "../api/types";
 import { Context } from "../context/ContextPanel";
+import { readState } from "../search/state";
 import { ShareButton } from "../share/ShareButton";
 import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
@@ -11,7 +13,9 @@ import { OpenEvent } from "./OpenEvent";
 
 /** One event by its id, among its neighbours: what a link in a ticket leads to. */
 export default function EventPage() {
-  const id = new URLSearchParams(useSearch()).get("id") ?? "";
+  const text = useSearch();
+  const id = new URLSearchParams(text).get("id") ?? "";
+  const { columns } = useMemo(() => readState(text), [text]);
   const { data, error, refetch } = useQuery({
     queryKey: ["event", id],
     enabled: id !== "",
@@ -38,7 +42,7 @@ export default function EventPage() {
         <OpenEvent event={data} />
       </div>
       <section className="event-around" aria-label="Around it">
-        <Context id={id} />
+        <Context id={id} columns={columns} />
       </section>
     </div>
   );

@@ -48,7 +48,7 @@ export function placed(columns: readonly Column[], widths: Readonly<Record<strin
 
 /** What all rows take their columns from: changed in one place, none of them is made again. */
 export function variables(columns: readonly Placed[]): Record<string, string> {
-  const found: Record<string, string> = { "--columns": template(columns) };
+  const found: Record<string, string> = { "--columns": template(columns), "--chosen": widths(columns.slice(2)) };
   for (const [index, { pinned, left }] of columns.entries()) if (pinned) found[`--pin-${index}`] = `${left}ch`;
   return found;
 }
@@ -58,5 +58,9 @@ export function pinVariable(index: number): string {
 }
 
 function template(columns: readonly Placed[]): string {
-  return `${columns.map(({ width }) => `${width}ch`).join(" ")} minmax(${VALUE_WIDTH}ch, 1fr)`;
+  return `${widths(columns)} minmax(${VALUE_WIDTH}ch, 1fr)`;
+}
+
+function widths(columns: readonly Placed[]): string {
+  return columns.map(({ width }) => `${width}ch`).join(" ");
 }

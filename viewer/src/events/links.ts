@@ -1,9 +1,12 @@
 /** Addresses of single things, inside the viewer and whole. */
 import { address } from "../api/client";
 import { told } from "../api/told";
+import { type Column, FIRST_COLUMNS, writeColumns } from "../search/state";
 
-export function eventHref(id: string): string {
-  return `/event?id=${encodeURIComponent(id)}`;
+/** columns: of the table that it stood in, kept for its neighbours. */
+export function eventHref(id: string, columns: readonly Column[] = FIRST_COLUMNS): string {
+  const chosen = columns === FIRST_COLUMNS ? "" : `&cols=${encodeURIComponent(writeColumns(columns))}`;
+  return `/event?id=${encodeURIComponent(id)}${chosen}`;
 }
 
 export function sessionHref(session: string): string {

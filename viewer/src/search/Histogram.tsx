@@ -3,6 +3,7 @@ import { lazy, Suspense, useEffect } from "react";
 import { ask } from "../api/client";
 import type { HistogramAnswer } from "../api/types";
 import { levelColour, STACK } from "../charts/colours";
+import { withoutFuture } from "../charts/stack";
 import { count } from "../text/numbers";
 import { absolute, type Range } from "../time/range";
 import { whenIdle } from "../ui/idle";
@@ -10,7 +11,7 @@ import type { Wanted } from "./wanted";
 
 const bars = () => import("../charts/Bars");
 const Bars = lazy(bars);
-const BUCKETS = 90;
+const BUCKETS = 120;
 export const HISTOGRAM_PX = 92;
 
 interface Props {
@@ -23,13 +24,18 @@ export function useHistogram({ query, from, to, run }: Wanted, enabled: boolean)
     queryKey: ["histogram", query, from, to, run],
     enabled,
     queryFn: ({ signal }) =>
-      ask<HistogramAnswer>(
-        "/api/v1/histogram",
-        { query, from, to: to || "now", buckets: BUCKETS, by: "level" },
-        signal,
-      ),
+      ask<HistogramAnswer>("/api/v1/histogram", { query, from, to, buckets: BUCKETS, by: "level" }, signal),
     placeholderData: (before) => before,
+    select: to ? whole : untilNow,
   });
+}
+
+const whole = (answer: HistogramAnswer) => answer;
+
+/** A range without an end reaches as far ahead as senders' clocks may be: of that, what has events is shown. */
+function untilNow(answer: HistogramAnswer): HistogramAnswer {
+  const buckets = withoutFuture(answer.buckets, Date.now());
+  return { ...answer, buckets, to: answer.buckets[buckets.length]?.start ?? answer.to };
 }
 
 /** How many match, over the range, by level. A drag zooms in. */

@@ -1,4 +1,5 @@
 import { useShortcuts } from "../app/keys";
+import { useColumns } from "../events/narrow";
 import { Icon } from "../ui/Icon";
 import { Menu, MenuItem } from "../ui/Menu";
 import type { Change, SearchState } from "./state";
@@ -25,17 +26,18 @@ export function RowChoices({ state, change }: Props) {
 const OFFERED = ["component", "key", "session", "user", "device", "id", "received"];
 
 function Columns({ state, change }: Props) {
-  const has = (field: string) => state.columns.some((column) => column.field === field);
+  const columns = useColumns(state.columns);
+  const has = (field: string) => columns.some((column) => column.field === field);
   const toggle = (field: string) =>
     change(
       {
         columns: has(field)
-          ? state.columns.filter((column) => column.field !== field)
-          : [...state.columns, { field, pinned: false }],
+          ? columns.filter((column) => column.field !== field)
+          : [...columns, { field, pinned: false }],
       },
       { replace: true },
     );
-  const own = state.columns.map(({ field }) => field).filter((field) => !OFFERED.includes(field));
+  const own = columns.map(({ field }) => field).filter((field) => !OFFERED.includes(field));
   return (
     <Menu label="Columns" className="small" trigger="columns">
       {[...OFFERED, ...own].map((field) => (

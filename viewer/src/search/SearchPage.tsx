@@ -7,6 +7,7 @@ import { useShortcuts } from "../app/keys";
 import { usePreferences } from "../app/preferences";
 import { ContextPanel } from "../context/ContextPanel";
 import { EventTable } from "../events/EventTable";
+import { useColumns } from "../events/narrow";
 import { makesTable, term, toggled } from "../query/edit";
 import { QueryBar } from "../query/QueryBar";
 import { marksOf } from "../query/tokens";
@@ -77,7 +78,9 @@ export function SearchPage() {
           <Rows state={state} change={change} found={found} onTerm={onTerm} refused={refused} />
         )}
       </section>
-      {state.context && <ContextPanel id={state.context} onClose={() => change({ context: "" })} />}
+      {state.context && (
+        <ContextPanel id={state.context} columns={state.columns} onClose={() => change({ context: "" })} />
+      )}
     </div>
   );
 }
@@ -93,6 +96,7 @@ interface RowsProps {
 function Rows({ state, change, found, onTerm, refused }: RowsProps) {
   const { zone } = usePreferences();
   const selected = useRef<LogEvent | null>(null);
+  const columns = useColumns(state.columns);
   const marks = useMemo(() => marksOf(state.query), [state.query]);
   const { fetchNextPage, hasNextPage, isFetchingNextPage, isFull } = found;
   const onEnd = useCallback(() => {
@@ -110,7 +114,7 @@ function Rows({ state, change, found, onTerm, refused }: RowsProps) {
       <PartialNote cost={found.data.pages[0]} zone={zone} />
       <EventTable
         events={found.events}
-        columns={state.columns}
+        columns={columns}
         marks={marks}
         wrap={state.wrap}
         label="Events that match"

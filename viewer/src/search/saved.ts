@@ -2,7 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ask, send } from "../api/client";
 import type { SavedSearch } from "../api/types";
-import { readColumns, type SearchState, type Widths, writeColumns } from "./state";
+import { FIRST_COLUMNS, readColumns, type SearchState, type Widths, writeColumns } from "./state";
 
 const KEY = ["searches"];
 
@@ -36,12 +36,13 @@ export function kept({ query, from, to, order, columns, widths }: SearchState, o
 
 export function opened({ search }: SavedSearch): Partial<SearchState> {
   const { query = "", from = "", to = "", order, columns = [], widths = {} } = search;
+  const chosen = columns.join(",");
   return {
     query,
     from,
     to,
     order: order === "asc" ? "asc" : "desc",
-    columns: readColumns(columns.join(",")),
+    columns: chosen === writeColumns(FIRST_COLUMNS) ? FIRST_COLUMNS : readColumns(chosen),
     widths,
     context: "",
   };

@@ -47,7 +47,7 @@ export function writeState(state: SearchState): string {
   if (state.to) given.set("to", state.to);
   if (state.order === "asc") given.set("order", "asc");
   const columns = writeColumns(state.columns);
-  if (columns !== writeColumns(FIRST_COLUMNS)) given.set("cols", columns);
+  if (state.columns !== FIRST_COLUMNS) given.set("cols", columns);
   const widths = Object.entries(state.widths).map(([field, width]) => `${field}:${width}`);
   if (widths.length) given.set("widths", widths.join(","));
   if (state.wrap) given.set("wrap", "1");

@@ -8,9 +8,10 @@ import { useShortcuts } from "../app/keys";
 import { usePreferences } from "../app/preferences";
 import { EventTable } from "../events/EventTable";
 import { namedHref, sessionHref, sessionUrl } from "../events/links";
+import { useColumns } from "../events/narrow";
 import { issueOf } from "../issues/links";
 import { quoted } from "../query/edit";
-import { searchHref } from "../search/state";
+import { FIRST_COLUMNS, searchHref } from "../search/state";
 import { ShareButton } from "../share/ShareButton";
 import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
@@ -22,8 +23,6 @@ import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
 import { IssueList, useIssuesOf } from "./IssueLane";
 import { Lanes } from "./Lanes";
-
-const COLUMNS = ["component", "key"].map((field) => ({ field, pinned: false }));
 
 /** All of one session, in order, with a lane for each component. */
 export default function SessionPage() {
@@ -52,6 +51,7 @@ export default function SessionPage() {
 /** event: the one that whoever links here means. */
 function Session({ session, event }: { session: SessionAnswer; event: string }) {
   const { zone } = usePreferences();
+  const columns = useColumns(FIRST_COLUMNS);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [only, setOnly] = useState("");
   const [current, setCurrent] = useState(event);
@@ -114,7 +114,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
       <section className="results" aria-label="Events of the session">
         <EventTable
           events={shown}
-          columns={COLUMNS}
+          columns={columns}
           marks={null}
           wrap={false}
           label="Events of the session"

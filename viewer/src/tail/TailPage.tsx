@@ -3,6 +3,7 @@ import { Link } from "wouter";
 import { useShortcuts } from "../app/keys";
 import { ContextPanel } from "../context/ContextPanel";
 import { EventTable } from "../events/EventTable";
+import { useColumns } from "../events/narrow";
 import { split, toggled } from "../query/edit";
 import { QueryBar } from "../query/QueryBar";
 import { marksOf } from "../query/tokens";
@@ -22,6 +23,7 @@ export default function TailPage() {
   const query = split(state.query).filter;
   const paused = held || away;
   const tail = useTail(query, paused);
+  const columns = useColumns(state.columns);
   const marks = useMemo(() => marksOf(query), [query]);
   const goOn = useCallback(() => {
     setHeld(false);
@@ -61,7 +63,7 @@ export default function TailPage() {
         ) : (
           <EventTable
             events={tail.events}
-            columns={state.columns}
+            columns={columns}
             marks={marks}
             wrap={state.wrap}
             label="Events as they come"
@@ -81,7 +83,9 @@ export default function TailPage() {
           </button>
         )}
       </section>
-      {state.context && <ContextPanel id={state.context} onClose={() => change({ context: "" })} />}
+      {state.context && (
+        <ContextPanel id={state.context} columns={state.columns} onClose={() => change({ context: "" })} />
+      )}
     </div>
   );
 }
