@@ -238,3 +238,18 @@ def test_the_counts_of_rows_and_fields_have_events_of_clocks_that_are_ahead(page
     expect(page.locator(ROW)).to_have_count(2)
     expect(page.locator(".found")).to_have_text("2 events")
     expect(page.locator(".facets-total")).to_have_text("2 events")
+
+
+def test_the_time_before_and_after_is_a_click_away_and_the_list_of_keys_is_whole(page: Page) -> None:
+    page.goto("/app/?q=component%3Abank&from=2026-08-01T10:00:00Z&to=2026-08-01T11:00:00Z")
+    page.get_by_role("button", name="Earlier").click()
+    expect(page).to_have_url(re.compile(re.escape("from=2026-08-01T09%3A00%3A00.000Z&to=2026-08-01T10%3A00%3A00.000Z")))
+    page.get_by_role("button", name="Later").click()
+    expect(page).to_have_url(re.compile(re.escape("from=2026-08-01T10%3A00%3A00.000Z&to=2026-08-01T11%3A00%3A00.000Z")))
+    page.goto("/app/?q=component%3Abank&from=all")
+    expect(page.locator(ROW)).to_have_count(3)
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keyboard").locator("dt")
+    expect(keys.first).to_be_visible()
+    listed = {" ".join(text.split()) for text in keys.all_inner_texts()}
+    assert {"/", "j", "k", "o", "x", "c", "f", "w", "t", "[", "]", "-", "+", "?", "Home"} <= listed

@@ -1,9 +1,9 @@
 import { Dialog } from "../ui/Dialog";
-import { useShortcutList } from "./keys";
+import { merged, useShortcutList } from "./keys";
 
 /** All that the keyboard does on this page. */
 export function HelpDialog({ open, onClose }: { open: boolean; onClose: () => void }) {
-  const groups = [...new Map(useShortcutList().map((group) => [group.name, group])).values()]; // the last one works
+  const groups = merged(useShortcutList());
   return (
     <Dialog open={open} onClose={onClose} title="Keyboard">
       <div className="keys">

@@ -10,7 +10,7 @@ export interface Shortcut {
   always?: boolean;
 }
 
-interface Group {
+export interface Group {
   name: string;
   shortcuts: Shortcut[];
 }
@@ -49,6 +49,17 @@ export function useShortcuts(name: string, shortcuts: Shortcut[]): void {
       changed();
     };
   }, [name, keys]);
+}
+
+/** Groups of one name as one; of two shortcuts with the same keys the last one works. */
+export function merged(all: readonly Group[]): Group[] {
+  const found = new Map<string, Map<string, Shortcut>>();
+  for (const { name, shortcuts } of all) {
+    const group = found.get(name) ?? new Map<string, Shortcut>();
+    for (const shortcut of shortcuts) group.set(shortcut.keys, shortcut);
+    found.set(name, group);
+  }
+  return [...found].map(([name, shortcuts]) => ({ name, shortcuts: [...shortcuts.values()] }));
 }
 
 /** All that work now, for the list. */

@@ -46,14 +46,15 @@ export function SearchPage() {
     setRun((before) => before + 1);
     if (text !== query) change({ query: text });
   };
-  useRangeKeys(state, change);
+  const shift = (by: -1 | 1) => change(shifted(state, by, Date.now(), told.retention_days));
+  useRangeKeys(state, change, shift);
 
   return (
     <div className={`search-page${facets ? "" : " no-facets"}${state.context ? " with-context" : ""}`}>
       <div className="search-top">
         <h1 className="off-screen">Search</h1>
         <QueryBar query={query} onSubmit={submit} error={refused ? error : null}>
-          <TimePicker range={state} onChange={change} />
+          <TimePicker range={state} onChange={change} onShift={shift} />
           <SavedSearches state={state} change={change} />
         </QueryBar>
         <Histogram wanted={wanted} onRange={change} />
@@ -158,12 +159,12 @@ function exclude(event: LogEvent | null, onTerm: RowsProps["onTerm"]): void {
   if (event?.component) onTerm(term("component", event.component, false), term("component", event.component, true));
 }
 
-function useRangeKeys(state: SearchState, change: Change): void {
+function useRangeKeys(state: SearchState, change: Change, shift: (by: -1 | 1) => void): void {
   const days = told.retention_days;
   const [, go] = useLocation();
   useShortcuts("Time", [
-    { keys: "[", does: "the time before", run: () => change(shifted(state, -1, Date.now(), days)) },
-    { keys: "]", does: "the time after", run: () => change(shifted(state, 1, Date.now(), days)) },
+    { keys: "[", does: "the time before", run: () => shift(-1) },
+    { keys: "]", does: "the time after", run: () => shift(1) },
     { keys: "-", does: "twice the time", run: () => change(widened(state, 2, Date.now(), days)) },
     { keys: "+", does: "half the time", run: () => change(widened(state, 0.5, Date.now(), days)) },
     { keys: "t", does: "follow this query live", run: () => go(tailHref(state)) },

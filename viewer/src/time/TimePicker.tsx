@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { told } from "../api/told";
 import { usePreferences } from "../app/preferences";
+import { Icon } from "../ui/Icon";
 import { Popover } from "../ui/Popover";
 import { minute, type Zone, zoneName } from "./format";
 import { isRelative, PRESETS, parseTime, type Range, resolve } from "./range";
@@ -8,17 +9,19 @@ import { isRelative, PRESETS, parseTime, type Range, resolve } from "./range";
 interface Props {
   range: Range;
   onChange: (range: Range) => void;
+  /** To the time before or after; absent where that makes no sense. */
+  onShift?: (by: -1 | 1) => void;
 }
 
 /** The range as a button: the presets, and any begin and end. */
-export function TimePicker({ range, onChange }: Props) {
+export function TimePicker({ range, onChange, onShift }: Props) {
   const [open, setOpen] = useState(false);
   const { zone } = usePreferences();
   const choose = (chosen: Range) => {
     setOpen(false);
     onChange(chosen);
   };
-  return (
+  const picker = (
     <Popover
       open={open}
       onOpenChange={setOpen}
@@ -44,6 +47,44 @@ export function TimePicker({ range, onChange }: Props) {
         <Exact range={range} zone={zone} onChoose={choose} />
       </div>
     </Popover>
+  );
+  if (!onShift) return picker;
+  const isAll = !range.from && !range.to; // there is nothing before and after it
+  return (
+    <span className="time-steps">
+      <Step
+        label="Earlier"
+        icon="left"
+        title="the time before this one ( [ )"
+        isOff={isAll}
+        onStep={() => onShift(-1)}
+      />
+      {picker}
+      <Step label="Later" icon="right" title="the time after this one ( ] )" isOff={isAll} onStep={() => onShift(1)} />
+    </span>
+  );
+}
+
+interface StepProps {
+  label: string;
+  icon: "left" | "right";
+  title: string;
+  isOff: boolean;
+  onStep: () => void;
+}
+
+function Step({ label, icon, title, isOff, onStep }: StepProps) {
+  return (
+    <button
+      type="button"
+      className="quiet icon-button"
+      aria-label={label}
+      title={title}
+      disabled={isOff}
+      onClick={onStep}
+    >
+      <Icon name={icon} />
+    </button>
   );
 }
 
