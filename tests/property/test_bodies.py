@@ -83,8 +83,8 @@ def test_no_bytes_make_decoding_raise(body: bytes, form: Form, skip: set[int]) -
     decoded = decode_events(body, form, tuple(skip))
     assert len(decoded.indexes) == len(decoded.events)
     assert not skip & set(decoded.indexes)
-    for reason, message, text in decoded.rejected:
-        assert (reason + message + text).encode()
+    for refused in decoded.rejected:
+        assert (refused.reason + refused.message + refused.text + refused.key).encode()
 
 
 def _read(event: WireEvent) -> dict[str, Any]:

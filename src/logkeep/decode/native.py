@@ -101,6 +101,16 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     message: str
 
 
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """What is no event, as its owner is told. text: how it begins. key: the write key that it names, "" where none can
+    be read."""
+
+    reason: RejectReason
+    message: str
+    text: str
+    key: str = ""
+
+
 class Checked(msgspec.Struct, frozen=True):
     """What a body holds.
 
@@ -121,14 +131,14 @@ class Decoded(msgspec.Struct, frozen=True):
     """The events of a body. indexes[i] is the place of events[i] in it, from 0, rejected ones and skipped ones counted.
 
     Each event has session, key (1 to NAME_BYTES_MAX bytes) and value (valid JSON), all text is valid UTF-8.
-    rejected: reason, message and text of what is no event. corrected: number of repairs by what was repaired.
-    sessionless: some have no session, but a user or device. in_one_call: nothing was rejected or skipped, and nothing
-    repaired but the attributes of `repaired`, places in `events`.
+    corrected: number of repairs by what was repaired. sessionless: some have no session, but a user or device.
+    in_one_call: nothing was rejected or skipped, and nothing repaired but the attributes of `repaired`, places in
+    `events`.
     """
 
     indexes: Sequence[int]
     events: Sequence[WireEvent]
-    rejected: Sequence[tuple[RejectReason, str, str]] = ()
+    rejected: Sequence[Refused] = ()
     corrected: dict[str, int] = {}
     sessionless: bool = False
     in_one_call: bool = False
@@ -440,7 +450,7 @@ def _names(event: WireEvent) -> str | None:
 def _decode_each(body: bytes, form: Form, skip: frozenset[int]) -> Decoded:
     indexes: list[int] = []
     events: list[WireEvent] = []
-    rejected: list[tuple[RejectReason, str, str]] = []
+    rejected: list[Refused] = []
     corrected: dict[str, int] = {}
     for index, item in enumerate(_items(body, form)):
         if index in skip:
@@ -449,9 +459,17 @@ def _decode_each(body: bytes, form: Form, skip: frozenset[int]) -> Decoded:
             events.append(_decoded_event(item, corrected))
             indexes.append(index)
         except _Refusal as refusal:
-            rejected.append((refusal.reason, refusal.message, _sample(item)))
+            rejected.append(Refused(refusal.reason, refusal.message, _sample(item), _key_of(item)))
     sessionless = not all(event.session for event in events)
     return Decoded(indexes, events, rejected, corrected, sessionless)
+
+
+def _key_of(item: bytes) -> str:
+    """The write key that what is no event names all the same."""
+    try:
+        return _text(_members(item).get("app", b'""'))
+    except REFUSED:
+        return ""
 
 
 def _items(body: bytes, form: Form) -> Iterable[bytes]:

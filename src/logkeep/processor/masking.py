@@ -13,7 +13,7 @@ import msgspec
 from logkeep.decode.frame import RejectedSample
 from logkeep.decode.split import Form
 from logkeep.event import Event, attributes_json, attributes_of
-from logkeep.masking.masker import Masker
+from logkeep.masking.masker import Masker, without_keys
 from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, MASK, Rules
 from logkeep.metastore.masking import MaskingRules
@@ -86,12 +86,14 @@ class Masking:
         return made
 
     def _sample(self, app: str, sample: RejectedSample) -> RejectedSample:
+        """Whoever reads may see it: of a datagram also without the key it names, which can write."""
         masker = self._masker(app)
-        return RejectedSample(sample.reason, masker.mask_text(sample.message), masker.mask_text(sample.text))
+        text = without_keys(masker.mask_text(sample.text))
+        return RejectedSample(sample.reason, without_keys(masker.mask_text(sample.message)), text)
 
     def _bytes(self, payload: bytes) -> bytes:
         """Of a damaged frame, which belongs to nobody one can tell; what is compressed in it stays as it is."""
-        return self._default[1].mask_text(payload.decode("latin-1")).encode("latin-1", "replace")
+        return without_keys(self._default[1].mask_text(payload.decode("latin-1"))).encode("latin-1", "replace")
 
 
 def _no_longer(masked: Any, value: Any) -> Any:

@@ -227,9 +227,9 @@ def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLi
     tally.samples.extend(header.samples)
     for piece, decoded in decode_in_pieces(body, header.form, header.skip):
         frame.sessionless = frame.sessionless or decoded.sessionless
-        for reason, message, text in decoded.rejected:
-            tally.reject(reason)
-            tally.samples.append(RejectedSample(reason, message, text))
+        for refused in decoded.rejected:
+            tally.reject(refused.reason)
+            tally.samples.append(RejectedSample(refused.reason, refused.message, refused.text))
         _count_corrections(prepared, decoded.corrected)
         _suspect(prepared, decoded, header, piece, rules)
         if not decoded.events:
@@ -254,22 +254,22 @@ def _suspect(prepared: Prepared, decoded: Decoded, header: FrameHeader, body: by
 
 
 def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules, app_of_key: AppOfKey) -> None:
-    """Datagrams: each event names its key, or has none and is nobody's."""
+    """Datagrams: each names its key, also one that is no event otherwise, or has none and is nobody's."""
     header, partition = frame.header, frame.partition
     decoded = decode_events(body, header.form, header.skip)
     frame.sessionless = decoded.sessionless
-    nobody = prepared.tally(partition, "") if decoded.rejected or header.rejected else None
+    keys = {wire.app for wire in decoded.events} | {refused.key for refused in decoded.rejected}
+    apps = {key: app_of_key(key) if key else None for key in keys}
     for reason, count in header.rejected.items():
-        assert nobody is not None
+        nobody = prepared.tally(partition, "")
         nobody.received += count
         nobody.reject(reason, count)
-    for reason, message, text in decoded.rejected:
-        assert nobody is not None
-        nobody.received += 1
-        nobody.reject(reason)
-        nobody.samples.append(RejectedSample(reason, message, text))
+    for refused in decoded.rejected:
+        tally = prepared.tally(partition, apps[refused.key] or "")
+        tally.received += 1
+        tally.reject(refused.reason)
+        tally.samples.append(RejectedSample(refused.reason, refused.message, refused.text))
     _count_corrections(prepared, decoded.corrected)
-    apps = {key: app_of_key(key) if key else None for key in {wire.app for wire in decoded.events}}
     rows: dict[str, list[int]] = {}
     for row, wire in enumerate(decoded.events):
         app = apps[wire.app]

@@ -303,10 +303,28 @@ def test_what_is_no_event_is_told_with_its_text() -> None:
     body = an_event(b"1") + b'\nnope\n{"key":"k","value":1}\n' + an_event(b"2")
     decoded = decode_events(body, "ndjson")
     assert (list(decoded.indexes), decoded_values(decoded)) == ([0, 3], [b"1", b"2"])
-    assert [(reason, text) for reason, _, text in decoded.rejected] == [
+    assert [(refused.reason, refused.text) for refused in decoded.rejected] == [
         ("invalid_json", "nope"),
         ("missing_session", '{"key":"k","value":1}'),
     ]
+
+
+@pytest.mark.parametrize(
+    ("item", "key"),
+    [
+        (b'{"app":"key-1","key":"k","value":1}', "key-1"),
+        (b'{"app":"key-1","session":"s","key":"k","value":"\xff"}', "key-1"),
+        (b'{"app":7,"key":"k"}', ""),
+        (b'{"app":null,"key":"k"}', ""),
+        (b'{"key":"k"}', ""),
+        (b"[1]", ""),
+        (b'{"app":"key-1","key":', ""),
+        (b'{"app":"\xff"}', ""),
+        (b"\xff", ""),
+    ],
+)
+def test_what_is_no_event_names_its_key_where_that_can_be_read(item: bytes, key: str) -> None:
+    assert [refused.key for refused in decode_events(item, "ndjson").rejected] == [key]
 
 
 def test_skipped_events_keep_their_place() -> None:

@@ -225,6 +225,23 @@ def test_datagrams_go_to_the_app_whose_key_they_name_and_the_rest_is_counted(ben
     assert sum(nobody.rejected.values()) == 4
 
 
+def test_a_datagram_that_is_no_event_is_its_apps_and_its_sample_shows_no_key(bench: Bench) -> None:
+    lines = [b'{"app":"key","key":"k","value":1}', b'{"key":"k","value":1}', b'{"app":"lkw_secret-1","key":"k","va']
+    over = RejectedSample("over_quota", "m", '{"app":"lkw_secret-2","x":"walkman lk_1"}')
+    bench.send(lines, app="", source="udp")
+    bench.send([], app=APP, source="udp", rejected={"over_quota": 1}, samples=(over,))
+    processor = bench.processor()
+    assert bench.drain(processor) == AppLedger(received=2, rejected={"missing_session": 1}, over_quota=1)
+    assert bench.ledger(processor, "")[0].rejected == {"missing_session": 1, "invalid_json": 1}
+    texts = [json.loads(line)["text"] for ring in (APP, "") for line in bench.samples.rejected(ring).newest(9)]
+    assert sorted(texts) == sorted(
+        [
+            '{"app":"lkw_[masked]","x":"walkman lk_1"}', '{"app":"key","key":"k","value":1}',
+            '{"app":"lkw_[masked]","key":"k","va', '{"key":"k","value":1}',
+        ]
+    )  # fmt: skip
+
+
 def test_numbered_datagrams_show_what_is_missing(bench: Bench) -> None:
     bench.send([event(n, app="key", component="w", client="c", seq=n) for n in (1, 2, 5)], app="", source="udp")
     processor = bench.processor()
