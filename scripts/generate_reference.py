@@ -203,7 +203,7 @@ CODES = {
     ),
     "head_too_large": (
         "431",
-        "request line and headers are over `intake.header_bytes_max`",
+        "request line and headers are over `intake.header_bytes_max`; of the API over 64 KiB",
         "send fewer or shorter headers",
     ),
     "internal": ("500", "a bug of the service", "look into its log; report it"),
@@ -257,7 +257,11 @@ CODES = {
     "quota_exceeded": ("429", "the app is over its limit", WAIT),
     "record_too_large": ("503", "a request is over `queue.record_bytes_max`", "send it in parts"),
     "refused": ("–", "the service answered a command with an error without a code", "read the message"),
-    "request_timeout": ("408", "the request did not arrive within `intake.request_timeout_s`", "send it again, faster"),
+    "request_timeout": (
+        "408",
+        "the request did not arrive within `intake.request_timeout_s`; at the API 30 s",
+        "send it again, faster",
+    ),
     "stopping": ("503", "the receiver is stopping", WAIT),
     "refused_by_store": (
         "–",

@@ -8,14 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
-import uvicorn
 from litestar import Litestar
 from tests.events import made_event
 from tests.metastore import new_metastore
 
 from logkeep.api.app import create_api
 from logkeep.api.backend import Backend, Ledger
-from logkeep.api.serving import Server
+from logkeep.api.serving import Server, connection_config
 from logkeep.clock import NS_PER_MS, Clock, ManualClock
 from logkeep.counters.local import LocalCounters
 from logkeep.disk import SystemDisk
@@ -210,7 +209,7 @@ def make_event(index: int = 0, value: Any = "hello", **fields: Any) -> Event:
 @contextmanager
 def served(app: Litestar) -> Iterator[str]:
     """The address of `app`, served over TCP as the keeper does it, until the block ends."""
-    server = Server(app, uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+    server = Server(app, connection_config(app, host="127.0.0.1", port=0))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

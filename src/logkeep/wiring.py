@@ -428,23 +428,17 @@ def _erasures(settings: Settings, database: Database) -> "Erasures":
 
 
 def _api_server(api: Any, settings: Settings) -> "_Server":
-    import uvicorn
+    from logkeep.api.serving import Server, connection_config
 
-    from logkeep.api.serving import Server
-
-    config = uvicorn.Config(
+    config = connection_config(
         api,
         host=settings.api.host,
         port=settings.api.port,
         forwarded_allow_ips=settings.intake.trusted_proxies,
         loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(STOP_TIMEOUT_S),
-        limit_concurrency=1000,
     )
     return Server(api, config)
 
