@@ -72,6 +72,24 @@ def test_a_file_is_sent_found_and_checked(service: Service, tmp_path: Path) -> N
     assert "answers a search" in states["store"]
 
 
+def test_commands_find_the_service_of_the_data_folder_whatever_ports_it_was_given(service: Service) -> None:
+    """The fixture's service has its ports by flags; nothing else names them."""
+    beside = service.environment() | {"LOGKEEP_DATA": str(service.folder)}
+    assert not {"LOGKEEP_INTAKE_PORT", "LOGKEEP_API_PORT"} & beside.keys()
+
+    def run_beside(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([LOGKEEP, *arguments], env=beside, capture_output=True, text=True, timeout=120, **more)
+
+    sent = run_beside("send", "--session", "by-folder", input="found by the folder\n")
+    assert sent.returncode == 0, sent.stderr
+    service.wait_until_drained()
+    found = run_beside("query", "session:by-folder", "--format", "ndjson")
+    assert [json.loads(line)["value"] for line in found.stdout.splitlines()] == ["found by the folder"]
+    checked = run_beside("check")
+    assert checked.returncode == 0, checked.stdout
+    assert f"http://127.0.0.1:{service.api_port} is ready" in checked.stdout
+
+
 def test_more_than_a_page_is_found_whole(service: Service) -> None:
     events = [{"session": "s", "key": "n", "value": n, "id": f"{n:05}"} for n in range(2345)]
     assert service.post(events).status_code == 202

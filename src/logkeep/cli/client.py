@@ -374,11 +374,21 @@ def _secret_file(path: Path) -> str:
 
 
 def intake_url(settings: Settings) -> str:
-    return service_url(settings.intake.host, settings.intake.port)
+    intake = _in_force(settings).intake
+    return service_url(intake.host, intake.port)
 
 
 def api_url(settings: Settings) -> str:
-    return service_url(settings.api.host, settings.api.port)
+    api = _in_force(settings).api
+    return service_url(api.host, api.port)
+
+
+def _in_force(settings: Settings) -> Settings:
+    """Of the service that runs on the data folder, whose key and token are sent there: flags may have moved its ports.
+    Where none runs here, `settings` themselves."""
+    from logkeep.supervisor import running_settings
+
+    return running_settings(settings.folder) or settings
 
 
 def service_url(host: str, port: int) -> str:

@@ -46,7 +46,9 @@ def erase(
     url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", envvar="LOGKEEP_API_URL", help="API of the service. [by the settings: http://127.0.0.1:7301]"
+            metavar="URL",
+            envvar="LOGKEEP_API_URL",
+            help="API of the service. [the one on --data, else by the settings: http://127.0.0.1:7301]",
         ),
     ] = None,
     token: Annotated[

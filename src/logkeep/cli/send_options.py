@@ -66,7 +66,7 @@ Url: TypeAlias = Annotated[
     typer.Option(
         metavar="URL",
         envvar="LOGKEEP_INTAKE_URL",
-        help="Intake of the service. [by the settings: http://127.0.0.1:7300]",
+        help="Intake of the service. [the one on --data, else by the settings: http://127.0.0.1:7300]",
     ),
 ]
 AppKey: TypeAlias = Annotated[
