@@ -9,7 +9,6 @@ this process with all threads, and of the node's process where it is ours.
 """
 
 import argparse
-import gc
 import json
 import os
 import time
@@ -20,27 +19,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import urllib3
 from bench.__main__ import RESULTS, machine, show
+from bench.events import END_NS, collect_garbage_rarely, made_events
 from tests.servers import elasticsearch, opensearch
 
 from logkeep.clock import NS_PER_DAY, SystemClock
-from logkeep.decode.native import decode_events
 from logkeep.event import Event
-from logkeep.loadgen.events import BLOCK_EVENTS_MAX, EventMaker
-from logkeep.processor.normalise import TimeLimits, normalise
 from logkeep.query.parser import parse
 from logkeep.store.opensearch import OpenSearchStore
 from logkeep.store.opensearch_client import Access
-from logkeep.store.opensearch_schema import Layout, day_of, document, document_id
-from logkeep.store.opensearch_writer import BULK_EVENTS
+from logkeep.store.opensearch_schema import Layout, day_of
+from logkeep.store.opensearch_writer import chunks, created
 from logkeep.store.port import Batch, SearchRequest
 from logkeep.store.reading import Reading
 
 BATCH_EVENTS = 20_000
 REQUESTS = 2  # bulk requests at once, ours and the bare client's
-END_NS = 20_000 * NS_PER_DAY
 SEARCHES = {"newest": "", "word": "timeout", "phrase": '"timed out"', "level": "level>=error"}
 SERVERS = {"opensearch": opensearch, "elasticsearch": elasticsearch}
 
@@ -69,38 +64,15 @@ def main() -> int:
     return 0
 
 
-def made_events(count: int) -> list[Event]:
-    """Generated events within one day."""
-    maker = EventMaker(7, days=0.9, end_ns=END_NS, events=count)
-    limits = TimeLimits.around(END_NS, retention_days=30, future_s=600)
-    events: list[Event] = []
-    while len(events) < count:
-        body = maker.block(min(BLOCK_EVENTS_MAX, count - len(events)))
-        for wire in decode_events(body, "ndjson").events:
-            event = normalise(wire, "shop", f"id-{len(events):012d}-{os.urandom(6).hex()}", END_NS, limits, {})
-            event.arrival = END_NS + len(events)
-            events.append(event)
-    return events
-
-
-def collect_garbage_rarely() -> None:
-    """As the process does that writes."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-
-
 def making(events: Sequence[Event]) -> dict[str, Any]:
-    """CPU seconds a million events of making documents and bodies alone."""
+    """CPU seconds a million events of making what is sent, alone."""
+    names = ["bench-events-2025.10.10"] * len(events)
     began = time.process_time()
-    documents = [document(event) for event in events]
-    made = time.process_time()
-    size = len(msgspec.json.Encoder().encode_lines(documents))
+    size = sum(len(chunk.body) for chunk in chunks(created(names, events)))
     ended = time.process_time()
-    scale = 1e6 / len(events)
     return {
-        "documents": {"cpu_s_per_million": round((made - began) * scale, 2)},
-        "bodies": {"cpu_s_per_million": round((ended - made) * scale, 2), "bytes_an_event": size // len(events)},
+        "cpu_s_per_million": round((ended - began) * 1e6 / len(events), 2),
+        "bytes_an_event": size // len(events),
     }
 
 
@@ -108,7 +80,6 @@ def rounds(url: str, product: Any, events: Sequence[Event], count: int, pid: int
     ours: list[dict[str, float]] = []
     bare: list[dict[str, float]] = []
     searches: dict[str, Any] = {}
-    bodies: list[list[bytes]] = []
     for number in range(count + 1):  # the first warms the node up
         prefix = f"bench-{number}"
         layout = Layout(prefix, replicas=0)
@@ -116,7 +87,7 @@ def rounds(url: str, product: Any, events: Sequence[Event], count: int, pid: int
         index = layout.events_of(day_of(events[0].time_ns))
         taken = measured(partial(write, store, events), len(events), pid)
         searches = {name: search(store, text) for name, text in SEARCHES.items()}
-        bodies = bodies or bare_bodies(events)
+        bodies = bare_bodies(index, events)
         store.drop_day(day_of(events[0].time_ns))
         alone = measured(partial(post, url, index, bodies), len(events), pid)
         store.drop_day(day_of(events[0].time_ns))
@@ -140,23 +111,10 @@ def write(store: OpenSearchStore, events: Sequence[Event]) -> None:
         store.write(Batch(f"batch {start}", events[start : start + BATCH_EVENTS]))
 
 
-def bare_bodies(events: Sequence[Event]) -> list[list[bytes]]:
-    """Bodies of bulk requests by batch."""
-    encode = msgspec.json.Encoder().encode_lines
+def bare_bodies(index: str, events: Sequence[Event]) -> list[list[bytes]]:
+    """Bodies of bulk requests by batch, the same that we send."""
     batches = [events[start : start + BATCH_EVENTS] for start in range(0, len(events), BATCH_EVENTS)]
-    return [
-        [
-            encode(
-                [
-                    line
-                    for event in batch[start : start + BULK_EVENTS]
-                    for line in ({"create": {"_id": document_id(event.app, event.id)}}, document(event))
-                ]
-            )
-            for start in range(0, len(batch), BULK_EVENTS)
-        ]
-        for batch in batches
-    ]
+    return [[bytes(each.body) for each in chunks(created([index] * len(batch), batch))] for batch in batches]
 
 
 def post(url: str, index: str, batches: Sequence[Sequence[bytes]]) -> None:

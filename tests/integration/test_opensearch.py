@@ -16,7 +16,7 @@ from logkeep.event import Event
 from logkeep.query.ast import All
 from logkeep.store.opensearch import OpenSearchStore
 from logkeep.store.opensearch_client import Access, EngineRefused, SearchClient
-from logkeep.store.opensearch_schema import Layout
+from logkeep.store.opensearch_schema import SCHEMA_VERSION, Layout
 from logkeep.store.port import Batch, SearchRequest
 from logkeep.store.reading import Reading
 
@@ -99,6 +99,17 @@ def test_a_newer_programs_indexes_are_refused(url: str, prefix: str) -> None:
     with pytest.raises(BackendUnavailable, match="99") as caught:
         opened(url, prefix)
     assert caught.value.code == "store_too_new"
+
+
+def test_indexes_of_the_layout_before_are_refused_and_left_alone(url: str, prefix: str) -> None:
+    index = f"{url}/{prefix}-events-2025.10.10"
+    mappings = {"_meta": {"logkeep": SCHEMA_VERSION - 1}, "properties": {"event": {"type": "keyword", "index": False}}}
+    httpx.put(index, json={"mappings": mappings}, timeout=60).raise_for_status()
+    with pytest.raises(BackendUnavailable, match="take another index_prefix") as caught:
+        opened(url, prefix)
+    assert caught.value.code == "store_too_old"
+    assert next(iter(httpx.get(f"{index}/_mapping").json().values()))["mappings"] == mappings
+    assert httpx.get(f"{url}/_index_template/{prefix}-events").status_code == 404
 
 
 def test_somebody_elses_indexes_are_refused(url: str, prefix: str) -> None:

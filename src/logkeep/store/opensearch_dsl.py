@@ -210,7 +210,7 @@ def _span(token: str) -> Condition:
 
 
 def _has_attribute(key: str) -> Condition:
-    return {"term": {"attribute_names": key}}
+    return {"prefix": {"attributes": attribute_prefix(key)}}
 
 
 def _regexp(field: str, expression: str) -> Condition:

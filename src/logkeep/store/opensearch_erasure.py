@@ -135,7 +135,7 @@ class OpenSearchErasing:
 
     def _marked(self) -> Iterator[list[_Marked]]:
         hits: Iterable[Hit] = self._reader.hits(
-            unlimited(), listed([self._layout.erasing]), {"match_all": {}}, [{"place": "asc"}], AT_ONCE, True
+            unlimited(), listed([self._layout.erasing]), {"match_all": {}}, [{"place": "asc"}], AT_ONCE
         )
         some: list[_Marked] = []
         for hit in hits:

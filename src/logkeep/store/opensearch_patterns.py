@@ -116,7 +116,7 @@ def patterns(reader: Reader, bulk: Bulk, reading: Reading, request: PatternReque
 
 
 def _texts(asked: Asked) -> Asked:
-    return msgspec.structs.replace(asked, conditions=(*asked.conditions, {"term": {"kind": "text"}}))
+    return msgspec.structs.replace(asked, conditions=(*asked.conditions, none_of([{"exists": {"field": "kind"}}])))
 
 
 def _edges(request: PatternRequest, window: Window, width_ns: int) -> list[int]:
@@ -223,7 +223,7 @@ def _examples(
 def _newest(
     reader: Reader, reading: Reading, asked: Asked, window: Window, shown: Sequence[tuple[str, list[str]]]
 ) -> dict[str, Event]:
-    top = {"top_hits": {"size": 1, "sort": [{"time": "desc"}, {"id": "desc"}], "_source": "event"}}
+    top = {"top_hits": {"size": 1, "sort": [{"time": "desc"}, {"id": "desc"}]}}
     parts = {
         str(n): {"filter": {"terms": {"pattern": ids}}, "aggs": {"newest": top}} for n, (_, ids) in enumerate(shown)
     }

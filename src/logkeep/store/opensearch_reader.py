@@ -31,7 +31,7 @@ from logkeep.store.opensearch_dsl import (
     everything,
     in_time,
 )
-from logkeep.store.opensearch_schema import Layout, day_of
+from logkeep.store.opensearch_schema import Layout, Source, day_of
 from logkeep.store.reading import LimitReached, Limits, Reading
 from logkeep.store.windows import Window
 
@@ -49,10 +49,6 @@ ORDERS: dict[str, list[dict[str, str]]] = {
 }  # of code points, as the language says
 
 
-class _Source(msgspec.Struct):
-    event: str = ""
-
-
 class Hit(msgspec.Struct):
     index: str = msgspec.field(name="_index", default="")
     id: str = msgspec.field(name="_id", default="")
@@ -61,7 +57,7 @@ class Hit(msgspec.Struct):
 
     @property
     def event(self) -> Event:
-        return decode_event(_decode_source(self.source).event)
+        return _decode_source(self.source).event()
 
 
 class _Total(msgspec.Struct):
@@ -80,9 +76,8 @@ class Answer(msgspec.Struct):
     pit_id: str = ""
 
 
-decode_event = msgspec.json.Decoder(Event).decode
 _decode_names = msgspec.json.Decoder(list[dict[str, str]]).decode
-_decode_source = msgspec.json.Decoder(_Source).decode
+_decode_source = msgspec.json.Decoder(Source).decode
 _encode = msgspec.json.Encoder().encode
 _decode_answer = msgspec.json.Decoder(Answer).decode
 
@@ -171,10 +166,10 @@ class Reader:
         condition: Condition,
         sort: list[Any],
         wanted: int,
-        source: Any = "event",
+        source: bool = True,
         **more: Any,
     ) -> Iterator[Hit]:
-        """All of them. wanted: how many are likely to be taken."""
+        """All of them. wanted: how many are likely to be taken. source: whether what is kept of them is wanted."""
         size = max(1, min(wanted, PAGE_MAX))
         body = {"query": condition, "sort": sort, "_source": source, "track_total_hits": False, **more}
         answer, weight = self._page(reading, indexes, body, size)
@@ -197,7 +192,7 @@ class Reader:
         self, reading: Reading, indexes: str, condition: Condition, sort: list[Any], limit: int
     ) -> Iterator[dict[str, Any]]:
         """The first `limit` documents of an index that is not of events, as they are."""
-        hits = self.hits(reading, indexes, condition, sort, limit, True)
+        hits = self.hits(reading, indexes, condition, sort, limit)
         for _, hit in zip(range(limit), hits, strict=False):
             yield msgspec.json.decode(hit.source)
 
@@ -303,7 +298,7 @@ def count_rows(reading: Reading, rows: int, rows_max: int) -> None:
 
 def top_event(top_hits: dict[str, Any]) -> Event:
     """The event of such an aggregation of one."""
-    return decode_event(top_hits["hits"]["hits"][0]["_source"]["event"])
+    return msgspec.convert(top_hits["hits"]["hits"][0]["_source"], Source).event()
 
 
 def either(exact: Callable[[], Found], loose: Callable[[], Found]) -> Found:

@@ -6,36 +6,37 @@
     PREFIX-patterns            templates of messages
     PREFIX-erasing             events that an erasure is removing; absent otherwise
 
-Only `event` is kept as it was, with all fields; everything else is an index to it. Words are our own tokens
-(query/text.py) with spaces between them, for an analyser that splits at white space and does nothing else. What it
-would split, Unicode's white space and more than 255 characters, is written in other words: no tokeniser of the engine
-can disagree with the language. Attributes are terms `LENGTH:KEY=TEXT` in one field: none makes a field of its own.
-Numbers of theirs are terms whose order is that of the numbers.
+Each field of an event is in its document once, as it was; an attribute among all of them, as their JSON text. These the
+engine keeps; what is `DERIVED` from them it only indexes. Words are our own tokens (query/text.py) with spaces between
+them, for an analyser that splits at white space and does nothing else. What it would split, Unicode's white space and
+more than 255 characters, is written in other words: no tokeniser of the engine can disagree with the language.
+Attributes are terms in one field, the key, U+001F and the text: none makes a field of its own, and an event has an
+attribute if it has a term that begins so. Numbers of theirs are terms whose order is that of the numbers.
 
 A term has at most 32,766 bytes in the engine. A longer text is the term of its beginning and a digest; `cut` says so,
-for regexes and long prefixes cannot be answered from such a term.
+for regexes and long prefixes cannot be answered from such a term. `long_value` is a value of which that is so.
 """
 
 import hashlib
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_MS
-from logkeep.event import LEVELS, Event, Scalar, attributes_of
+from logkeep.event import LEVELS, NO_ATTRIBUTES, Event, ValueKind, attributes_of
 from logkeep.query.match import attribute_text
 from logkeep.query.text import fold, tokens
 from logkeep.store.page import rfc3339
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TERM_CHARS_MAX = 8000  # of a text that is one term: 32,000 bytes at most
 CUT_MARK = "\U0010ffff"
 ATTRIBUTE_CHARS_MAX = 5000  # of a text that is a term with any name before it
-PREFIXES_MAX = 10_000  # of attributes' names, a MB
+NAMES_KEPT = 10_000  # of attributes, components and keys, what is made of them: a MB each
 WORD_CHARS_MAX = 100  # of a token that is kept whole; 200 of the engine's units, of 255
 WORD_CHARS_CUT = 60  # of a longer one, then a digest
 LEVEL_RANKS = {level: rank for rank, level in enumerate(LEVELS)}
@@ -47,13 +48,12 @@ class Document(msgspec.Struct, omit_defaults=True, gc=False):
     app: str
     session: str
     key: str
+    value: str
     id: str
     time: int
     time_ms: int
     received: int
-    event: str
-    kind: str
-    value: str
+    arrival: int = 0
     words: str = ""
     level: str = ""
     level_rank: int = -1
@@ -61,22 +61,71 @@ class Document(msgspec.Struct, omit_defaults=True, gc=False):
     device: str = ""
     component: str = ""
     pattern: str = ""
-    number: float | None = None
-    arrival: int = 0
     key_folded: str = ""
     component_folded: str = ""
+    attributes_json: str = ""
     attributes: list[str] = []
     attributes_folded: list[str] = []
-    attribute_names: list[str] = []
     attribute_numbers: list[str] = []
+    kind: ValueKind = "text"
+    number: float | None = None
+    long_value: str = ""
     cut: list[str] = []
     update: bool = False
+    own_id: bool = False
     hidden: bool = False
+
+
+class Source(msgspec.Struct):
+    """What is kept of a document, as the engine gives it back."""
+
+    app: str = ""
+    session: str = ""
+    key: str = ""
+    value: str = ""
+    kind: ValueKind = "text"
+    number: float | None = None
+    time: int = 0
+    received: int = 0
+    id: str = ""
+    level: str = ""
+    user: str = ""
+    device: str = ""
+    component: str = ""
+    attributes_json: str = ""
+    update: bool = False
+    own_id: bool = False
+    pattern: str = ""
+    arrival: int = 0
+    long_value: str = ""
+
+    def event(self) -> Event:
+        return Event(
+            self.app,
+            self.session,
+            self.key,
+            self.long_value or self.value,
+            self.kind,
+            self.number,
+            self.time,
+            self.received,
+            self.id,
+            self.level,
+            self.user,
+            self.device,
+            self.component,
+            msgspec.Raw(self.attributes_json) if self.attributes_json else NO_ATTRIBUTES,
+            self.update,
+            self.own_id,
+            self.pattern,
+            self.arrival,
+        )
 
 
 _KEYWORD = {"type": "keyword"}
 _UNSORTED = {"type": "keyword", "doc_values": False}  # found by, never grouped by
 _KEPT = {"type": "keyword", "index": False, "doc_values": False}  # neither; only there
+_NOTED = {"type": "boolean", "index": False, "doc_values": False}
 _LONG = {"type": "long"}
 _FLAG = {"type": "boolean"}
 
@@ -84,16 +133,19 @@ EVENT_PROPERTIES: dict[str, Any] = {
     **dict.fromkeys(
         ("app", "session", "key", "id", "level", "user", "device", "component", "pattern", "attributes"), _KEYWORD
     ),
-    **dict.fromkeys(("key_folded", "component_folded", "attributes_folded", "attribute_names"), _UNSORTED),
-    **dict.fromkeys(("attribute_numbers", "cut", "kind", "value"), _UNSORTED),
+    **dict.fromkeys(("key_folded", "component_folded", "attributes_folded", "attribute_numbers"), _UNSORTED),
+    **dict.fromkeys(("cut", "kind", "value"), _UNSORTED),
     **dict.fromkeys(("time", "time_ms", "received", "arrival"), _LONG),
     "level_rank": {"type": "byte"},
     "number": {"type": "double"},
     "update": _FLAG,
     "hidden": _FLAG,
     "words": {"type": "text", "analyzer": "whitespace", "norms": False},
-    "event": _KEPT,
+    "attributes_json": _KEPT,
+    "long_value": _KEPT,
+    "own_id": _NOTED,
 }
+DERIVED = tuple(sorted(EVENT_PROPERTIES.keys() - set(Source.__struct_fields__)))
 UPDATE_PROPERTIES: dict[str, Any] = {
     **dict.fromkeys(("app", "day", "id"), _KEYWORD),
     **dict.fromkeys(("time", "received", "until"), _LONG),
@@ -165,7 +217,7 @@ class Layout(msgspec.Struct, frozen=True):
             "properties": properties,
         }
         if name == "events":
-            mappings["_source"] = {"includes": ["event", "time"]}
+            mappings["_source"] = {"excludes": DERIVED}
         index = {
             "number_of_shards": self.shards if name == "events" else 1,
             "number_of_replicas": self.replicas,
@@ -216,7 +268,6 @@ _SPACES = "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u2
 WORDS_OF_SPACE = str.maketrans({space: f"\U0010fffe{ord(space):x}\U0010fffe" for space in _SPACES})
 _has_space = re.compile(f"[{_SPACES}]").search
 _TOKENS_OF_BYTES = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else 32 for code in range(256))
-_has_long = re.compile(f"(?:^| )[^ ]{{{WORD_CHARS_MAX + 1}}}").search  # looks once at each word
 
 
 def word(token: str) -> str:
@@ -233,29 +284,42 @@ def _words(value: str) -> tuple[str, bool]:
     """The tokens of `value`, and whether one of them is cut."""
     if value.isascii():  # the same, in a tenth of the time
         text = value.encode().translate(_TOKENS_OF_BYTES).decode()
-        if _has_long(text) is None:
+        if not _has_long(text):
             return text, False
     found = tokens(value)
     words = [word(token) for token in found]
     return " ".join(words), any(CUT_MARK in each for each in words)
 
 
-class _Prefixes(dict[str, str]):
-    """By key: a look is a seventh of what a cached function takes, eight times an event."""
-
-    def __missing__(self, key: str) -> str:
-        if len(self) >= PREFIXES_MAX:
-            self.clear()
-        prefix = self[key] = attribute_prefix(key)
-        return prefix
-
-
-_prefixes = _Prefixes()
+def _has_long(words: str) -> bool:
+    """Whether one of them, with single spaces or more between them, is longer than WORD_CHARS_MAX."""
+    start = 0  # of a word, or a space
+    while len(words) - start > WORD_CHARS_MAX:
+        space = words.rfind(" ", start, start + WORD_CHARS_MAX + 1)
+        if space < 0:
+            return True
+        start = space + 1
+    return False
 
 
 def attribute_prefix(key: str) -> str:
-    """What all terms of an attribute begin with."""
-    return f"{len(key)}:{key}="
+    """What all terms of an attribute begin with, and those of no other."""
+    if "\x1f" in key or "\x1e" in key:
+        key = key.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1")
+    return key + "\x1f"
+
+
+class _Made(dict[str, str]):
+    """Of names, what a function makes of them. A look costs a seventh of that at a cached function."""
+
+    def __init__(self, made: Callable[[str], str]) -> None:
+        self._make = made
+
+    def __missing__(self, name: str) -> str:
+        if len(self) >= NAMES_KEPT:
+            self.clear()
+        made = self[name] = self._make(name)
+        return made
 
 
 _pack_double, _unpack_long = struct.Struct(">d").pack, struct.Struct(">Q").unpack
@@ -268,8 +332,8 @@ def number_term(number: float) -> str:
     return f"{bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63:016x}"
 
 
-_encode_event = msgspec.json.Encoder().encode
-_fold_name = lru_cache(maxsize=4096)(fold)  # components and keys are few
+_prefixes = _Made(attribute_prefix)
+_folded = _Made(lambda name: "" if (folded := fold(name)) == name else folded)
 
 
 def document(event: Event, *, hidden: bool = False) -> Document:
@@ -280,13 +344,12 @@ def document(event: Event, *, hidden: bool = False) -> Document:
         event.app,
         event.session,
         event.key,
+        value,
         event.id,
         event.time_ns,
         event.time_ns // NS_PER_MS,
         event.received_ns,
-        _encode_event(event).decode(),
-        event.kind,
-        value,
+        event.arrival,
         words,
         event.level,
         LEVEL_RANKS.get(event.level, -1),
@@ -294,37 +357,42 @@ def document(event: Event, *, hidden: bool = False) -> Document:
         event.device,
         event.component,
         event.pattern,
-        None if event.number is None else event.number + 0.0,
-        event.arrival,
-        "" if (folded := _fold_name(event.key)) == event.key else folded,
-        "" if (folded := _fold_name(event.component)) == event.component else folded,
+        _folded[event.key],
+        _folded[event.component],
     )
+    if len(event.attributes) > 2:
+        _add_attributes(made, event)
+    if event.kind != "text":
+        made.kind = event.kind
+        if event.number is not None:
+            made.number = event.number + 0.0
     if len(value) > TERM_CHARS_MAX:
-        made.value = term(value)
-        made.cut = ["value"]
+        made.value, made.long_value = term(value), value
+        made.cut = [*made.cut, "value"]
     if has_cut_word:
         made.cut = [*made.cut, "words"]
-    if attributes := attributes_of(event):
-        _add_attributes(made, attributes)
-    made.update, made.hidden = event.update, hidden
+    if event.update:
+        made.update = True
+    if event.own_id:
+        made.own_id = True
+    if hidden:
+        made.hidden = True
     return made
 
 
-def _add_attributes(made: Document, attributes: Mapping[str, Scalar]) -> None:
+def _add_attributes(made: Document, event: Event) -> None:
     """Folded terms only of texts that folding changes: the others are found among the plain ones."""
+    text = made.attributes_json = str(event.attributes, "utf-8")
+    folding = str.lower if text.isascii() and "\\" not in text else fold  # the same of ASCII, in a fifth of the time
     terms: list[str] = []
     folded: list[str] = []
     numbers: list[str] = []
-    is_long = False
-    for key, value in attributes.items():
+    for key, value in attributes_of(event).items():
         prefix = _prefixes[key]
         if value.__class__ is str:
             terms.append(prefix + value)
-            lower = value.lower()
-            if (lower != value or not lower.isascii()) and (lower := fold(value)) != value:
-                folded.append(prefix + lower)
-            if len(value) > ATTRIBUTE_CHARS_MAX:
-                is_long = True
+            if (low := folding(value)) != value:
+                folded.append(prefix + low)
         elif value.__class__ is int:
             terms.append(f"{prefix}{value}")
             numbers.append(prefix + number_term(float(value)))
@@ -332,8 +400,7 @@ def _add_attributes(made: Document, attributes: Mapping[str, Scalar]) -> None:
             terms.append(prefix + attribute_text(value))
             if value.__class__ is float:
                 numbers.append(prefix + number_term(value))
-    if is_long:
-        terms, folded = list(map(term, terms)), list(map(term, folded))
-        made.cut = [*made.cut, "attributes"]
+    if len(text) > ATTRIBUTE_CHARS_MAX and max(map(len, terms)) > ATTRIBUTE_CHARS_MAX:
+        terms, folded = [*map(term, terms)], [*map(term, folded)]
+        made.cut = ["attributes"]
     made.attributes, made.attributes_folded, made.attribute_numbers = terms, folded, numbers
-    made.attribute_names = list(attributes)

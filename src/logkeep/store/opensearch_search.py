@@ -204,7 +204,7 @@ def _arrivals(
     request: ArrivedRequest,
     order: str,
     wanted: int,
-    source: Any = "event",
+    source: bool = True,
 ) -> Any:
     condition = asked.condition(ALL_TIME, _arrival(request))
     sort = [{"arrival": order}, {"id": order}]

@@ -11,7 +11,7 @@ when the batch is written and found: what another processor updated meanwhile ha
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -25,7 +25,7 @@ from logkeep.store.opensearch_schema import Layout, day_of, document, document_i
 from logkeep.store.port import REMEMBER_S
 
 BULK_EVENTS = 2_000
-BULK_CHARS = 4_000_000  # of values; about three times as many bytes of a request
+BULK_BYTES = 8_000_000  # of a request, but for its last line
 ITEM_TRIES_MAX = 8  # of items the engine has no room for
 ITEM_WAIT_S = 0.1  # before the first of them, doubled each time: 12 s in all
 LOOK_UP = 1_000  # documents read by their ids at once
@@ -33,9 +33,9 @@ UPDATE_TRIES_MAX = 8  # to change what stands while other processors do
 MEMORY_DAYS = 2  # that REMEMBER_S reaches into
 
 Slot = tuple[str, str, str]  # app, session, key
-Line = tuple[dict[str, Any], Any]  # an action and its document; None: it has none
+Line = tuple[Any, Any]  # an action and its document; None: it has none
 
-_encode_lines = msgspec.json.Encoder().encode_lines
+_encode_into = msgspec.json.Encoder().encode_into
 
 
 class _Error(msgspec.Struct):
@@ -46,6 +46,41 @@ class _Error(msgspec.Struct):
 class Item(msgspec.Struct):
     status: int = 0
     error: _Error | None = None
+
+
+class _Place(msgspec.Struct, rename={"index": "_index", "name": "_id"}, gc=False):
+    index: str
+    name: str
+
+
+class _Create(msgspec.Struct, gc=False):
+    create: _Place
+
+
+class Chunk(msgspec.Struct):
+    """A request's body. ends: of each line with its document.
+
+    A document lives no longer than until it is encoded: thousands of them, kept until all are made, leave the core's
+    cache, and that is a quarter of what making and encoding cost.
+    """
+
+    body: bytearray = msgspec.field(default_factory=bytearray)
+    ends: list[int] = msgspec.field(default_factory=list)
+
+    def add(self, line: Line) -> None:
+        for part in line:
+            if part is not None:
+                _encode_into(part, self.body, -1)
+                self.body += b"\n"
+        self.ends.append(len(self.body))
+
+    def some(self, rows: Sequence[int]) -> "Chunk":
+        """Of these rows, ascending."""
+        found = Chunk()
+        for row in rows:
+            found.body += self.body[self.ends[row - 1] if row else 0 : self.ends[row]]
+            found.ends.append(len(found.body))
+        return found
 
 
 class _Bulked(msgspec.Struct):
@@ -112,7 +147,7 @@ class Bulk:
         waiting: deque[Future[list[str]]] = deque()
         faults: list[str] = []
         try:
-            for chunk in _chunks(lines):  # made here while others are on their way
+            for chunk in chunks(lines):  # made here while others are on their way
                 if len(waiting) > self._requests:
                     faults += waiting.popleft().result()
                 waiting.append(self._pool.submit(self._send, chunk))
@@ -122,46 +157,46 @@ class Bulk:
             raise failure
         return faults + [fault for each in waiting for fault in each.result()]
 
-    def _send(self, lines: Sequence[Line]) -> list[str]:
+    def _send(self, chunk: Chunk) -> list[str]:
         faults: list[str] = []
         wait_s = ITEM_WAIT_S
         for attempt in range(ITEM_TRIES_MAX):
-            items = self._once(lines)
-            again = []
-            for line, item in zip(lines, items, strict=True) if items else ():
+            again: list[int] = []
+            for row, (action, item) in enumerate(self._once(chunk)):
                 if item.status in NO_ROOM:
-                    again.append(line)
+                    again.append(row)
                 elif item.status == 400:
                     faults.append(_text(item))
-                elif item.status >= 300 and item.status != 409 and not _is_gone(line, item):
+                elif item.status >= 300 and item.status != 409 and not (action == "delete" and item.status == 404):
                     raise BackendUnavailable(f"the store does not take an event now: {_text(item)}")
             if not again:
                 return faults
             if attempt < ITEM_TRIES_MAX - 1:
                 self._clock.sleep(wait_s)
-            lines, wait_s = again, wait_s * 2
-        raise BackendUnavailable(f"the store has no room for {len(lines):,} events now")
+            chunk, wait_s = chunk.some(again), wait_s * 2
+        raise BackendUnavailable(f"the store has no room for {len(chunk.ends):,} events now")
 
-    def _once(self, lines: Sequence[Line]) -> list[Item]:
-        """What became of each line; empty: all is well."""
-        body = _encode_lines([part for line in lines for part in line if part is not None])
+    def _once(self, chunk: Chunk) -> list[tuple[str, Item]]:
+        """What was done with each line, and what became of it; empty: all is well."""
         try:
-            text = self._client.request("POST", _BULK, body)
+            text = self._client.request("POST", _BULK, bytes(chunk.body))
         except EngineRefused as error:
             if error.engine_status != 413:
                 raise
-            if len(lines) == 1:
-                return [Item(400, _Error(error.kind, error.message))]
-            half = len(lines) // 2
-            return [
-                item for part in (lines[:half], lines[half:]) for item in self._once(part) or [Item(200)] * len(part)
-            ]
+            count = len(chunk.ends)
+            if count == 1:
+                return [("", Item(400, _Error(error.kind, error.message)))]
+            halves = (range(count // 2), range(count // 2, count))
+            return [each for half in halves for each in self._once(chunk.some(half)) or [("", Item(200))] * len(half)]
         answer = _decode_bulked(text)
-        return [next(iter(item.values())) for item in answer.items] if answer.errors else []
+        return [next(iter(item.items())) for item in answer.items] if answer.errors else []
 
     def conditional(self, lines: Sequence[Line]) -> list[bool]:
         """Whether each was done; False: somebody else was first. Up to BULK_EVENTS of them."""
-        items = self._once(lines) or [Item(200)] * len(lines)
+        chunk = Chunk()
+        for line in lines:
+            chunk.add(line)
+        items = [item for _, item in self._once(chunk)] or [Item(200)] * len(lines)
         if (bad := next((item for item in items if item.status >= 300 and item.status != 409), None)) is not None:
             raise BackendUnavailable(f"the store does not take an update now: {_text(bad)}")
         return [item.status < 300 for item in items]
@@ -202,12 +237,8 @@ class Writer:
     def write(self, events: Sequence[Event]) -> None:
         """All is durable and found on return. Raises InputError (an event can never be stored), BackendUnavailable."""
         superseded = self._hide_superseded(events)
-        names = [self._layout.events_of(day_of(event.time_ns)) for event in events]
-        lines = (
-            (_create(name, event), document(event, hidden=row in superseded))
-            for row, (name, event) in enumerate(zip(names, events, strict=True))
-        )
-        faults = self._bulk.send(lines)
+        names = self._names(events)
+        faults = self._bulk.send(created(names, events, superseded))
         fresh = [event for event in events if event.own_id and event.time_ns == event.received_ns]
         if fresh:
             self._keep([own_id_of(event.app, event.id) for event in fresh])
@@ -217,6 +248,12 @@ class Writer:
             raise InputError(
                 f"{len(faults):,} events can never be stored; one of them: {faults[0]}", code="store_refused"
             )
+
+    def _names(self, events: Sequence[Event]) -> list[str]:
+        """The index of each of them."""
+        days = [event.time_ns // NS_PER_DAY for event in events]
+        names = {day: self._layout.events_of(day_of(day * NS_PER_DAY)) for day in set(days)}
+        return [names[day] for day in days]
 
     # ── ids ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -381,6 +418,12 @@ class Writer:
             self._bulk.refresh(action["index"]["_index"] for action, _ in lines)
 
 
+def created(names: Sequence[str], events: Sequence[Event], superseded: Set[int] = frozenset()) -> Iterator[Line]:
+    """The events as documents that are new in the indexes `names`. superseded: rows of those that are hidden."""
+    for row, (name, event) in enumerate(zip(names, events, strict=True)):
+        yield _Create(_Place(name, document_id(event.app, event.id))), document(event, hidden=row in superseded)
+
+
 def slot_of(event: Event) -> Slot:
     return (event.app, event.session, event.key)
 
@@ -402,10 +445,6 @@ def _batch_key(key: str) -> str:
     return document_id("batch", key)
 
 
-def _create(index: str, event: Event) -> dict[str, Any]:
-    return {"create": {"_index": index, "_id": document_id(event.app, event.id)}}
-
-
 def _recency(event: Event) -> tuple[int, int, bytes]:
     return (event.time_ns, event.received_ns, event.id.encode())
 
@@ -414,23 +453,17 @@ def _standing(event: Event, until_ns: int) -> Standing:
     return Standing(event.app, day_of(event.time_ns), event.time_ns, event.received_ns, event.id, until_ns)
 
 
-def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    chunk: list[Line] = []
-    chars = 0
+def chunks(lines: Iterable[Line]) -> Iterator[Chunk]:
+    """What is sent at once, as it is made."""
+    chunk = Chunk()
     for line in lines:
-        chunk.append(line)
-        chars += len(getattr(line[1], "event", ""))
-        if len(chunk) >= BULK_EVENTS or chars >= BULK_CHARS:
+        chunk.add(line)
+        if len(chunk.ends) >= BULK_EVENTS or len(chunk.body) >= BULK_BYTES:
             yield chunk
-            chunk, chars = [], 0
-    if chunk:
+            chunk = Chunk()
+    if chunk.ends:
         yield chunk
 
 
 def _text(item: Item) -> str:
     return f"{item.error.type}: {(item.error.reason or '')[:300]}" if item.error else f"status {item.status}"
-
-
-def _is_gone(line: Line, item: Item) -> bool:
-    """What was to be deleted is not there."""
-    return "delete" in line[0] and item.status == 404

@@ -2,16 +2,21 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.events import made_event
 
+from logkeep.event import Event, Scalar
 from logkeep.query.text import tokens
 from logkeep.store.opensearch_schema import (
+    DERIVED,
     TERM_CHARS_MAX,
+    WORD_CHARS_MAX,
     Document,
     Layout,
+    Source,
     attribute_prefix,
     document,
     document_id,
@@ -28,13 +33,18 @@ _texts = st.text(
     st.sampled_from("aB1é\u3000\u2028 .-_\t\nİς𐐀") | st.characters(exclude_categories=("Cs",)), max_size=400
 )
 
+_key_characters = st.sampled_from("ab=:\x1e\x1f01é")
+_keys = st.text(_key_characters, max_size=5)
+
 
 def made(**fields: Any) -> Document:
+    return document(an_event(**fields))
+
+
+def an_event(**fields: Any) -> Event:
     given: dict[str, Any] = {"value": "v", "attributes": {}} | fields
-    return document(
-        made_event(
-            app="shop", session="s", key="K", kind="text", number=None, time_ns=1, received_ns=2, id="e", **given
-        )
+    return made_event(
+        app="shop", session="s", key="K", kind="text", number=None, time_ns=1, received_ns=2, id="e", **given
     )
 
 
@@ -59,10 +69,31 @@ def test_terms_of_numbers_are_in_the_order_of_numbers(one: float, other: float) 
 
 def test_attributes_are_terms_that_name_their_key() -> None:
     found = made(attributes={"os": "Linux", "n": 5, "ok": True, "1:x": "y", "x": 0.5})
-    assert found.attributes == ["2:os=Linux", "1:n=5", "2:ok=true", "3:1:x=y", "1:x=0.5"]
-    assert found.attributes_folded == ["2:os=linux"]
-    assert found.attribute_numbers == [f"1:n={number_term(5.0)}", f"1:x={number_term(0.5)}"]
-    assert attribute_prefix("a=b") != attribute_prefix("a")
+    assert found.attributes == ["os\x1fLinux", "n\x1f5", "ok\x1ftrue", "1:x\x1fy", "x\x1f0.5"]
+    assert found.attributes_folded == ["os\x1flinux"]
+    assert found.attribute_numbers == [f"n\x1f{number_term(5.0)}", f"x\x1f{number_term(0.5)}"]
+
+
+@given(_keys, _keys, st.text(_key_characters))
+def test_no_term_of_an_attribute_begins_as_those_of_another(one: str, other: str, text: str) -> None:
+    assert (attribute_prefix(one) + text).startswith(attribute_prefix(other)) == (one == other)
+
+
+@given(_texts, st.dictionaries(_keys, _texts | st.integers(-(1 << 63) + 1, (1 << 63) - 1) | st.booleans() | st.none()))
+def test_what_the_engine_keeps_is_the_event(value: str, attributes: dict[str, Scalar]) -> None:
+    event = an_event(value=value, attributes=attributes, update=True, own_id=True, pattern="p", arrival=7)
+    for each in (event, msgspec.structs.replace(event, value=value + "x" * TERM_CHARS_MAX)):
+        kept = {name: value for name, value in msgspec.to_builtins(document(each)).items() if name not in DERIVED}
+        assert msgspec.convert(kept, Source).event() == each
+    assert {"words", "attributes", "time_ms", "level_rank", "hidden"} <= set(DERIVED)
+
+
+_lengths = st.lists(st.integers(90, 110))
+
+
+@given(st.text(st.sampled_from("ab  "), max_size=400) | _lengths.map(lambda each: " ".join("x" * n for n in each)))
+def test_a_long_word_is_seen_wherever_it_stands(value: str) -> None:
+    assert (made(value=value).cut == ["words"]) == any(len(each) > WORD_CHARS_MAX for each in value.split())
 
 
 def test_no_term_is_longer_than_the_engine_takes() -> None:
