@@ -9,7 +9,7 @@ Tested on the MongoDB wire protocol (tests/servers/mongodb.py). Only what that s
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
 from typing import Any, Literal
 
@@ -169,13 +169,8 @@ class MongoStore:
         batch_events = self._claimed(batch.events)
         marked = self._updates.begin(batch_events)
         for day, events in by_day(batch_events).items():
-            documents = list(map(document_of, events))
-            if marked:
-                for document in documents:
-                    if document["_id"] in marked:
-                        document["hidden"] = True
             self._make_indexes(day)
-            self._server.insert(day, "events", documents)
+            self._server.insert(day, "events", _documents(events, marked))
         self._updates.finish(batch_events, marked)
 
     def _claimed(self, events: Sequence[Event]) -> Sequence[Event]:
@@ -474,6 +469,15 @@ def _asked(app: str, query: Query, from_ns: int, to_ns: int) -> Asked:
 def _arrived_spec(request: ArrivedRequest, matching: Document) -> Document:
     spec: Document = {"app": request.app, "arrival": {"$gt": request.after, "$lte": request.until}}
     return {**spec, "$and": [matching]} if matching else spec
+
+
+def _documents(events: Iterable[Event], marked: Set[str]) -> Iterator[Document]:
+    """marked: `_id`s of those that are hidden."""
+    for event in events:
+        document = document_of(event)
+        if marked and document["_id"] in marked:
+            document["hidden"] = True
+        yield document
 
 
 def _name(event: Event) -> str:

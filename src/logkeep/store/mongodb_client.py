@@ -15,13 +15,14 @@ it looked at for them. That is bounded by time alone (maxTimeMS).
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import bson
 import msgspec
 from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, errors
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
@@ -55,6 +56,17 @@ _MODES = {
     "nearest": Nearest,
 }
 _WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": WRITE_WAIT_MS}
+
+
+def messages(documents: Iterable[Document]) -> Iterator[list[RawBSONDocument]]:
+    """The documents as each message has them, encoded one by one as they come.
+
+    Thousands of maps, kept until a message is full, leave the core's cache: a fifth of what all this costs.
+    """
+    with _translated():
+        encoded = map(bson.encode, documents)
+        for piece in in_messages(encoded, documents_max=MESSAGE_DOCUMENTS_MAX, bytes_max=MESSAGE_BYTES_MAX):
+            yield [RawBSONDocument(each) for each in piece]
 
 
 class Find(msgspec.Struct, frozen=True):
@@ -147,12 +159,12 @@ class Server:
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def insert(self, day: str | None, collection: str, documents: Sequence[Document]) -> None:
+    def insert(self, day: str | None, collection: str, documents: Iterable[Document]) -> None:
         """All are there, durably; those whose `_id` was there already stay as they were.
 
         Raises BackendUnavailable (some may be there; again: no harm), InputError (one can never be stored).
         """
-        for piece in in_messages(documents, documents_max=MESSAGE_DOCUMENTS_MAX, bytes_max=MESSAGE_BYTES_MAX):
+        for piece in messages(documents):
             self._write(day, "insert", collection, documents=piece)
 
     def upsert(self, collection: str, changes: Sequence[tuple[str, Document]]) -> None:

@@ -11,7 +11,7 @@ Pairs of name and text in an array, which an index could stand on, took more of 
 `hidden` is true in what an update has superseded; it is set and never taken away, so a replay does no harm.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -53,12 +53,10 @@ INDEXES = (
     Index("app_arrival", ("app", "arrival")),  # where a live tail goes on
 )
 
-# Bytes, an upper bound of a document's in a message: 4 a character of UTF-8 and up to 9 of overhead a word of one.
-# Attributes by their JSON, which one call in C makes: names may be spelt in three bytes for one.
-_BYTES_A_DOCUMENT, _BYTES_A_CHARACTER, _BYTES_A_JSON_BYTE, _BYTES_AN_ATTRIBUTE = 1500, 13, 3, 20
+_ELEMENT_BYTES = 16  # of a document in a message beside itself: a type, its place as a text
+WORDS_TOLD_APART = 64  # up to so many stand in `words` as often as in the value: to leave some out costs more
 _ESCAPES = {"%": "%25", ".": "%2E", "$": "%24", "\0": "%00"}
 NAMES_KEPT = 10_000  # attribute names whose spelling is remembered, about 2 MB
-_encode = msgspec.json.Encoder().encode
 _plain: set[str] = set()  # names that are stored as they are
 
 
@@ -68,6 +66,7 @@ def document_id(app: str, event_id: str, time_ns: int) -> str:
 
 
 def document_of(event: Event) -> Document:
+    words = tokens(event.value)
     document = {
         "_id": f"{event.app}\0{event.id}\0{event.time_ns:x}",
         "app": event.app,
@@ -78,7 +77,7 @@ def document_of(event: Event) -> Document:
         "value": event.value,
         "received": event.received_ns,
         "arrival": event.arrival,
-        "words": list(set(tokens(event.value))),
+        "words": words if len(words) <= WORDS_TOLD_APART else list(dict.fromkeys(words)),
     }
     if event.kind != "text":
         document["kind"] = event.kind
@@ -164,20 +163,17 @@ def _scalar(value: Any) -> Scalar:
     return None if isinstance(value, dict) else value
 
 
-def in_messages(documents: Sequence[Document], *, documents_max: int, bytes_max: int) -> Iterator[list[Document]]:
-    """`documents` in pieces of which each is one message, by an upper bound of what it takes."""
-    piece: list[Document] = []
+def in_messages(encoded: Iterable[bytes], *, documents_max: int, bytes_max: int) -> Iterator[list[bytes]]:
+    """Encoded documents in pieces of which each is one message; a larger document is one alone."""
+    piece: list[bytes] = []
     size = 0
-    for document in documents:
-        bound = _BYTES_A_DOCUMENT + _BYTES_A_CHARACTER * len(document.get("value", ""))
-        if "attributes" in document:
-            attributes = document["attributes"]
-            bound += _BYTES_A_JSON_BYTE * len(_encode(attributes)) + _BYTES_AN_ATTRIBUTE * len(attributes)
-        if piece and (size + bound > bytes_max or len(piece) >= documents_max):
+    for document in encoded:
+        more = len(document) + _ELEMENT_BYTES
+        if piece and (size + more > bytes_max or len(piece) >= documents_max):
             yield piece
             piece, size = [], 0
         piece.append(document)
-        size += bound
+        size += more
     if piece:
         yield piece
 

@@ -54,11 +54,18 @@ def test_no_message_is_over_its_limits() -> None:
         document_of(event(value=words)),
         *(document_of(event(value="x" * size, attributes={"a": "é" * size})) for size in (10, 100_000, 250_000) * 20),
     ]
-    pieces = list(in_messages(documents, documents_max=7, bytes_max=40_000_000))
-    assert [each for piece in pieces for each in piece] == documents
-    assert max(map(len, pieces)) <= 7
-    sizes = [sum(len(bson.encode(each)) for each in piece) for piece in pieces]
-    assert max(sizes) < 40_000_000
+    encoded = [bson.encode(each) for each in documents]
+    pieces = list(in_messages(encoded, documents_max=7, bytes_max=4_000_000))
+    assert [each for piece in pieces for each in piece] == encoded
+    assert [len(piece) for piece in in_messages(encoded, documents_max=7, bytes_max=1 << 40)] == [7] * 8 + [5]
+    sizes = [len(bson.encode({"documents": list(map(bson.decode, piece))})) for piece in pieces]
+    assert max(sizes) <= 4_000_000 and sizes[0] > 3_000_000  # as full as it may be
+
+
+@pytest.mark.parametrize("value", ["b a b", "b a b " * 40])
+def test_words_are_those_of_the_value_and_a_long_one_has_each_once(value: str) -> None:
+    words = document_of(event(value=value))["words"]
+    assert words == (["b", "a", "b"] if len(value) < 10 else ["b", "a"])
 
 
 def test_days_have_databases_and_other_names_are_none() -> None:
