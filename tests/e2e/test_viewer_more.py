@@ -253,3 +253,14 @@ def test_the_time_before_and_after_is_a_click_away_and_the_list_of_keys_is_whole
     expect(keys.first).to_be_visible()
     listed = {" ".join(text.split()) for text in keys.all_inner_texts()}
     assert {"/", "j", "k", "o", "x", "c", "f", "w", "t", "[", "]", "-", "+", "?", "Home"} <= listed
+
+
+def test_lines_of_a_session_wrap_and_what_was_looked_for_among_them_is_marked(page: Page) -> None:
+    page.goto("/app/session?session=" + quote(SESSION, safe=""))
+    expect(page.locator(ROW)).to_have_count(8)
+    page.get_by_label("Only lines with").fill("declined")
+    expect(page.locator(ROW)).to_have_count(1)
+    expect(page.locator(f"{ROW} mark")).to_have_text(["declined"])
+    expect(page.locator(ROW)).not_to_contain_text("Bank.java")
+    page.get_by_role("button", name="wrap").click()
+    expect(page.locator(ROW)).to_contain_text("Bank.java")

@@ -6,6 +6,7 @@ import { useShortcuts } from "../app/keys";
 import { EventTable } from "../events/EventTable";
 import { eventHref } from "../events/links";
 import { useColumns } from "../events/narrow";
+import { marksOfText } from "../query/tokens";
 import { type Column, FIRST_COLUMNS } from "../search/state";
 import { Name } from "../text/Shown";
 import { valueText } from "../text/values";
@@ -56,6 +57,7 @@ export function Context({ id, columns }: { id: string; columns: readonly Column[
       ask<EventInContext>(`/api/v1/events/${encodeURIComponent(id)}`, { context: NEIGHBOURS[around] }, signal),
     placeholderData: (before) => (before?.id === id ? before : undefined),
   });
+  const marks = useMemo(() => marksOfText(only), [only]);
   const events = useMemo(() => (data ? line(data, of, only) : []), [data, of, only]);
   if (error) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={20} label="loading the context" />;
@@ -103,7 +105,7 @@ export function Context({ id, columns }: { id: string; columns: readonly Column[
       <EventTable
         events={events}
         columns={shown}
-        marks={null}
+        marks={marks}
         wrap={false}
         current={id}
         label={`${of} around it`}

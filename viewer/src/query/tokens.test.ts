@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { marksOf, tokens } from "./tokens";
+import { marksOf, marksOfText, tokens } from "./tokens";
 
 const kinds = (text: string) => tokens(text).map((token) => `${token.kind} ${token.text}`);
 
@@ -50,4 +50,10 @@ test("what is looked for in the value is marked, and nothing else", () => {
     "gone",
   ]);
   expect(marksOf("level>=warn")).toBeNull();
+});
+
+test("a plain text is found as it stands, whatever it has in it", () => {
+  expect("a.b A.B axb".match(marksOfText(" a.b ")!)).toEqual(["a.b", "A.B"]);
+  expect("x {[(*+?^$|/\\)]} y".match(marksOfText("{[(*+?^$|/\\)]}")!)).toHaveLength(1);
+  expect(marksOfText("  ")).toBeNull();
 });

@@ -99,3 +99,9 @@ function patternOf(text: string): string {
   const end = isPrefix ? `${LETTERS}*` : `(?!${LETTERS})`;
   return `(?<!${LETTERS})${words.join("[^\\p{L}\\p{N}]{1,8}")}${end}`;
 }
+
+/** Finds `text` wherever it stands, also within words; null for nothing. */
+export function marksOfText(text: string): RegExp | null {
+  const wanted = text.trim();
+  return wanted ? new RegExp(wanted.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "giu") : null;
+}

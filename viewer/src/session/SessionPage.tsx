@@ -11,6 +11,7 @@ import { namedHref, sessionHref, sessionUrl } from "../events/links";
 import { useColumns } from "../events/narrow";
 import { issueOf } from "../issues/links";
 import { quoted } from "../query/edit";
+import { marksOfText } from "../query/tokens";
 import { FIRST_COLUMNS, searchHref } from "../search/state";
 import { ShareButton } from "../share/ShareButton";
 import { count } from "../text/numbers";
@@ -54,6 +55,9 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
   const columns = useColumns(FIRST_COLUMNS);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [only, setOnly] = useState("");
+  const [wrap, setWrap] = useState(false);
+  const marks = useMemo(() => marksOfText(only), [only]);
+  useShortcuts("Rows", [{ keys: "w", does: "wrap lines, or not", run: () => setWrap(!wrap) }]);
   const [current, setCurrent] = useState(event);
   const issues = useIssuesOf(session.session);
   const selected = useRef<LogEvent | null>(null);
@@ -107,6 +111,9 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
               next error
             </button>
           )}
+          <button type="button" className="small" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
+            wrap
+          </button>
           <span className="push" />
           <CostLine cost={session} />
         </div>
@@ -115,8 +122,8 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
         <EventTable
           events={shown}
           columns={columns}
-          marks={null}
-          wrap={false}
+          marks={marks}
+          wrap={wrap}
           label="Events of the session"
           between={between}
           current={current}
