@@ -250,6 +250,8 @@ def test_a_write_key_may_not_look_and_a_change_from_another_site_is_refused(serv
     assert other.status_code == 404
     for body in (b"", b"[]", b'{"limits":{"events_per_day":-1}}', b'{"limits":{"odd":1}}', b'{"limits":{},"admin":1}'):
         response = httpx.put(service.api_url + path, headers=service.read_headers, content=body)
-        assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json"), body
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_input"), body
+    empty = httpx.put(service.api_url + path, headers=service.read_headers, content=b"")
+    assert empty.json()["error"]["message"] == "the body is empty; send a JSON object"
     stale = httpx.put(service.api_url + path, headers=service.read_headers, json={"limits": {}, "version": 10**6})
     assert (stale.status_code, stale.json()["error"]["code"]) == (409, "changed_meanwhile")

@@ -298,7 +298,7 @@ class EventWithContextAnswer(EventAnswer, omit_defaults=True):
 
 
 def documented(answer: Any, description: str, *failures: int) -> dict[int, ResponseSpec]:
-    """The `responses` of a handler: its success, 401 and 403 of every reading route, 503, and `failures`."""
+    """The `responses` of a handler: its success, what every route may answer, and `failures`."""
     words = {
         400: "A parameter cannot be read; `column` tells where in the query",
         401: "No valid token",
@@ -311,7 +311,7 @@ def documented(answer: Any, description: str, *failures: int) -> dict[int, Respo
     }
     return {200: ResponseSpec(answer, description=description, generate_examples=False)} | {
         status: ResponseSpec(ErrorAnswer, description=words[status], generate_examples=False)
-        for status in sorted({401, 403, 503, *failures})
+        for status in sorted({400, 401, 403, 503, *failures})
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from logkeep.api.answers import FromTime, Time, documented, json_answer
@@ -91,9 +91,6 @@ class BlockedAnswer(msgspec.Struct):
     next: str | None = None
 
 
-_decode = msgspec.json.Decoder(NewBlock).decode
-
-
 @get("/api/v1/blocks", summary="Block list", tags=["limits"], responses=documented(BlocksAnswer, "All blocks", 400))
 async def blocks(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
@@ -113,14 +110,10 @@ async def blocks(
     | {status: spec for status, spec in documented(BlockAnswer, "", 400, 429).items() if status != 200},
 )
 async def make_block(
-    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
+    request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, data: JSONBody[NewBlock]
 ) -> Response[bytes]:
     """In force everywhere within `metastore.refresh_s`."""
-    try:
-        wanted = _decode(await request.body())
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"the block cannot be read: {error}", code="invalid_json") from error
-    now_ns = context.clock.now_ns()
+    wanted, now_ns = data, context.clock.now_ns()
     expires_ns, team = _end(wanted, now_ns), context.backend.metastore.team_of(credential.app)
     _refuse_wide(request, wanted.scope, team)
     app = credential.app if wanted.scope == "app" else ""

@@ -82,7 +82,7 @@ def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
         return _answer_bug(request, error)
     message = error.detail[:1].lower() + error.detail[1:]
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
-        message = "; ".join(f"{item.get('key')}: {_lower(item.get('message'))}" for item in error.extra)
+        message = "; ".join(map(_of_value, error.extra))
     if error.status_code == 404:
         message = "there is nothing at this path; /api/openapi.json lists what there is"
     if error.status_code == 405:
@@ -125,6 +125,14 @@ def _answer(
         return Response(content, status_code=status, headers=headers, media_type="text/html")
     body = msgspec.json.encode(ErrorAnswer(detail))
     return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def _of_value(item: Any) -> str:
+    """What is wrong with one parameter, header or member of the body, which the framework calls `data`."""
+    key, message = item.get("key"), item.get("message")
+    if key == "data" and message == "'data'":
+        return "the body is empty; send a JSON object"
+    return f"{'body' if key == 'data' else key}: {_lower(message)}"
 
 
 def _lower(message: Any) -> str:

@@ -29,7 +29,12 @@ BUCKETS_MAX = 1000
 GROUPING = ("level", "component", "key")  # fields with few values; a group a user would be a table, not a picture
 
 
-@get("/api/v1/histogram", summary="Histogram", tags=["reading"], responses=documented(HistogramAnswer, "Counts", 400))
+@get(
+    "/api/v1/histogram",
+    summary="Histogram",
+    tags=["reading"],
+    responses=documented(HistogramAnswer | costs.ExplainAnswer, "Counts; or, with `explain=1`, how they are read"),
+)
 async def histogram(
     context: GivenContext,
     credential: GivenCredential,

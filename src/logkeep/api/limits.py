@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, put
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from logkeep.api.answers import documented
@@ -14,7 +14,7 @@ from logkeep.api.bodies import preconditioned
 from logkeep.api.search import GivenContext
 from logkeep.counters import usage
 from logkeep.counters.usage import Phase
-from logkeep.errors import BackendUnavailable, InputError
+from logkeep.errors import BackendUnavailable
 from logkeep.metastore.limits import InForce, Kept, Limits
 from logkeep.store.page import rfc3339
 
@@ -60,14 +60,11 @@ class LimitsChange(msgspec.Struct, forbid_unknown_fields=True):
     ] = None
 
 
-_decode = msgspec.json.Decoder(LimitsChange).decode
-
-
 @get(
     "/api/v1/apps/{app:str}/limits",
     summary="Limits of an app",
     tags=["limits"],
-    responses=documented(LimitsAnswer, "Limits and use", 400),
+    responses=documented(LimitsAnswer, "Limits and use", 404),
 )
 async def limits(context: GivenContext, app: FromPath[str]) -> Response[bytes]:
     """What is limited, and how much of it is used. 0: no limit; null: as the settings say. `ETag` is the version."""
@@ -79,21 +76,19 @@ async def limits(context: GivenContext, app: FromPath[str]) -> Response[bytes]:
     summary="Change the limits of an app",
     tags=["limits"],
     request_max_body_size=BODY_BYTES_MAX,
-    responses=documented(LimitsAnswer, "As they are now", 400, 409, 412),
+    responses=documented(LimitsAnswer, "As they are now", 404, 409, 412),
 )
-async def change_limits(request: Request[Any, Any, Any], context: GivenContext, app: FromPath[str]) -> Response[bytes]:
+async def change_limits(
+    request: Request[Any, Any, Any], context: GivenContext, app: FromPath[str], data: JSONBody[LimitsChange]
+) -> Response[bytes]:
     """Everywhere in force within `metastore.refresh_s`. With `If-Match` only what was seen is changed (412)."""
-    try:
-        change = _decode(await request.body())
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"the limits cannot be read: {error}", code="invalid_json") from error
 
     def put_and_answer() -> Response[bytes]:
-        by, given = caller_of(request).name, _set(change.limits)
-        with preconditioned(request, change.version) as version:
+        by, given = caller_of(request).name, _set(data.limits)
+        with preconditioned(request, data.version) as version:
             entries = [change_of(request, "limits.changed", app, app, **given)]
             return _answer(
-                context, app, context.backend.limits.put(app, change.limits, by=by, version=version, entries=entries)
+                context, app, context.backend.limits.put(app, data.limits, by=by, version=version, entries=entries)
             )
 
     return await context.checks.run(put_and_answer)

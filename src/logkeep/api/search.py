@@ -66,7 +66,12 @@ class Wanted(msgspec.Struct, frozen=True):
     left: int | None
 
 
-@get("/api/v1/search", summary="Search", tags=["reading"], responses=documented(SearchAnswer, "One page", 400))
+@get(
+    "/api/v1/search",
+    summary="Search",
+    tags=["reading"],
+    responses=documented(SearchAnswer | costs.ExplainAnswer, "One page; or, with `explain=1`, how it is read"),
+)
 async def search(
     context: GivenContext,
     credential: GivenCredential,
