@@ -141,7 +141,7 @@ def it() -> Iterator[Filled]:
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_no_request_of_the_description_is_a_fault_of_ours(it: Filled, case: schemathesis.Case) -> None:
+def test_no_request_of_the_description_is_a_fault_of_ours(it: Filled, case: schemathesis.Case[Any]) -> None:
     number = next(it._numbers)
     if number % UNKNOWN_EVERY:
         case.path_parameters = {name: it.some[name]() for name in case.path_parameters}
