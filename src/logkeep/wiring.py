@@ -33,7 +33,7 @@ from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
 from logkeep.tls import TlsFiles
-from logkeep.wiring_backend import app_ledger, balance_of, make_backend, recent_ledger, udp_loss_of_marks, unreadable
+from logkeep.wiring_backend import ledger_of, make_backend, recent_ledger, udp_loss_of_marks, unreadable
 from logkeep.wiring_limits import api_limits, limiting, open_limits, sender_of_key
 from logkeep.wiring_stores import opened_store
 
@@ -261,7 +261,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
         processor = _processor(settings, telemetry, queue, store, database, accounts, erasures, keeps, hub, masking)
         if hub is not None:
             hub.begin_at(processor.last_arrival())
-        alone, snapshot = queue.owned(GROUP).partitions is None, processor.snapshot
+        alone = queue.owned(GROUP).partitions is None
         backend = make_backend(
             settings=settings,
             store=store,
@@ -271,7 +271,7 @@ def _run_keeper(index: int, settings: Settings) -> None:
             erasures=erasures,
             limits=limits,
             device_directory=device_directory,
-            ledger=partial(app_ledger, partial(balance_of, queue, snapshot)) if alone else recent_ledger(queue),
+            ledger=ledger_of(queue) if alone else recent_ledger(queue),
             udp_loss=processor.udp_loss_rows if alone else partial(udp_loss_of_marks, queue),
             queue_watch=queue_watch,
             held=processor.problems,

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from logkeep.metastore.device_directory import DeviceDirectory
     from logkeep.metastore.erasures import Erasures
     from logkeep.processor.ledger import AppLedger
-    from logkeep.processor.queued import Balance, Snapshot
+    from logkeep.processor.queued import Balance
 
 
 def ledger_of_marks(queue: Queue) -> "tuple[dict[str, AppLedger], dict[Partition, Offset]]":
-    """The ledger as the marks in the queue tell it: for a process that is not the only one to process."""
+    """The ledger as the marks in the queue tell it, and the offsets it belongs to."""
     from logkeep.processor.ledger import read_marks
     from logkeep.processor.marks import GROUP
 
@@ -43,18 +43,25 @@ def udp_loss_of_marks(queue: Queue, app: str) -> list[dict[str, object]]:
     return UdpLoss.from_bytes(mark.data if mark is not None else b"").rows(app)
 
 
-def balance_of(queue: Queue, snapshot: "Snapshot") -> "Balance":
+def balance_of(queue: Queue) -> "Balance":
+    """All of it as the queue tells it: a processor's own memory is behind its marks until a commit has returned."""
     from logkeep.processor.marks import GROUP
     from logkeep.processor.queued import HEAD_BYTES_MAX, balance
 
-    return balance(lambda: queue.uncommitted(GROUP, payload_bytes_max=HEAD_BYTES_MAX), snapshot)
+    waiting = partial(queue.uncommitted, GROUP, payload_bytes_max=HEAD_BYTES_MAX)
+    return balance(waiting, partial(ledger_of_marks, queue))
+
+
+def ledger_of(queue: Queue) -> "Callable[[str], Ledger]":
+    """For the process that has the queue to itself."""
+    return partial(app_ledger, partial(balance_of, queue))
 
 
 def recent_ledger(queue: Queue) -> "Callable[[str], Ledger]":
     """For a process that is not the only one to process: what the servers of the queue know, asked seldom."""
     from logkeep.processor.queued import Recent
 
-    return partial(app_ledger, Recent(partial(balance_of, queue, partial(ledger_of_marks, queue)), SystemClock()))
+    return partial(app_ledger, Recent(partial(balance_of, queue), SystemClock()))
 
 
 def app_ledger(look: "Callable[[], Balance]", app: str) -> "Ledger":

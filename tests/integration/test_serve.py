@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import uuid
 import zlib
 from collections.abc import Callable
@@ -130,6 +131,28 @@ def test_the_same_body_under_one_idempotency_key_is_stored_once(service: Service
     service.wait_for_events("session:s-idem", 1)
     service.wait_until_drained()
     assert len(service.search("session:s-idem")) == 1
+
+
+def test_the_ledger_has_what_was_acknowledged_whenever_it_is_asked(service: Service) -> None:
+    before, sent = service.ledger()["received"], threading.Event()
+    acknowledged = 0
+
+    def send() -> None:
+        nonlocal acknowledged
+        for _ in range(150):
+            service.post([event("s-ledger")] * 50).raise_for_status()
+            acknowledged += 50
+        sent.set()
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    missing = []
+    while not sent.is_set() and sender.is_alive():
+        least = before + acknowledged
+        ledger = service.ledger()
+        missing += [(least, ledger)] if ledger["received"] < least else []
+    sender.join()
+    assert missing == [] and acknowledged == 7500
 
 
 def test_a_datagram_is_found_by_search(service: Service) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from logkeep.clock import Clock
-from logkeep.processor.ledger import AppLedger, State, pack_state, summed, unpack_state
+from logkeep.processor.ledger import State, pack_state, unpack_state
 from logkeep.queue.port import LEADER, Mark, Offset, Ownership, Partition, Queue
 
 GROUP = "processor"
@@ -57,11 +57,6 @@ class Marks:
             # The first start: a tail may open before the first event comes.
             intents = [state.batch.arrival for state in self._states.values() if state.batch is not None]
             return min(intents) - 1 if intents else self._begun_ns
-
-    def snapshot(self) -> tuple[dict[str, AppLedger], dict[Partition, Offset]]:
-        """The ledger of what is owned as of the last commit, and the offsets it belongs to."""
-        with self._lock:
-            return summed(self._states.values()), dict(self._offsets)
 
     def apps(self) -> set[str]:
         with self._lock:

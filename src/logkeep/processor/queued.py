@@ -48,7 +48,8 @@ class Balance(msgspec.Struct, frozen=True):
 
 def balance(uncommitted: Uncommitted, snapshot: Snapshot) -> Balance:
     """The queue is read first and the ledger after it, so that what was processed in between is told by its offset and
-    not counted twice. Raises BackendUnavailable, CorruptData."""
+    not counted twice. The snapshot is therefore never older than the marks that `uncommitted` begins at. Raises
+    BackendUnavailable, CorruptData."""
     found = [(record.partition, record.offset, *_count(record)) for record in uncommitted()]
     apps, offsets = snapshot()
     waiting: Counter[tuple[str, str]] = Counter()

@@ -25,7 +25,6 @@ from logkeep.processor.batches import Batches
 from logkeep.processor.chores import Chores, set_missing
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.holding import Holding, check_known
-from logkeep.processor.ledger import AppLedger
 from logkeep.processor.marks import GROUP, Marks
 from logkeep.processor.masking import Masking
 from logkeep.processor.notices import Notices
@@ -35,7 +34,7 @@ from logkeep.processor.prepare import AppOfKey, Prepared, RetentionOf, Rules, pr
 from logkeep.processor.sessions import SessionMap
 from logkeep.processor.statistics import Statistics
 from logkeep.processor.waiting import WaitingRoom
-from logkeep.queue.port import NotOwner, Offset, Partition, Queue, Record
+from logkeep.queue.port import NotOwner, Queue, Record
 from logkeep.settings import Settings
 from logkeep.store.port import Store
 from logkeep.telemetry import Telemetry, get_logger
@@ -128,10 +127,6 @@ class Processor:
     def last_arrival(self) -> int:
         """The place of the last event of all batches that are done, in the order of arrival."""
         return self._marks.last_arrival()
-
-    def snapshot(self) -> tuple[dict[str, AppLedger], dict[Partition, Offset]]:
-        """The ledger of what this processor owns as of the last commit, and the offsets it belongs to."""
-        return self._marks.snapshot()
 
     def udp_loss_rows(self, app: str) -> list[dict[str, object]]:
         return self._numbers.rows(app)

@@ -46,7 +46,7 @@ def run_until_done(bench: Bench, processor: Processor | None = None) -> AppLedge
     thread.join(30)
     if failure:
         raise failure[0]
-    return bench.ledger(processor)[0]
+    return bench.ledger()[0]
 
 
 def done(bench: Bench, name: str) -> Erasure:

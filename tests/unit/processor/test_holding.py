@@ -83,7 +83,7 @@ def test_a_newer_frame_stops_its_partition_and_no_other(tmp_path: Path, monkeypa
         bench.send([event(6)])
         bench.send([event(7)], partition="udp-0")
         wait_for_keys(bench, "k1", "k5", "k7")
-        assert bench.ledger(processor) == (AppLedger(6, 3), 3)  # what the newer frame holds nobody can count
+        assert bench.ledger() == (AppLedger(6, 3), 3)  # what the newer frame holds nobody can count
     assert bench.queue.marks(GROUP)["http-0"].offset == 1
     assert bench.samples.dead_letters.newest(9) == []
 

@@ -46,7 +46,7 @@ def test_queued_notices_are_not_queued_events(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.send([event(1), event(2)])
     tell(bench, {"session": "s", "user": "u"}, {"session": "t", "user": "u"})
-    ledger, queued = bench.ledger(bench.processor())
+    ledger, queued = bench.ledger()
     assert (queued, ledger.received, ledger.notices["sessions"].queued) == (2, 2, 2)
 
 

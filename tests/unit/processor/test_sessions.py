@@ -58,7 +58,7 @@ class Room(Bench):
         processor._load()
         processor._waiting_room._look_ns = 0
         processor._waiting_room.release_if_due(processor._batches.release)
-        self.ledger_now, self.queued = self.ledger(processor)
+        self.ledger_now, self.queued = self.ledger()
         return {found["key"]: found["session"] for found in self.events()}
 
 

@@ -23,7 +23,6 @@ from logkeep.metastore.samples import Samples
 from logkeep.processor.erasure import Eraser
 from logkeep.processor.ledger import AppLedger, State, pack_state
 from logkeep.processor.marks import GROUP
-from logkeep.processor.queued import balance
 from logkeep.processor.worker import Processor
 from logkeep.query.ast import All
 from logkeep.queue.memory import MemoryQueue
@@ -33,6 +32,7 @@ from logkeep.store.memory import MemoryStore
 from logkeep.store.port import ArrivedRequest, Batch, PatternRequest, SearchRequest
 from logkeep.store.reading import Reading
 from logkeep.telemetry import Telemetry
+from logkeep.wiring_backend import balance_of
 
 APP = "shop"
 NOW_NS = SystemClock().now_ns()
@@ -140,10 +140,10 @@ class Bench:
         thread.join(30)
         if failure:
             raise failure[0]
-        return self.ledger(processor)[0]
+        return self.ledger()[0]
 
-    def ledger(self, processor: Processor, app: str = APP) -> tuple[AppLedger, int]:
-        return balance(lambda: self.queue.uncommitted(GROUP), processor.snapshot).of(app)
+    def ledger(self, app: str = APP) -> tuple[AppLedger, int]:
+        return balance_of(self.queue).of(app)
 
     def events(self) -> list[dict[str, Any]]:
         request = SearchRequest(APP, All(), 0, 1 << 62, "asc", 1000)
@@ -195,7 +195,7 @@ def test_what_is_queued_is_stored_and_accounted(bench: Bench) -> None:
 
 def test_what_still_waits_counts_as_queued(bench: Bench) -> None:
     bench.send([event(0), event(1)], rejected={"too_large": 1})
-    assert bench.ledger(bench.processor()) == (AppLedger(received=3), 3)
+    assert bench.ledger() == (AppLedger(received=3), 3)
 
 
 def test_an_id_that_was_stored_before_is_a_counted_duplicate(bench: Bench) -> None:
@@ -215,12 +215,29 @@ def test_a_frame_sent_again_under_its_idempotency_key_is_stored_once(bench: Benc
     assert len(bench.events()) == 2
 
 
+def test_nothing_is_missing_in_the_ledger_while_a_commit_is_durable_and_has_not_returned(bench: Bench) -> None:
+    seen: list[tuple[AppLedger, int]] = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(bench.queue, name)
+
+        def commit(self, *arguments: Any, **options: Any) -> None:
+            bench.queue.commit(*arguments, **options)
+            seen.append(bench.ledger())
+
+    for number in range(6):
+        bench.send([event(2 * number), event(2 * number + 1)])
+    bench.drain(bench.processor(queue=Watched()))
+    assert {(ledger.received, ledger.stored, queued) for ledger, queued in seen} == {(12, 0, 12), (12, 12, 0)}
+
+
 def test_datagrams_go_to_the_app_whose_key_they_name_and_the_rest_is_counted(bench: Bench) -> None:
     lines = [event(0, app="key"), event(1, app="stolen"), event(2), b"\xff\xfe", b"{", event(3, app="key")]
     bench.send(lines, app="", source="udp")
     processor = bench.processor()
     assert bench.drain(processor) == AppLedger(received=2, stored=2)
-    nobody = bench.ledger(processor, "")[0]
+    nobody = bench.ledger("")[0]
     assert (nobody.received, nobody.stored, nobody.rejected["unknown_app"]) == (4, 0, 2)
     assert sum(nobody.rejected.values()) == 4
 
@@ -232,7 +249,7 @@ def test_a_datagram_that_is_no_event_is_its_apps_and_its_sample_shows_no_key(ben
     bench.send([], app=APP, source="udp", rejected={"over_quota": 1}, samples=(over,))
     processor = bench.processor()
     assert bench.drain(processor) == AppLedger(received=2, rejected={"missing_session": 1}, over_quota=1)
-    assert bench.ledger(processor, "")[0].rejected == {"missing_session": 1, "invalid_json": 1}
+    assert bench.ledger("")[0].rejected == {"missing_session": 1, "invalid_json": 1}
     texts = [json.loads(line)["text"] for ring in (APP, "") for line in bench.samples.rejected(ring).newest(9)]
     assert sorted(texts) == sorted(
         [
@@ -440,8 +457,7 @@ def test_each_app_is_kept_as_long_as_its_owner_wants_whenever_the_processor_dies
         left = sorted((count.app, count.day) for count in bench.store.days() if count.day != day_before(0))
         kept = {APP: (3,), "long": (3, 8, 20), "plain": (3, 8)}
         assert (step, left) == (step, sorted((app, day_before(d)) for app, days in kept.items() for d in days))
-        processor = bench.processor()
-        ledgers = {app: bench.ledger(processor, app)[0] for app in (APP, "long", "plain")}
+        ledgers = {app: bench.ledger(app)[0] for app in (APP, "long", "plain")}
         assert (step, {app: (one.expired, one.received - one.stored) for app, one in ledgers.items()}) == (
             step, {APP: (3, 3), "long": (1, 1), "plain": (2, 2)},
         )  # fmt: skip
