@@ -252,7 +252,11 @@ class LocalQueue:
         self, partition: Partition, start: Offset | None, end: Offset | None, payload_bytes_max: int | None
     ) -> Iterator[Record]:
         """start: None: of the oldest record there is. end: None: of the last."""
-        reader = PartitionReader(self._folder / partition, self._disk)  # its own: this runs beside `read`
+        with self._lock:
+            known = self._readers.get(partition)
+            durable = known.durable_end() if known is not None else 0
+        # Its own: this runs beside `read`.
+        reader = PartitionReader(self._folder / partition, self._disk, durable=durable)
         try:
             at = reader.start() if start is None else start
             until = reader.durable_end() if end is None else min(end, reader.durable_end())

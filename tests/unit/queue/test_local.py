@@ -11,7 +11,7 @@ import pytest
 from isal.isal_zlib import crc32
 
 from logkeep.clock import ManualClock
-from logkeep.disk import DiskFile, SystemDisk
+from logkeep.disk import DiskFile, DiskMark, SystemDisk
 from logkeep.errors import BackendUnavailable, CorruptData
 from logkeep.queue.local import LocalQueue
 from logkeep.queue.port import LEADER, Mark
@@ -51,6 +51,47 @@ def flip(path: Path, offset: int) -> None:
     data = bytearray(path.read_bytes())
     data[offset] ^= 0x40
     path.write_bytes(data)
+
+
+class _Storing(SystemDisk):
+    """Whoever looks at a mark meets a store of it under way, so many times."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def open_mark(self, path: Path, *, write: bool) -> DiskMark:
+        found = super().open_mark(path, write=write)
+        return found if write else _StoredMark(found, self)
+
+
+class _StoredMark:
+    def __init__(self, inner: DiskMark, disk: _Storing) -> None:
+        self._inner, self._disk = inner, disk
+        self.store, self.close = inner.store, inner.close
+
+    def load(self) -> int | None:
+        self._disk.times -= 1
+        return self._inner.load() if self._disk.times < 0 else None
+
+
+def test_a_mark_that_is_just_being_stored_hides_nothing(three: Path) -> None:
+    disk = _Storing()
+    queue = open_queue(three, write=(), disk=disk)
+    disk.times = 3
+    assert [record.payload[:1] for record in queue.uncommitted("g")] == [b"a", b"b", b"c"]
+
+
+def test_a_writer_that_died_storing_its_mark_hides_nothing_that_was_seen(three: Path) -> None:
+    disk = _Storing()
+    queue = open_queue(three, write=(), disk=disk)
+    assert payloads(queue)
+    disk.times = 1 << 30
+    end = queue.positions("g")["a"]
+    for found in (queue.uncommitted("g"), queue.replay("a", 0, end)):
+        assert [record.payload[:1] for record in found] == [b"a", b"b", b"c"]
+    queue.close()
+    queue = open_queue(three, write=(), disk=disk)
+    assert payloads(queue) == []  # until the next writer says what there is
 
 
 @pytest.fixture
