@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 MARK_BYTES = 16  # a value and its complement, 8 bytes each: whoever reads in the middle of a store can tell
+MARK_STEP_MAX = 1 << 40  # between two values of a mark; more is damage
 _MARK_COMPLEMENT = (1 << 64) - 1
 
 
@@ -48,7 +49,8 @@ class DiskMark(Protocol):
     value it had before, or none."""
 
     def load(self) -> int | None:
-        """The number, 0 to 2**64 - 1; None when there is none yet, or a store is under way."""
+        """The number, 0 to 2**64 - 1, of the last store that is complete: those of one mark grow. None when there is
+        none yet, or a store began and ended meanwhile."""
         ...
 
     def store(self, value: int) -> None: ...
@@ -139,7 +141,10 @@ class _SystemFile:
 
 
 class _SystemMark:
-    """Two aligned 8-byte words of a mapped file: a store is two plain memory writes, and never lets go of the GIL."""
+    """Two aligned 8-byte words of a mapped file: a store is two plain memory writes, and never lets go of the GIL.
+
+    Between the two its process may be put to sleep by others, or die. The second word then tells the value before.
+    """
 
     def __init__(self, path: Path, write: bool) -> None:
         fd = os.open(path, (os.O_RDWR | os.O_CREAT if write else os.O_RDONLY) | os.O_CLOEXEC, 0o600)
@@ -157,8 +162,9 @@ class _SystemMark:
         self._words = self._view.cast("Q")
 
     def load(self) -> int | None:
-        value = self._words[0]
-        return value if self._words[1] == value ^ _MARK_COMPLEMENT else None
+        begun = self._words[0]
+        complete = self._words[1] ^ _MARK_COMPLEMENT
+        return complete if 0 <= begun - complete <= MARK_STEP_MAX else None
 
     def store(self, value: int) -> None:
         self._words[0] = value

@@ -10,7 +10,7 @@ from logkeep.queue.partition_writer import MARK_NAME
 from logkeep.queue.port import Offset, Partition, Record
 from logkeep.queue.segment import Parsed, Segment, segment_bases
 
-LOADS_MAX = 100  # of a mark, 20 µs; a store of it is two memory writes, some 0.1 µs apart
+LOADS_MAX = 100  # of a mark, 20 µs: between the two words that are read, a store may begin and end
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -41,8 +41,7 @@ class PartitionReader:
     def durable_end(self) -> Offset:
         """All before it is durable; 0 until its writer has said so once. Costs a memory read.
 
-        Where a store of the mark is under way it is waited for: what was acknowledged before is not hidden by it. It
-        takes a moment, unless its writer died in it.
+        A store of the mark that is under way hides nothing that was acknowledged before.
         """
         if self._mark is None:
             try:
