@@ -136,7 +136,8 @@ class Supervisor:
         receivers += [("udp", 0)] if intake.udp else []
         for role, index in [("keeper", 0), *receivers]:
             self._children.append(self._start(role, index))
-        if not self._wait_until_ready():
+        ready = self._wait_until_ready()
+        if not ready and not self._stopping:
             return self._stop(1)
         if not self._stopping:
             on_ready()
@@ -159,7 +160,8 @@ class Supervisor:
         return _Child(role, index, process, time.monotonic())
 
     def _wait_until_ready(self) -> bool:
-        """False when a child ends before everything answers: then the start has failed and the child has said why."""
+        """False when a child ends before everything answers: then the start has failed and the child has said why. Also
+        when it shall stop before."""
         until = time.monotonic() + START_TIMEOUT_S
         targets = {
             (self._settings.api.host, self._settings.api.port),
@@ -167,7 +169,7 @@ class Supervisor:
         }
         while targets and time.monotonic() < until and not self._stopping:
             for child in self._children:
-                if child.process.poll() is not None:
+                if child.process.poll() is not None and not self._stopping:  # Ctrl-C is for the children too
                     log.error("a process ended while starting", process=child.name, exit_code=child.process.returncode)
                     return False
             targets = {target for target in targets if not _answers(*target)}

@@ -12,13 +12,14 @@ import threading
 import uuid
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import zstandard
 from tests.load import Sender, in_threads
-from tests.service import Service, wait_for
+from tests.service import Service, free_port, wait_for
 
 Start = Callable[..., Service]
 
@@ -193,6 +194,20 @@ def test_health_and_metrics_answer_on_intake_and_api(service: Service) -> None:
         assert httpx.get(f"{url}/health/live").status_code == 200
         assert httpx.get(f"{url}/health/ready").status_code == 200
         assert "logkeep_intake_requests" in httpx.get(f"{url}/metrics").text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_it_starts_is_a_stop_too(tmp_path: Path, number: signal.Signals) -> None:
+    """Once its children are started; before that there is nothing to stop."""
+    port = free_port()
+    service = Service(tmp_path / "data", intake_port=port, api_port=free_port(taken=port))
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(service.command(), env=service.environment(), stdout=output, stderr=output)
+    wait_for((service.folder / "run" / "settings.json").exists, 60, "the children to be started")
+    process.send_signal(number)
+    assert process.wait(30) == 0, log.read_text()
+    assert "Logkeep is ready" not in log.read_text()
 
 
 def test_term_under_load_loses_nothing_and_a_restart_goes_on(start_service: Start) -> None:
