@@ -85,6 +85,8 @@ def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
         message = "; ".join(map(_of_value, error.extra))
     if error.status_code == 404:
         message = "there is nothing at this path; /api/openapi.json lists what there is"
+    if error.status_code == 413:
+        message = "the body is larger than this path takes; send less"
     if error.status_code == 405:
         detail = ErrorDetail("method_not_allowed", "this path does not know this method; `Allow` lists those it does")
     else:
