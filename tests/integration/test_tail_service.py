@@ -60,7 +60,7 @@ def test_the_command_line_tails_reconnects_and_ends_with_ctrl_c(
 ) -> None:
     service = start_service()
     out, err = tmp_path / "out", tmp_path / "err"
-    command = [LOGKEEP, "tail", "tick", "--format", "ndjson"]
+    command = [LOGKEEP, "tail", "-f", "tick", "--format", "ndjson"]
     with out.open("wb") as output, err.open("wb") as errors:
         tail = subprocess.Popen(command, env=beside(service), stdout=output, stderr=errors)
     try:

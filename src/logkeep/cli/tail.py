@@ -36,9 +36,10 @@ class _Notice(msgspec.Struct):
 
 def tail(
     text: Annotated[str, typer.Argument(metavar="[QUERY]", help="What to show; empty shows everything.")] = "",
-    format: Annotated[
-        OutputFormat, typer.Option("--format", "-f", metavar="FORMAT", help="table, json, ndjson or csv.")
-    ] = "table",
+    format: Annotated[OutputFormat, typer.Option(metavar="FORMAT", help="table, json, ndjson or csv.")] = "table",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="It always follows; this is for the habit of `tail -f`.")
+    ] = True,
     url: Annotated[
         str | None,
         typer.Option(
@@ -61,6 +62,7 @@ def tail(
     The query is one of `logkeep query`. When the connection is lost, it is made again and what came meanwhile is shown
     first. What cannot be shown, because more comes than can be sent, is counted on standard error.
     """
+    del follow
     here = settings.load(flags={"data": str(data) if data else None})
     secret = client.api_token(token, here.folder)
     connection = Connection(url or client.api_url(here), token=secret, timeout_s=SILENCE_S)

@@ -177,7 +177,7 @@ def _limits() -> tuple[tuple[str, str, str], ...]:
         ("characters", str(scanner.QUERY_CHARS_MAX), "fits a URL"),
         ("parentheses and `not`, nested", str(filter_parser.DEPTH_MAX), "deeper comes from programs gone wrong"),
         ("terms, each word of a phrase counted", str(filter_parser.TERMS_MAX), "each is a condition on every event"),
-        ("regexes", f"{filter_parser.REGEXES_MAX}, of {PATTERN_CHARS_MAX} characters", "one without three letters or digits in a row reads every event in the range"),
+        ("regexes", f"{filter_parser.REGEXES_MAX}, of {PATTERN_CHARS_MAX} characters", "one without a whole word or five letters in a row reads every event in the range"),
         ("functions, and fields after `by`", f"{stages.FUNCTIONS_MAX}, and {stages.GROUPS_MAX}", "each is memory for every row"),
         ("columns to sort by, and of `fields`", f"{stages.SORT_KEYS_MAX}, and {stages.COLUMNS_MAX}", "more is a mistake"),
         ("rows of `limit` and `top`", f"{stages.ROWS_MAX:,}", "an answer is held in memory"),

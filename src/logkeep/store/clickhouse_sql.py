@@ -25,9 +25,11 @@ FOLDED_VALUE = "replaceAll(lowerUTF8(value), 'ς', 'σ')"
 # One character that is no token's: query/text.py's rule, as RE2.
 SEPARATOR_CLASS = r"[^0-9A-Za-z\x{80}-\x{10FFFF}]"
 HINT_TOKENS_MAX = 8  # tokens of a whole value that go to the text index first; more narrow it no further
-# A part of a token is looked for in the dictionary of each part of the store: at 51 million events a rare one takes
-# 0.8 s instead of 7, a regex with one of four letters 3.4 instead of 18 (CPU). Not of ids: each is a token of its own.
-PART_CHARS_MIN = 3  # READ_SETTINGS; shorter ones are in too many tokens
+PART_CHARS_MIN = 3  # of a token: shorter ones are not looked for in the index
+# The dictionary of each part of the store is gone through for a part of a token: at 51 million events a rare one takes
+# 1.2 s instead of 7. Shorter ones are in too many tokens of values: a regex with three letters took 8 to 16 s, without
+# the index 7. Not of ids: each is a token of its own.
+VALUE_PART_CHARS_MIN = 5
 PART_FIELDS = frozenset(("value", "session", "user", "device"))
 
 _PLAIN_FIELDS = frozenset((*ast.ID_FIELDS, *ast.NAME_FIELDS, "value"))
@@ -49,6 +51,7 @@ READ_SETTINGS = (
 
 # What stands in one token and means nothing to LIKE. In values: letters that are folded by themselves.
 _VALUE_PART = re.compile(r"[0-9A-Za-z]+")
+_WHOLE_TOKEN = re.compile(r"(?<=[^0-9A-Za-z\x80-\U0010FFFF])[0-9A-Za-z]+(?=[^0-9A-Za-z\x80-\U0010FFFF])")
 _NAME_PART = re.compile(r"[^%_\\]+")
 _encode = msgspec.json.encode
 
@@ -228,7 +231,13 @@ class Compiler:
             case ast.Regex(name, pattern):
                 # The engine lets `.` match a newline unless told otherwise; the language does not.
                 condition = f"match({field}, {self.text('(?-s)' + pattern)})"
-                return self._with_part(condition, name, literals(pattern))
+                texts = literals(pattern)
+                words = [word for text in texts for word in _WHOLE_TOKEN.findall(text)] if name == "value" else []
+                return (
+                    self._hinted(condition, list(map(fold, words)))
+                    if words
+                    else self._with_part(condition, name, texts)
+                )
 
     def _hinted(self, condition: str, words: list[str]) -> str:
         """The condition, after one that follows from it and that the text index answers."""
@@ -239,7 +248,7 @@ class Compiler:
         within_token = _VALUE_PART if field == "value" else _NAME_PART
         parts = (part for text in texts for part in within_token.findall(text))
         part = max(parts, key=len, default="") if field in PART_FIELDS else ""
-        if len(part) < PART_CHARS_MIN or not self._looks_parts_up:
+        if len(part) < (VALUE_PART_CHARS_MIN if field == "value" else PART_CHARS_MIN) or not self._looks_parts_up:
             return condition
         text, indexed = (fold(part), FOLDED_VALUE) if field == "value" else (part, field)
         return f"({indexed} LIKE concat('%', {self.text(text)}, '%') AND {condition})"

@@ -26,6 +26,7 @@ TRY_ROWS = 10_000_000  # no try where the glance tells of more: the embedded sto
 WINDOW_SHARE = 0.5  # the same for one window: a failure leaves enough for a narrower one
 PART_SHARE = 0.7  # the same for an answer that is not joined from windows: what is left is for narrower ones
 FIRST_PART = 64  # the first window, or the glance, is this part of the range
+GLANCES = 3  # as long as nothing is there: of two weeks the newest 5 h, 21 h and 3.5 days
 GLANCE_OVER_NS = NS_PER_DAY  # shorter ranges are read at once: they are within two partitions of the store
 NARROWER, WIDER = 8, 4
 CHEAP_SHARE = 0.05  # of what is left; a window below it is followed by a wider one
@@ -51,28 +52,33 @@ def in_windows(
     """The answers for windows that join to `whole`, the newest (or the oldest) first.
 
     read: asks the engine with `reading`, and raises LimitReached when the window costs more than is left. glance: the
-    same for a narrow first window, whose answer may be enough for who asks, and whose cost tells what the rest would.
+    same for a narrow first window, wider ones as long as nothing was read there; its answer may be enough for who asks,
+    and its cost tells what the rest would.
     Ends early, with `reading.partial` and `reading.reached_ns` set, when a limit is reached after the first answer.
     Raises LimitReached when there is not even one.
     """
-    rest, answered, span_ns = whole, False, whole.to_ns - whole.from_ns
-    width_ns, in_vain = _narrowed(span_ns, FIRST_PART), False
+    rest, answered, in_vain = whole, False, False
+    width_ns = _narrowed(whole.to_ns - whole.from_ns, FIRST_PART)
+    look, glances = glance or read, GLANCES if glance and whole.to_ns - whole.from_ns > GLANCE_OVER_NS else 0
     try:
-        if glance is not None and span_ns > GLANCE_OVER_NS:
-            window = _end_of(whole, width_ns, newest_first=newest_first)
+        for _ in range(glances):
+            window = _end_of(rest, width_ns, newest_first=newest_first)
             rows, passed_s = reading.rows_read, reading.passed_s
             with reading.at_most(TRY_SHARE, TRY_S):
-                answer = glance(window)
-            answered, rest = True, _without(whole, window, newest_first=newest_first)
+                answer = look(window)
+            answered, rest = True, _without(rest, window, newest_first=newest_first)
             rows, passed_s = reading.rows_read - rows, reading.passed_s - passed_s
-            in_vain = rows * FIRST_PART > TRY_ROWS and passed_s * FIRST_PART > TRY_S
             yield answer
+            parts = (rest.to_ns - rest.from_ns) / width_ns
+            in_vain = rows * parts > TRY_ROWS and passed_s * parts > TRY_S
+            width_ns *= WIDER
+            if rows:
+                break
         if not in_vain:
             with reading.at_most(TRY_SHARE, TRY_S):
                 answer = read(rest)
             yield answer
             return
-        width_ns *= WIDER
     except LimitReached:
         pass
     yield from _narrow_windows(reading, rest, read, width_ns, newest_first=newest_first, answered=answered)

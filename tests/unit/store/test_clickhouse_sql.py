@@ -90,13 +90,15 @@ def test_a_group_is_the_text_of_a_field() -> None:
 @pytest.mark.parametrize(
     ("query", "part"),
     [
-        (ast.Regex("value", "[A-Z]ayment-(no|yes) Refused_By x+"), "refused"),
-        (ast.Regex("value", "größer als"), "als"),  # a letter that is folded with its neighbours is left out
+        (ast.Regex("value", "[A-Z]aymentRefused-(no|yes) By"), "aymentrefused"),
+        (ast.Regex("value", "größere alsooo"), "alsooo"),  # a letter that is folded with its neighbours is left out
+        (ast.Regex("value", "ses[a-z]+ [a-z]+ ion"), None),  # in too many tokens
         (ast.Regex("value", "ab|cdef"), None),
         (ast.Regex("value", "a.b.c.d"), None),
         (ast.Regex("user", "^Anna_maria%x"), "maria"),
+        (ast.Regex("value", "timed Out after [0-9]+ ms"), None),  # whole words are better
         (ast.Regex("id", "abcdef"), None),
-        (ast.Prefix("value", "Paym"), "paym"),
+        (ast.Prefix("value", "Payme"), "payme"),
         (ast.Prefix("session", "abcd"), None),  # the engine looks at the index by itself
     ],
 )
@@ -105,3 +107,9 @@ def test_what_a_match_cannot_do_without_is_asked_of_the_index_first(query: ast.Q
     asked = [name for name in condition.parameters if f"LIKE concat('%', {{{name}:String}}, '%')" in condition.sql]
     assert [condition.parameters[name] for name in asked] == ([part] if part else [])
     assert "LIKE" not in compile_query(query, looks_parts_up=False).sql
+
+
+def test_whole_words_of_a_regex_are_looked_for_as_words() -> None:
+    condition = compile_query(ast.Regex("value", "timed Out after [0-9]+ ms, (x|y) über alles "))
+    assert condition.sql.startswith(f"(hasAllTokens({FOLDED_VALUE}, [{{q1:String}}, {{q2:String}}, {{q3:String}}, {{q4")
+    assert list(condition.parameters.values())[1:] == ["out", "after", "ms", "alles"]

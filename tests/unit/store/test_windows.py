@@ -49,6 +49,21 @@ def test_a_search_glances_at_the_end_asked_for_before_it_reads_the_rest() -> Non
     assert Engine(Limits(), rows_a_day=1000).windows(DAY, glance=True) == [DAY]
 
 
+def test_a_glance_looks_further_back_while_nothing_is_there() -> None:
+    engine = Engine(Limits(), rows_a_day=1000)
+    newest_ns = WEEK.to_ns - NS_PER_DAY
+
+    def read(window: Window) -> Window:
+        if window.from_ns < newest_ns:
+            engine.read(Window(window.from_ns, min(window.to_ns, newest_ns)))
+        return window
+
+    windows = list(in_windows(engine.reading, WEEK, read, newest_first=True, glance=read))
+    part_ns = 7 * NS_PER_DAY // 64
+    assert [window.to_ns - window.from_ns for window in windows[:3]] == [part_ns, 4 * part_ns, 16 * part_ns]
+    assert (len(windows), windows[-1].from_ns) == (4, WEEK.from_ns)
+
+
 def test_all_at_once_is_not_tried_where_the_glance_tells_it_would_be_in_vain() -> None:
     engine = Engine(Limits(), rows_a_day=3_000_000, seconds_a_read=0.02)
     part_ns = 7 * NS_PER_DAY // 64

@@ -28,6 +28,7 @@ export const ROW_PX = { compact: 22, cosy: 30 } as const;
 const OVERSCAN = 12;
 const END_PX = 30; // so near is at the end
 const NEAR_END = 40; // rows from either end at which more are asked for
+const PLACES = 64; // elements that rows take turns in, or a power of two times as many where more are in the page
 
 export interface TableProps {
   events: readonly LogEvent[];
@@ -93,10 +94,12 @@ export function EventTable(props: TableProps) {
     if (measured)
       for (const place of scroller.current?.querySelectorAll(".row-place") ?? []) rows.measureElement(place);
   }, [density, wrap]);
-  // A list that flows by has other events in the same places: their elements stay, and texts change.
-  const recycled = props.sticky === true && !measured;
+  // Rows of one height leave their elements to those that come: texts change, and nothing is made or measured.
+  const recycled = !measured;
+  const items = rows.getVirtualItems();
+  const places = placesFor(items.length);
   useKeptPlace(events, scroller, ROW_PX[density], props.sticky ?? false);
-  useEnds(rows.getVirtualItems(), events.length, props);
+  useEnds(items, events.length, props);
   useFollowing(events, scroller, props);
 
   const toggle = useCallback((id: string) => {
@@ -192,12 +195,12 @@ export function EventTable(props: TableProps) {
         {...(props.onColumns ? { onColumns: props.onColumns } : {})}
       />
       <div className="rows-space" role="rowgroup" style={{ height: `${rows.getTotalSize()}px` }}>
-        {rows.getVirtualItems().map((item) => {
+        {items.map((item) => {
           const event = events[item.index]!;
           const isOpen = open.has(event.id);
           return (
             <div
-              key={recycled ? item.index : item.key}
+              key={recycled ? item.index % places : item.key}
               ref={measured ? rows.measureElement : undefined}
               data-index={item.index}
               className="row-place"
@@ -245,6 +248,13 @@ export function EventTable(props: TableProps) {
       {foot}
     </div>
   );
+}
+
+/** Rows in the page stand one after the other, so no two of so few have the same place. */
+function placesFor(rows: number): number {
+  let places = PLACES;
+  while (places < rows) places *= 2;
+  return places;
 }
 
 function toggleColumn({ columns, onColumns }: TableProps, field: string): void {
