@@ -163,9 +163,9 @@ class Compiler:
                 # is made of token characters only, so neither has anything to escape.
                 text = self.text(prefix)
                 starts = f"match({FOLDED_VALUE}, concat('(?:^|{_doubled(SEPARATOR_CLASS)})', {text}))"
-                return (
-                    f"({FOLDED_VALUE} LIKE concat('%', {text}, '%') AND {starts})" if self._looks_parts_up else starts
-                )
+                if not self._looks_parts_up:
+                    return starts
+                return f"({FOLDED_VALUE} LIKE concat('%', {text}, '%') AND {starts})"
 
     def _has_tokens(self, words: list[str]) -> str:
         return f"hasAllTokens({FOLDED_VALUE}, [{', '.join(self.text(word) for word in words)}])"
@@ -232,12 +232,9 @@ class Compiler:
                 # The engine lets `.` match a newline unless told otherwise; the language does not.
                 condition = f"match({field}, {self.text('(?-s)' + pattern)})"
                 texts = literals(pattern)
-                words = [word for text in texts for word in _WHOLE_TOKEN.findall(text)] if name == "value" else []
-                return (
-                    self._hinted(condition, list(map(fold, words)))
-                    if words
-                    else self._with_part(condition, name, texts)
-                )
+                if name == "value" and (words := [word for text in texts for word in _WHOLE_TOKEN.findall(text)]):
+                    return self._hinted(condition, list(map(fold, words)))
+                return self._with_part(condition, name, texts)
 
     def _hinted(self, condition: str, words: list[str]) -> str:
         """The condition, after one that follows from it and that the text index answers."""

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
@@ -185,7 +186,7 @@ class EmbeddedStore:
         return self._with_neighbours(reading, request, page) if request.context and page.count else page
 
     def _in_time(self, reading: Reading, request: SearchRequest) -> Page:
-        condition, after = compile_query(request.query), None
+        after: str | None = None
         parameters = {"app": text_parameter(request.app)}
         from_ns, to_ns = _int64(request.from_ns), _int64(request.to_ns)
         if request.cursor is not None:
@@ -199,19 +200,18 @@ class EmbeddedStore:
         found: list[EventRow] = []
         named = names_one(request.query)
 
-        def read(window: Window, condition: Condition = condition) -> list[EventRow]:
+        def read(condition: Condition, window: Window) -> list[EventRow]:
             where = ["app = {app:String}", f"time_ns >= {window.from_ns}", f"time_ns < {window.to_ns}"]
             where += [after] if after else []
             where += [condition.sql, *self._not_hidden(request.app, window.from_ns, window.to_ns)]
             first, bound = self._first_named if named else self._first, {**parameters, **condition.parameters}
             return first(reading, where, bound, request.order, request.limit + 1 - len(found))
 
-        def glance(window: Window) -> list[EventRow]:
-            return read(window, compile_query(request.query, looks_parts_up=False))
-
         if from_ns < to_ns:
             newest_first, whole = request.order == "desc", Window(from_ns, to_ns)
-            for rows in in_windows(reading, whole, read, newest_first=newest_first, glance=None if named else glance):
+            look = partial(read, compile_query(request.query))
+            glance = None if named else partial(read, compile_query(request.query, looks_parts_up=False))
+            for rows in in_windows(reading, whole, look, newest_first=newest_first, glance=glance):
                 found += rows
                 if len(found) > request.limit:
                     break

@@ -53,9 +53,8 @@ def in_windows(
 
     read: asks the engine with `reading`, and raises LimitReached when the window costs more than is left. glance: the
     same for a narrow first window, wider ones as long as nothing was read there; its answer may be enough for who asks,
-    and its cost tells what the rest would.
-    Ends early, with `reading.partial` and `reading.reached_ns` set, when a limit is reached after the first answer.
-    Raises LimitReached when there is not even one.
+    and its cost tells what the rest would. Ends early, with `reading.partial` and `reading.reached_ns` set, when a
+    limit is reached after the first answer. Raises LimitReached when there is not even one.
     """
     rest, answered, in_vain = whole, False, False
     width_ns = _narrowed(whole.to_ns - whole.from_ns, FIRST_PART)
