@@ -60,6 +60,21 @@ def test_what_is_no_request_is_refused_in_the_shape_of_all_errors(
     assert json.loads(body)["error"]["code"] == code
 
 
+@pytest.mark.parametrize("path", ["/api/v1/ledger", "/health/ready", "/api/v1/search?query=", "/api/v1/tail", "/none"])
+def test_head_is_answered_as_get_without_its_body(address: tuple[str, int], path: str) -> None:
+    """A tail too, which ends then; only times and lengths may differ from what GET tells."""
+    asked = LEDGER.replace(b"/api/v1/ledger", path.encode()) + b"Connection: close\r\n\r\n"
+    head, body = exchange(address, asked.replace(b"GET", b"HEAD", 1))
+    assert body == b""
+    if path == "/api/v1/tail":
+        assert head.startswith(b"HTTP/1.1 200") and b"text/event-stream" in head
+    else:
+        got, _ = exchange(address, asked)
+        assert [line.partition(b":")[0] for line in head.splitlines()] == [
+            line.partition(b":")[0] for line in got.splitlines()
+        ]
+
+
 def test_a_head_in_pieces_and_requests_one_after_another_are_answered(address: tuple[str, int]) -> None:
     """A body is no head: what was counted of one request is not of the next."""
     form = b"X: " + b"a" * 40_000 + b"\r\n"

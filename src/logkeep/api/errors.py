@@ -91,7 +91,11 @@ def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
         detail = ErrorDetail("method_not_allowed", "this path does not know this method; `Allow` lists those it does")
     else:
         detail = ErrorDetail(_CODES.get(error.status_code, "bad_input"), message)
-    return _answer(request, error.status_code, detail, error.headers or {})
+    headers = error.headers or {}
+    allowed = headers.get("allow", "").split(", ")
+    if "GET" in allowed and "HEAD" not in allowed:  # serving.py answers HEAD wherever there is GET
+        headers = {**headers, "allow": ", ".join([*allowed, "HEAD"])}
+    return _answer(request, error.status_code, detail, headers)
 
 
 def _answer_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
