@@ -1,7 +1,9 @@
 """The viewer's finer points: what it asks for and when, marks of rows, what is kept with a search, the audit log."""
 
 import csv
+import json
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -264,3 +266,51 @@ def test_lines_of_a_session_wrap_and_what_was_looked_for_among_them_is_marked(pa
     expect(page.locator(ROW)).not_to_contain_text("Bank.java")
     page.get_by_role("button", name="wrap").click()
     expect(page.locator(ROW)).to_contain_text("Bank.java")
+
+
+def test_columns_and_wrap_of_a_session_stand_in_its_address(page: Page) -> None:
+    page.goto("/app/session?session=" + quote(SESSION, safe=""))
+    expect(page.locator(ROW)).to_have_count(8)
+    page.get_by_role("button", name="wrap").click()
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("menuitem", name="user").click()
+    expect(page.locator(f"{ROW} [data-field=user]")).to_have_count(8)
+    page.reload()
+    expect(page.locator(f"{ROW} [data-field=user]")).to_have_count(8)
+    expect(page.get_by_role("button", name="wrap")).to_have_attribute("aria-pressed", "true")
+    told = parse_qs(urlsplit(page.url).query)
+    assert told == {"session": [SESSION], "cols": ["component,key,user"], "wrap": ["1"]}
+
+
+def test_a_branch_of_json_is_copied_with_its_path(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/app/?q=" + quote(f'session="{SESSION}" key:tap'))
+    page.locator(ROW).click()
+    page.locator(".tree summary", has_text="items").hover()
+    page.get_by_role("button", name="Copy the path of value.items", exact=True).click()
+    assert page.evaluate("navigator.clipboard.readText()") == "value.items"
+    page.get_by_role("button", name="Copy the JSON of value.items", exact=True).click()
+    copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    assert copied == [{"sku": "A-1", "price": 19.9}, {"sku": "B-7"}]
+    expect(page.locator(".leaf", has_text="A-1")).to_be_visible()  # nothing was folded
+
+
+def test_whoever_scrolls_up_at_the_first_row_gets_what_came_since(page: Page, filled: Service) -> None:
+    name = f"since-{time.time_ns()}"
+    filled.post([{"session": name, "key": "k", "value": "one"}])
+    filled.wait_until_drained()
+    page.goto(f"/app/?q=session%3D{name}")
+    expect(page.locator(ROW)).to_have_count(1)
+    filled.post([{"session": name, "key": "k", "value": "\x1b[41mtwo\x1b[0m"}])
+    filled.wait_until_drained()
+    expect(page.locator(ROW)).to_have_count(1)
+    page.locator(ROW).hover()
+    page.mouse.wheel(0, -100)
+    expect(page.locator(ROW)).to_have_count(2)
+    expect(page.locator(f"{ROW} .b41")).to_have_text(["two"])
+
+
+def test_what_a_search_cost_is_told_on_a_phone_too(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto("/app/?q=component%3Abank")
+    expect(page.locator(".result-line .cost")).to_be_visible()

@@ -27,7 +27,7 @@ import { TableHead } from "./TableHead";
 export const ROW_PX = { compact: 22, cosy: 30 } as const;
 const OVERSCAN = 12;
 const END_PX = 30; // so near is at the end
-const NEAR_END = 40; // rows from either end at which more are asked for
+const NEAR_END = 40; // rows from the end at which more are asked for
 const PLACES = 64; // elements that rows take turns in, or a power of two times as many where more are in the page
 
 export interface TableProps {
@@ -36,8 +36,9 @@ export interface TableProps {
   marks: RegExp | null;
   wrap: boolean;
   label: string;
-  /** Asked for when the last (first) rows come into sight; absent when there are no more. */
+  /** Asked for when the last rows come into sight; absent when there are no more. */
   onEnd?: (() => void) | undefined;
+  /** Asked for when somebody scrolls up at the first row, or back to it. */
   onStart?: (() => void) | undefined;
   onTerm?: (added: string, opposite: string) => void;
   /** Looks for a term and nothing else. */
@@ -99,7 +100,8 @@ export function EventTable(props: TableProps) {
   const items = rows.getVirtualItems();
   const places = placesFor(items.length);
   useKeptPlace(events, scroller, ROW_PX[density], props.sticky ?? false);
-  useEnds(items, events.length, props);
+  useEnd(items, events.length, props);
+  useStart(scroller, props);
   useFollowing(events, scroller, props);
 
   const toggle = useCallback((id: string) => {
@@ -317,14 +319,31 @@ function useFollowing(
   }, [scroller, onScrolledAway]);
 }
 
-function useEnds(shown: readonly { index: number }[], total: number, { onEnd, onStart }: TableProps): void {
+function useEnd(shown: readonly { index: number }[], total: number, { onEnd }: TableProps): void {
   const last = shown[shown.length - 1]?.index ?? -1;
-  const first = shown[0]?.index ?? -1;
   const nearEnd = total > 0 && last >= total - NEAR_END;
   useEffect(() => {
     if (nearEnd) onEnd?.();
   }, [nearEnd, onEnd]);
+}
+
+function useStart(scroller: { current: HTMLDivElement | null }, { onStart }: TableProps): void {
   useEffect(() => {
-    if (first === 0) onStart?.();
-  }, [first, onStart]);
+    const element = scroller.current;
+    if (!element || !onStart) return;
+    let before = element.scrollTop;
+    const scrolled = () => {
+      if (element.scrollTop === 0 && before > 0) onStart();
+      before = element.scrollTop;
+    };
+    const turned = ({ deltaY }: WheelEvent) => {
+      if (deltaY < 0 && element.scrollTop === 0) onStart();
+    };
+    element.addEventListener("scroll", scrolled, { passive: true });
+    element.addEventListener("wheel", turned, { passive: true });
+    return () => {
+      element.removeEventListener("scroll", scrolled);
+      element.removeEventListener("wheel", turned);
+    };
+  }, [scroller, onStart]);
 }

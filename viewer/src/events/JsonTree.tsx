@@ -15,7 +15,7 @@ interface Props {
   depth?: number;
 }
 
-/** A JSON value to fold and unfold. A click on a name copies its path, on a value the value. */
+/** A JSON value to fold and unfold. A click on a name copies its path, on a value the value; a branch has buttons for it. */
 export function JsonTree({ value, path, name = "", depth = 0 }: Props) {
   if (value === null || typeof value !== "object") return <Leaf value={value} path={path} name={name} />;
   const members: [string, unknown][] = Array.isArray(value)
@@ -26,9 +26,30 @@ export function JsonTree({ value, path, name = "", depth = 0 }: Props) {
     <details className="tree" open={depth < OPEN_DEPTH && members.length <= MEMBERS_MAX}>
       <summary>
         {name && <span className="tree-name">{plain(name)}</span>} <span className="note">{summary}</span>
+        <span className="branch-actions">
+          <Copy what="path" of={path} text={() => path} />
+          <Copy what="JSON" of={path} text={() => JSON.stringify(value, null, 2)} />
+        </span>
       </summary>
       <Members members={members} path={path} inList={Array.isArray(value)} depth={depth} />
     </details>
+  );
+}
+
+/** In a summary: a click must not fold or unfold. */
+function Copy({ what, of, text }: { what: string; of: string; text: () => string }) {
+  return (
+    <button
+      type="button"
+      className="bare note"
+      aria-label={`Copy the ${what} of ${plain(of)}`}
+      onClick={(click) => {
+        click.preventDefault();
+        copyText(text());
+      }}
+    >
+      copy {what}
+    </button>
   );
 }
 

@@ -82,14 +82,24 @@ const SLOW_MS = 400; // before that, a word about waiting would only flicker
 
 function Waiting({ onCancel }: { onCancel: () => void }) {
   const [isSlow, setSlow] = useState(false);
+  const [seconds, setSeconds] = useState(0);
   useEffect(() => {
     const timer = setTimeout(() => setSlow(true), SLOW_MS);
-    return () => clearTimeout(timer);
+    const counter = setInterval(() => setSeconds((before) => before + 1), 1000);
+    return () => {
+      clearTimeout(timer);
+      clearInterval(counter);
+    };
   }, []);
   if (!isSlow) return <span className="note">…</span>;
   return (
     <>
       <span className="note">searching…</span>{" "}
+      {seconds > 0 && (
+        <span className="note" aria-hidden="true">
+          {seconds} s
+        </span>
+      )}{" "}
       <button type="button" className="small" onClick={onCancel}>
         Cancel
       </button>

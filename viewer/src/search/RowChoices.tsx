@@ -2,11 +2,11 @@ import { useShortcuts } from "../app/keys";
 import { useColumns } from "../events/narrow";
 import { Icon } from "../ui/Icon";
 import { Menu, MenuItem } from "../ui/Menu";
-import type { Change, SearchState } from "./state";
+import type { RowState } from "./state";
 
 interface Props {
-  state: SearchState;
-  change: Change;
+  state: RowState;
+  change: (changed: Partial<RowState>, options: { replace: boolean }) => void;
 }
 
 /** How rows look: whole or one line each, and with which columns. */

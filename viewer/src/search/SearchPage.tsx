@@ -100,6 +100,7 @@ function Rows({ state, change, found, onTerm, refused }: RowsProps) {
   const columns = useColumns(state.columns);
   const marks = useMemo(() => marksOf(state.query), [state.query]);
   const { fetchNextPage, hasNextPage, isFetchingNextPage, isFull } = found;
+  const onStart = useNewer(found);
   const onEnd = useCallback(() => {
     if (!isFetchingNextPage) void fetchNextPage();
   }, [fetchNextPage, isFetchingNextPage]);
@@ -121,6 +122,7 @@ function Rows({ state, change, found, onTerm, refused }: RowsProps) {
         label="Events that match"
         selectedRef={selected}
         onEnd={hasNextPage && !isFull ? onEnd : undefined}
+        onStart={onStart}
         onTerm={onTerm}
         onAlone={(term) => change({ query: term })}
         onContext={(id) => change({ context: id })}
@@ -132,6 +134,19 @@ function Rows({ state, change, found, onTerm, refused }: RowsProps) {
       />
     </>
   );
+}
+
+const NEWER_PAUSE_MS = 1000; // one turn of a wheel is many steps
+
+/** Asks for what came since; undefined where nothing newer can be among what was asked for. */
+function useNewer({ fetchPreviousPage, hasPreviousPage, isFetchingPreviousPage }: RowsProps["found"]) {
+  const asked = useRef(0);
+  const ask = useCallback(() => {
+    if (isFetchingPreviousPage || performance.now() - asked.current < NEWER_PAUSE_MS) return;
+    asked.current = performance.now();
+    void fetchPreviousPage();
+  }, [fetchPreviousPage, isFetchingPreviousPage]);
+  return hasPreviousPage ? ask : undefined;
 }
 
 function Foot({ found }: { found: RowsProps["found"] }) {

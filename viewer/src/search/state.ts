@@ -9,13 +9,17 @@ export interface Column {
 /** By field, in characters. */
 export type Widths = Readonly<Record<string, number>>;
 
-export interface SearchState extends Range {
-  query: string;
-  order: "desc" | "asc";
+/** How rows look. */
+export interface RowState {
   columns: readonly Column[];
   /** Of columns, in characters: those that a link or saved search brought along. Others are as this browser has them. */
   widths: Widths;
   wrap: boolean;
+}
+
+export interface SearchState extends Range, RowState {
+  query: string;
+  order: "desc" | "asc";
   /** The id of the event whose neighbours stand in the side panel, "" for none. */
   context: string;
 }
@@ -32,10 +36,16 @@ export function readState(text: string): SearchState {
     from: from === EVERYTHING ? "" : from,
     to: given.get("to") ?? "",
     order: given.get("order") === "asc" ? "asc" : "desc",
+    ...readRows(given),
+    context: given.get("context") ?? "",
+  };
+}
+
+export function readRows(given: URLSearchParams): RowState {
+  return {
     columns: given.has("cols") ? readColumns(given.get("cols")!) : FIRST_COLUMNS,
     widths: readWidths(given.get("widths") ?? ""),
     wrap: given.get("wrap") === "1",
-    context: given.get("context") ?? "",
   };
 }
 
@@ -46,13 +56,24 @@ export function writeState(state: SearchState): string {
   else if (state.to) given.set("from", state.from);
   if (state.to) given.set("to", state.to);
   if (state.order === "asc") given.set("order", "asc");
-  const columns = writeColumns(state.columns);
-  if (state.columns !== FIRST_COLUMNS) given.set("cols", columns);
-  const widths = Object.entries(state.widths).map(([field, width]) => `${field}:${width}`);
-  if (widths.length) given.set("widths", widths.join(","));
-  if (state.wrap) given.set("wrap", "1");
+  writeRows(given, state);
   if (state.context) given.set("context", state.context);
   return given.toString();
+}
+
+/** Into `given`, in place of what it had of them. */
+export function writeRows(given: URLSearchParams, { columns, widths, wrap }: RowState): void {
+  const told = {
+    cols: columns !== FIRST_COLUMNS && writeColumns(columns),
+    widths: Object.entries(widths)
+      .map(([field, width]) => `${field}:${width}`)
+      .join(","),
+    wrap: wrap && "1",
+  };
+  for (const [name, text] of Object.entries(told)) {
+    if (text || (name === "cols" && text === "")) given.set(name, text);
+    else given.delete(name);
+  }
 }
 
 /** Names with commas among them; `*` in front of one that stays in sight. */

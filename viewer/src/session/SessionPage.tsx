@@ -12,7 +12,8 @@ import { useColumns } from "../events/narrow";
 import { issueOf } from "../issues/links";
 import { quoted } from "../query/edit";
 import { marksOfText } from "../query/tokens";
-import { FIRST_COLUMNS, searchHref } from "../search/state";
+import { RowChoices } from "../search/RowChoices";
+import { type RowState, readRows, searchHref, writeRows } from "../search/state";
 import { ShareButton } from "../share/ShareButton";
 import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
@@ -52,12 +53,12 @@ export default function SessionPage() {
 /** event: the one that whoever links here means. */
 function Session({ session, event }: { session: SessionAnswer; event: string }) {
   const { zone } = usePreferences();
-  const columns = useColumns(FIRST_COLUMNS);
+  const [looks, change] = useRowState();
+  const { wrap } = looks;
+  const columns = useColumns(looks.columns);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [only, setOnly] = useState("");
-  const [wrap, setWrap] = useState(false);
   const marks = useMemo(() => marksOfText(only), [only]);
-  useShortcuts("Rows", [{ keys: "w", does: "wrap lines, or not", run: () => setWrap(!wrap) }]);
   const [current, setCurrent] = useState(event);
   const issues = useIssuesOf(session.session);
   const selected = useRef<LogEvent | null>(null);
@@ -111,9 +112,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
               next error
             </button>
           )}
-          <button type="button" className="small" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
-            wrap
-          </button>
+          <RowChoices state={looks} change={change} />
           <span className="push" />
           <CostLine cost={session} />
         </div>
@@ -126,6 +125,9 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
           wrap={wrap}
           label="Events of the session"
           between={between}
+          onColumns={(columns) => change({ columns })}
+          widths={looks.widths}
+          onWidths={(widths) => change({ widths })}
           current={current}
           selectedRef={selected}
           foot={
@@ -143,6 +145,22 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
       </section>
     </div>
   );
+}
+
+/** How its rows look, as the address says, and how to change that. */
+function useRowState(): [RowState, (changed: Partial<RowState>) => void] {
+  const text = useSearch();
+  const [path, go] = useLocation();
+  const looks = useMemo(() => readRows(new URLSearchParams(text)), [text]);
+  const change = useCallback(
+    (changed: Partial<RowState>) => {
+      const given = new URLSearchParams(location.search);
+      writeRows(given, { ...readRows(given), ...changed });
+      go(`${path}?${given}`, { replace: true });
+    },
+    [go, path],
+  );
+  return [looks, change];
 }
 
 function Head({ session, errors }: { session: SessionAnswer; errors: number }) {

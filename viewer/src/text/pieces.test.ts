@@ -13,8 +13,33 @@ test("ANSI colours become looks and never stand there raw", () => {
   expect(found.map(({ text, look }) => [text, look])).toEqual([
     ["red", "a31 bold"],
     [" plain ", ""],
-    ["other", ""],
+    ["other", "a35"],
   ]);
+});
+
+test("of many colours the nearest that can be read, backgrounds and styles are told until they end", () => {
+  const look = (codes: string) => pieces(`\x1b[${codes}mx`)[0]?.look;
+  expect(["44", "107;30", "1;3;4;7;9", "1;22;39;49"].map(look)).toEqual([
+    "b44",
+    "a30 b47",
+    "bold italic underlined inverse struck",
+    "",
+  ]);
+  expect(["38;5;9", "38;5;196", "48;5;21", "38;5;232", "38;5;255"].map(look)).toEqual([
+    "a91",
+    "a31",
+    "b44",
+    "a30",
+    "a37",
+  ]);
+  expect(["38;2;0;200;10;1", "48;2;250;240;0", "38;2", "38;5", "38"].map(look)).toEqual([
+    "a32 bold",
+    "b43",
+    "a30",
+    "a30",
+    "a30",
+  ]);
+  expect(pieces("\x1b[41ma\x1b[0mb\x1b[999;12mc").map((piece) => piece.look)).toEqual(["b41", "", ""]);
 });
 
 test("controls and marks that turn writing round are shown by name", () => {

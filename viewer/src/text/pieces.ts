@@ -17,15 +17,15 @@ export function pieces(text: string, marks: RegExp | null = null): Piece[] {
   const clean = text.includes("\r\n") ? text.replaceAll("\r\n", "\n") : text;
   if (!ODD.test(clean)) return marked(clean, "", marks);
   const found: Piece[] = [];
-  let look = "";
+  const look = new Look();
   let position = 0;
   for (const match of clean.matchAll(TOKEN)) {
-    found.push(...marked(clean.slice(position, match.index), look, marks));
+    found.push(...marked(clean.slice(position, match.index), look.classes, marks));
     if (match[2] !== undefined) found.push({ text: symbol(match[2]), look: "", mark: false, control: true });
-    else look = nextLook(look, match[1] ?? "");
+    else look.take(match[1] ?? "");
     position = match.index + match[0].length;
   }
-  found.push(...marked(clean.slice(position), look, marks));
+  found.push(...marked(clean.slice(position), look.classes, marks));
   return found;
 }
 
@@ -45,18 +45,73 @@ function marked(text: string, look: string, marks: RegExp | null): Piece[] {
   return found;
 }
 
-/** The classes after a colour sequence: `a31` (foreground), `bold`. Backgrounds and 256 colours are passed over. */
-function nextLook(look: string, codes: string): string {
-  let colour = look.split(" ").find((name) => name.startsWith("a")) ?? "";
-  let bold = look.includes("bold");
-  const numbers = codes.split(";").map((code) => Number(code || "0"));
-  if (numbers.includes(38) || numbers.includes(48)) return look;
-  for (const number of numbers) {
-    if (number === 0) [colour, bold] = ["", false];
-    else if (number === 1) bold = true;
-    else if (number === 22) bold = false;
-    else if (number === 39) colour = "";
-    else if ((number >= 30 && number <= 37) || (number >= 90 && number <= 97)) colour = `a${number}`;
+const STYLES: Readonly<Record<number, string>> = { 1: "bold", 3: "italic", 4: "underlined", 7: "inverse", 9: "struck" };
+const STYLE_ENDS: Readonly<Record<number, string>> = {
+  22: "bold",
+  23: "italic",
+  24: "underlined",
+  27: "inverse",
+  29: "struck",
+};
+const GROUND = 10; // from the number of a colour to the one of the same background
+const BRIGHT = 60; // from a colour to its bright one: as a background they look the same
+
+/** How text looks after colour sequences (ECMA-48, SGR), as classes: `a31` a colour, `b41` a background, `bold` and such. */
+class Look {
+  private colour = 0;
+  private ground = 0;
+  private readonly styles = new Set<string>();
+
+  get classes(): string {
+    const colours = [this.colour && `a${this.colour}`, this.ground && `b${this.ground}`];
+    return [...colours, ...this.styles].filter(Boolean).join(" ");
   }
-  return [colour, bold ? "bold" : ""].filter(Boolean).join(" ");
+
+  /** codes: what stands between `ESC [` and `m`. */
+  take(codes: string): void {
+    const numbers = codes.split(";").map((code) => Number(code || "0"));
+    for (let at = 0; at < numbers.length; at += 1) {
+      const number = numbers[at]!;
+      if (number === 38 || number === 48) {
+        const isIndexed = numbers[at + 1] === 5;
+        this.paint((isIndexed ? indexed(numbers[at + 2] ?? 0) : mixed(numbers.slice(at + 2))) + number - 38);
+        at += isIndexed ? 2 : 4;
+      } else if (number === 0) {
+        [this.colour, this.ground] = [0, 0];
+        this.styles.clear();
+      } else if (number === 39) this.colour = 0;
+      else if (number === 49) this.ground = 0;
+      else if (STYLES[number]) this.styles.add(STYLES[number]);
+      else if (STYLE_ENDS[number]) this.styles.delete(STYLE_ENDS[number]);
+      else this.paint(number);
+    }
+  }
+
+  /** 30 to 37, 90 to 97, or the same as a background; others are passed over. */
+  private paint(number: number): void {
+    if (isColour(number)) this.colour = number;
+    else if (isColour(number - GROUND)) this.ground = number < 100 ? number : number - BRIGHT;
+  }
+}
+
+function isColour(number: number): boolean {
+  return (number >= 30 && number <= 37) || (number >= 90 && number <= 97);
+}
+
+/** One of 256: sixteen by name, a cube of 6 × 6 × 6, 24 greys (as xterm has them). */
+function indexed(number: number): number {
+  if (number < 8) return 30 + number;
+  if (number < 16) return 82 + number;
+  const grey = 8 + (number - 232) * 10;
+  if (number >= 232) return mixed([grey, grey, grey]);
+  const steps = [Math.floor((number - 16) / 36), Math.floor((number - 16) / 6) % 6, (number - 16) % 6];
+  return mixed(steps.map((step) => step * 51));
+}
+
+/** The nearest of the colours by name: those are readable on light and dark, others need not be. Parts: 0 to 255. */
+function mixed([red = 0, green = 0, blue = 0]: readonly number[]): number {
+  const [least, most] = [Math.min(red, green, blue), Math.max(red, green, blue)];
+  if (most - least < 40) return most < 85 ? 30 : most < 170 ? 90 : 37;
+  const middle = (least + most) / 2;
+  return 30 + (red > middle ? 1 : 0) + (green > middle ? 2 : 0) + (blue > middle ? 4 : 0);
 }
