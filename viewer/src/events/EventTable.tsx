@@ -1,5 +1,5 @@
 /** Rows of events, as many as there are: only those in sight are in the page. */
-import { useVirtualizer } from "@tanstack/react-virtual";
+import { defaultRangeExtractor, type Range, useVirtualizer } from "@tanstack/react-virtual";
 import {
   type CSSProperties,
   type KeyboardEvent,
@@ -86,6 +86,7 @@ export function EventTable(props: TableProps) {
     estimateSize: () => ROW_PX[density],
     getItemKey: keyOf,
     overscan: props.sticky ? 0 : OVERSCAN,
+    rangeExtractor: useNearby(),
     scrollPaddingStart: ROW_PX[density], // the head covers the first row's height
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: sizes are of these, and change with them
@@ -250,6 +251,16 @@ export function EventTable(props: TableProps) {
       {foot}
     </div>
   );
+}
+
+/** Rows beside those in sight are for whoever scrolls on; after a jump all rows are new, and the page has only those. */
+function useNearby(): (range: Range) => number[] {
+  const before = useRef(0);
+  return useCallback((range: Range) => {
+    const hasJumped = Math.abs(range.startIndex - before.current) > range.endIndex - range.startIndex;
+    before.current = range.startIndex;
+    return defaultRangeExtractor(hasJumped ? { ...range, overscan: 0 } : range);
+  }, []);
 }
 
 /** Rows in the page stand one after the other, so no two of so few have the same place. */
