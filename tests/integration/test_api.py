@@ -26,7 +26,7 @@ from tests.reading import (
 )
 
 from logkeep.api import search as search_module
-from logkeep.api.app import openapi_document
+from logkeep.api.app import BODY_BYTES_MAX, openapi_document
 from logkeep.api.auth import is_local_path
 from logkeep.api.routes import ROUTES, Route
 from logkeep.clock import NS_PER_DAY
@@ -523,6 +523,16 @@ def test_a_wrong_method_is_told_the_right_ones(client: TestClient[Any]) -> None:
     answer = client.post("/api/v1/search", headers=READ)
     assert (answer.status_code, error_of(answer)["code"]) == (405, "method_not_allowed")
     assert {"GET", "HEAD"} <= set(answer.headers["allow"].split(", "))
+
+
+def test_a_body_that_is_too_large_is_refused_as_the_document_says(client: TestClient[Any]) -> None:
+    as_admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    answer = client.post("/api/v1/searches", headers=as_admin, json={"name": "x" * (BODY_BYTES_MAX + 1)})
+    assert (answer.status_code, error_of(answer)["code"]) == (413, "too_large")
+    paths = json.loads(openapi_document())["paths"]
+    operations = [one for path in paths.values() for one in path.values() if isinstance(one, dict)]
+    bodies = ["requestBody" in one for one in operations]
+    assert any(bodies) and ["413" in one["responses"] for one in operations] == bodies
 
 
 def test_a_bug_is_logged_without_secrets_and_tells_its_asker_nothing(

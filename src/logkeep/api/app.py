@@ -186,6 +186,11 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     """With what the framework cannot say of a handler, or says wrongly: `tuple[X, ...]` is an array of X alone."""
     for path, media_type in _ALSO:
         document["paths"][path]["get"]["responses"]["200"]["content"][media_type] = {"schema": {"type": "string"}}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if isinstance(operation, dict) and "requestBody" in operation:
+                refused = operation["responses"]["400"]
+                operation["responses"]["413"] = {**refused, "description": "The body is larger than is taken here"}
     return cast(dict[str, Any], _with_plain_items(document))
 
 
