@@ -5,6 +5,7 @@ so a batch that is tried again, or by a processor that has lost its partitions, 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -104,7 +105,14 @@ def in_list(
     rows: list[Sequence[Any]] = []
     for start in range(0, len(wanted), ROWS_A_STATEMENT):
         piece = wanted[start : start + ROWS_A_STATEMENT]
-        names = ", ".join(f":v{index}" for index in range(len(piece)))
-        values = more | {f"v{index}": value for index, value in enumerate(piece)}
-        rows += transaction.rows(f"{select} ({names}) {after}", **values)
+        values = more | dict(zip(_NAMES, piece, strict=False))
+        rows += transaction.rows(f"{select} ({_placeholders(len(piece))}) {after}", **values)
     return rows
+
+
+_NAMES = tuple(f"v{index}" for index in range(ROWS_A_STATEMENT))
+
+
+@lru_cache(ROWS_A_STATEMENT)
+def _placeholders(count: int) -> str:
+    return ", ".join(f":{name}" for name in _NAMES[:count])
