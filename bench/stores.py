@@ -4,7 +4,8 @@
 
 Without --url a real node of the tests is started (OpenSearch on Java 17, 512 MB heap), on the same cores as we are. The
 bare client posts bodies that were made before the clock starts, as many at once as we do, and looks at nothing but
-`errors`; like us it refreshes after every batch. Rounds alternate, so that a machine's mood meets both. CPU is that of
+`errors`; like us it refreshes after every batch. Rounds alternate, and so does who is first in one, so that a machine's
+mood, and a node's that has just dropped or merged, meets both. CPU is that of
 this process with all threads, and of the node's process where it is ours.
 """
 
@@ -85,16 +86,15 @@ def rounds(url: str, product: Any, events: Sequence[Event], count: int, pid: int
         layout = Layout(prefix, replicas=0)
         store = OpenSearchStore(Access((url,), product), layout, bulk_requests=REQUESTS, clock=SystemClock())
         index = layout.events_of(day_of(events[0].time_ns))
-        taken = measured(partial(write, store, events), len(events), pid)
-        searches = {name: search(store, text) for name, text in SEARCHES.items()}
-        bodies = bare_bodies(index, events)
-        store.drop_day(day_of(events[0].time_ns))
-        alone = measured(partial(post, url, index, bodies), len(events), pid)
-        store.drop_day(day_of(events[0].time_ns))
+        works = [(ours, partial(write, store, events)), (bare, partial(post, url, index, bare_bodies(index, events)))]
+        for told, work in works if number % 2 else reversed(works):
+            taken = measured(work, len(events), pid)
+            if number:
+                told.append(taken)
+            if told is ours:
+                searches = {name: search(store, text) for name, text in SEARCHES.items()}
+            store.drop_day(day_of(events[0].time_ns))
         store.close()
-        if number:
-            ours.append(taken)
-            bare.append(alone)
     names = [f"bench-{number}-{part}" for number in range(count + 1) for part in ("updates", "patterns")]
     urllib3.request("DELETE", f"{url}/{','.join(names)}?ignore_unavailable=true")
     share = median([one["events_per_s"] for one in ours]) / median([one["events_per_s"] for one in bare])
