@@ -85,7 +85,7 @@ class Reader:
         while not ids or ids[-1] != event_id:
             assert time.monotonic() < deadline, f"{event_id} did not come; {len(ids)} did"
             message = self.next()
-            assert message is not None
+            assert message is not None, f"the stream ended before {event_id}, with {notices}"
             if message.event == "message":
                 ids.append(json.loads(message.data)["id"])
             else:
