@@ -75,7 +75,7 @@ def test_a_line_of_a_condition_is_done_once() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_few_lines(count: int) -> None:
+def test_no_line_asks_nothing_and_one_line_asks_once(count: int) -> None:
     client = Client(None)
     assert sent(client, "abc"[:count]) == []
     assert len(client.asked) == count
