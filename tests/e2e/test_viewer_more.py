@@ -286,7 +286,7 @@ def test_a_branch_of_json_is_copied_with_its_path(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/app/?q=" + quote(f'session="{SESSION}" key:tap'))
     page.locator(ROW).click()
-    page.locator(".tree summary", has_text="items").hover()
+    page.locator(".tree summary", has_text="items").last.hover()
     page.get_by_role("button", name="Copy the path of value.items", exact=True).click()
     assert page.evaluate("navigator.clipboard.readText()") == "value.items"
     page.get_by_role("button", name="Copy the JSON of value.items", exact=True).click()

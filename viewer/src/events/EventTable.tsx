@@ -26,6 +26,7 @@ import { TableHead } from "./TableHead";
 
 export const ROW_PX = { compact: 22, cosy: 30 } as const;
 const OVERSCAN = 12;
+const SETTLED_MS = 100; // after a jump
 const END_PX = 30; // so near is at the end
 const NEAR_END = 40; // rows from the end at which more are asked for
 const PLACES = 64; // elements that rows take turns in, or a power of two times as many where more are in the page
@@ -253,14 +254,26 @@ export function EventTable(props: TableProps) {
   );
 }
 
-/** Rows beside those in sight are for whoever scrolls on; after a jump all rows are new, and the page has only those. */
+/**
+ * Rows beside those in sight are for whoever scrolls on. After a jump all rows are new: those in sight are drawn first,
+ * the others once no jump follows.
+ */
 function useNearby(): (range: Range) => number[] {
   const before = useRef(0);
-  return useCallback((range: Range) => {
-    const hasJumped = Math.abs(range.startIndex - before.current) > range.endIndex - range.startIndex;
-    before.current = range.startIndex;
-    return defaultRangeExtractor(hasJumped ? { ...range, overscan: 0 } : range);
-  }, []);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const [settled, setSettled] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another function, so that rows are chosen anew
+  return useCallback(
+    (range: Range) => {
+      const hasJumped = Math.abs(range.startIndex - before.current) > range.endIndex - range.startIndex;
+      before.current = range.startIndex;
+      if (!hasJumped) return defaultRangeExtractor(range);
+      clearTimeout(timer.current);
+      timer.current = setTimeout(() => setSettled((times) => times + 1), SETTLED_MS);
+      return defaultRangeExtractor({ ...range, overscan: 0 });
+    },
+    [settled],
+  );
 }
 
 /** Rows in the page stand one after the other, so no two of so few have the same place. */

@@ -15,7 +15,7 @@ interface Props {
   depth?: number;
 }
 
-/** A JSON value to fold and unfold. A click on a name copies its path, on a value the value; a branch has buttons for it. */
+/** A JSON value to fold and unfold. A click on a name copies its path, on a value the value; a branch has buttons. */
 export function JsonTree({ value, path, name = "", depth = 0 }: Props) {
   if (value === null || typeof value !== "object") return <Leaf value={value} path={path} name={name} />;
   const members: [string, unknown][] = Array.isArray(value)
@@ -23,30 +23,29 @@ export function JsonTree({ value, path, name = "", depth = 0 }: Props) {
     : Object.entries(value);
   const summary = Array.isArray(value) ? `[${members.length}]` : `{${members.length}}`;
   return (
-    <details className="tree" open={depth < OPEN_DEPTH && members.length <= MEMBERS_MAX}>
-      <summary>
-        {name && <span className="tree-name">{plain(name)}</span>} <span className="note">{summary}</span>
-        <span className="branch-actions">
-          <Copy what="path" of={path} text={() => path} />
-          <Copy what="JSON" of={path} text={() => JSON.stringify(value, null, 2)} />
-        </span>
-      </summary>
-      <Members members={members} path={path} inList={Array.isArray(value)} depth={depth} />
-    </details>
+    <div className="branch">
+      <details className="tree" open={depth < OPEN_DEPTH && members.length <= MEMBERS_MAX}>
+        <summary>
+          {name && <span className="tree-name">{plain(name)}</span>} <span className="note">{summary}</span>
+        </summary>
+        <Members members={members} path={path} inList={Array.isArray(value)} depth={depth} />
+      </details>
+      <span className="branch-actions">
+        <Copy what="path" of={path} text={() => path} />
+        <Copy what="JSON" of={path} text={() => JSON.stringify(value, null, 2)} />
+      </span>
+    </div>
   );
 }
 
-/** In a summary: a click must not fold or unfold. */
+/** Beside a summary, not in it: that is a button by itself. */
 function Copy({ what, of, text }: { what: string; of: string; text: () => string }) {
   return (
     <button
       type="button"
       className="bare note"
       aria-label={`Copy the ${what} of ${plain(of)}`}
-      onClick={(click) => {
-        click.preventDefault();
-        copyText(text());
-      }}
+      onClick={() => copyText(text())}
     >
       copy {what}
     </button>

@@ -140,7 +140,7 @@ const NEWER_PAUSE_MS = 1000; // one turn of a wheel is many steps
 
 /** Asks for what came since; undefined where nothing newer can be among what was asked for. */
 function useNewer({ fetchPreviousPage, hasPreviousPage, isFetchingPreviousPage }: RowsProps["found"]) {
-  const asked = useRef(0);
+  const asked = useRef(-NEWER_PAUSE_MS);
   const ask = useCallback(() => {
     if (isFetchingPreviousPage || performance.now() - asked.current < NEWER_PAUSE_MS) return;
     asked.current = performance.now();
