@@ -133,25 +133,23 @@ class SessionMap:
         self._ask({who for pair in whos for who in pair if who})
         known = self._known.get
         for rows, (device, user) in zip(rows_of.values(), whos, strict=True):
-            of_device, of_user = known(device, NOTHING) if device else None, known(user, NOTHING)
-            if of_user.spans or (of_device is not None and of_device.spans):
-                self._give(prepared, rows, times, of_device, of_user)
+            of_device = known(device, NOTHING) if device else None
+            self._give(prepared, rows, times, of_device, known(user, NOTHING))
 
     def _give(
         self, prepared: Prepared, rows: Sequence[int], times: Sequence[int], device: Timeline | None, user: Timeline
     ) -> None:
         """To events of one owner."""
         given, number = "", 0
-        events, owner_of, bounds = prepared.events, prepared.owner_of, self._bounds
         for row in rows:
-            session = certain(device, user, times[row], bounds)
+            session = certain(device, user, times[row], self._bounds)
             if session is None:
                 continue
-            event = events[row]
+            event = prepared.events[row]
             event.session = session
             if session != given:
                 given, number = session, prepared.owners[event.app, session, event.user, event.device]
-            owner_of[row] = number
+            prepared.owner_of[row] = number
 
     def _ask(self, whos: set[str]) -> None:
         """What the database knows of those that are not known well enough: one query."""
@@ -167,9 +165,7 @@ class SessionMap:
             self._paused_until_ns = now_ns + int(PAUSE_S * NS_PER_S)
             return
         for who, spans in found.items():
-            known = self._known.get(who)
-            if known is None:
-                known = self._known[who] = _Known()
+            known = self._known.setdefault(who, _Known())
             known.read_ns = max(1, now_ns)
             for span in spans:
                 known.widen(span)
