@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.reading import READ_TOKEN, Reading, served
+from tests.service import wait_for
 
 from logkeep.api import serving
 
@@ -60,19 +61,30 @@ def test_what_is_no_request_is_refused_in_the_shape_of_all_errors(
     assert json.loads(body)["error"]["code"] == code
 
 
-@pytest.mark.parametrize("path", ["/api/v1/ledger", "/health/ready", "/api/v1/search?query=", "/api/v1/tail", "/none"])
+@pytest.mark.parametrize("path", ["/api/v1/ledger", "/health/ready", "/api/v1/search?query=", "/none"])
 def test_head_is_answered_as_get_without_its_body(address: tuple[str, int], path: str) -> None:
-    """A tail too, which ends then; only times and lengths may differ from what GET tells."""
+    """Only values may differ, such as times and lengths."""
     asked = LEDGER.replace(b"/api/v1/ledger", path.encode()) + b"Connection: close\r\n\r\n"
     head, body = exchange(address, asked.replace(b"GET", b"HEAD", 1))
     assert body == b""
-    if path == "/api/v1/tail":
-        assert head.startswith(b"HTTP/1.1 200") and b"text/event-stream" in head
-    else:
-        got, _ = exchange(address, asked)
-        assert [line.partition(b":")[0] for line in head.splitlines()] == [
-            line.partition(b":")[0] for line in got.splitlines()
-        ]
+    got, _ = exchange(address, asked)
+    assert [line.partition(b":")[0] for line in head.splitlines()] == [
+        line.partition(b":")[0] for line in got.splitlines()
+    ]
+
+
+def test_the_head_of_a_tail_leaves_no_reader_behind(address: tuple[str, int]) -> None:
+    asked = LEDGER.replace(b"GET /api/v1/ledger", b"HEAD /api/v1/tail") + b"\r\n"
+    with socket.create_connection(address, WAIT_S) as connection:  # it stays open: only the answer has ended
+        connection.sendall(asked)
+        told = connection.recv(1 << 16)
+        assert told.startswith(b"HTTP/1.1 200") and b"text/event-stream" in told
+
+        def readers() -> bytes:
+            _, body = exchange(address, b"GET /metrics HTTP/1.1\r\nHost: logs\r\nConnection: close\r\n\r\n")
+            return next(line for line in body.splitlines() if line.startswith(b"logkeep_tail_readers"))
+
+        wait_for(lambda: readers().split()[-1] in (b"0", b"0.0"), WAIT_S, "the tail to end")
 
 
 def test_a_head_in_pieces_and_requests_one_after_another_are_answered(address: tuple[str, int]) -> None:

@@ -39,31 +39,20 @@ def connection_config(app: Litestar, *, host: str, port: int, **options: Any) ->
 def head_as_get(app: Any) -> Any:
     """HEAD is answered with the head of what GET would be (RFC 9110, 9.3.2): monitors and load balancers ask so.
 
-    Once the head is sent, whoever answers is told that its reader has gone: a live tail would go on for ever.
+    Once the head is sent the answer is complete, and uvicorn tells a live tail that its reader has gone.
     """
 
     async def answering(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await app(scope, receive, send)
             return
-        sent = asyncio.Event()
-
-        async def receive_until_sent() -> Any:
-            receiving, ending = asyncio.ensure_future(receive()), asyncio.ensure_future(sent.wait())
-            done, _ = await asyncio.wait((receiving, ending), return_when=asyncio.FIRST_COMPLETED)
-            ending.cancel()
-            if receiving in done:
-                return receiving.result()
-            receiving.cancel()
-            return {"type": "http.disconnect"}
 
         async def send_head(message: Any) -> None:
             if message["type"] == "http.response.start":
                 await send(message)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-                sent.set()
 
-        await app({**scope, "method": "GET"}, receive_until_sent, send_head)
+        await app({**scope, "method": "GET"}, receive, send_head)
 
     return answering
 

@@ -63,17 +63,11 @@ export function writeState(state: SearchState): string {
 
 /** Into `given`, in place of what it had of them. */
 export function writeRows(given: URLSearchParams, { columns, widths, wrap }: RowState): void {
-  const told = {
-    cols: columns !== FIRST_COLUMNS && writeColumns(columns),
-    widths: Object.entries(widths)
-      .map(([field, width]) => `${field}:${width}`)
-      .join(","),
-    wrap: wrap && "1",
-  };
-  for (const [name, text] of Object.entries(told)) {
-    if (text || (name === "cols" && text === "")) given.set(name, text);
-    else given.delete(name);
-  }
+  for (const name of ["cols", "widths", "wrap"]) given.delete(name);
+  if (columns !== FIRST_COLUMNS) given.set("cols", writeColumns(columns));
+  const told = Object.entries(widths).map(([field, width]) => `${field}:${width}`);
+  if (told.length) given.set("widths", told.join(","));
+  if (wrap) given.set("wrap", "1");
 }
 
 /** Names with commas among them; `*` in front of one that stays in sight. */
