@@ -5,14 +5,11 @@ so a batch that is tried again, or by a processor that has lost its partitions, 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from logkeep.metastore.database import Database, Transaction, Value
-
-ROWS_A_STATEMENT = 500  # values of an IN list; SQLite and PostgreSQL take thousands
+from logkeep.metastore.database import Database, Transaction
 
 Partition = str
 Offset = int
@@ -96,23 +93,3 @@ class Applied:
 
     def _part(self, name: Partition) -> str:
         return f"{self._topic}/{name}"
-
-
-def in_list(
-    transaction: Transaction, select: str, wanted: Sequence[Value], after: str = "", **more: Value
-) -> list[Sequence[Any]]:
-    """The rows of `select … IN (wanted) after`, in pieces of ROWS_A_STATEMENT."""
-    rows: list[Sequence[Any]] = []
-    for start in range(0, len(wanted), ROWS_A_STATEMENT):
-        piece = wanted[start : start + ROWS_A_STATEMENT]
-        values = more | dict(zip(_NAMES, piece, strict=False))
-        rows += transaction.rows(f"{select} ({_placeholders(len(piece))}) {after}", **values)
-    return rows
-
-
-_NAMES = tuple(f"v{index}" for index in range(ROWS_A_STATEMENT))
-
-
-@lru_cache(ROWS_A_STATEMENT)
-def _placeholders(count: int) -> str:
-    return ", ".join(f":{name}" for name in _NAMES[:count])

@@ -30,6 +30,12 @@ class Transaction(Protocol):
 
     def rows(self, sql: str, **values: Value) -> list[Sequence[Any]]: ...
 
+    def rows_in(
+        self, select: str, wanted: Sequence[str] | Sequence[int], after: str = "", **values: Value
+    ) -> list[Sequence[Any]]:
+        """The rows of `select … IN (wanted) after`, of any number of wanted."""
+        ...
+
     def change(self, sql: str, **values: Value) -> int:
         """How many rows were inserted, changed or deleted."""
         ...

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import msgspec
 
 from logkeep.metastore import devices, issues, remote
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Database, Transaction, bump
 from logkeep.metastore.erasures import Erasure
 from logkeep.metastore.issues import Issue, Occurrence
@@ -123,8 +122,7 @@ def _forget_names(transaction: Transaction, job: Erasure, who: dict[str, list[st
     """The users and devices named are not among those that an issue met, where it met them last in the range."""
     for kind in ("user", "device"):
         ids = [devices.id_of(job.app, kind, name) for name in who.get(kind, ())]
-        rows = in_list(
-            transaction,
+        rows = transaction.rows_in(
             "SELECT issue, id, last_ns FROM issue_tallies WHERE id IN",
             ids,
             f"AND kind = '{kind}'",

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from logkeep.metastore import devices
-from logkeep.metastore.applied import ReceivedNotice, in_list
+from logkeep.metastore.applied import ReceivedNotice
 from logkeep.metastore.database import Transaction, bump
 from logkeep.telemetry import get_logger
 
@@ -33,7 +33,7 @@ class DeviceRoom:
             return 0
         bump(transaction, devices.TOPIC)
         ids = {devices.id_of(one.app, "device", one.notice.device): one.app for one in told}
-        known = {str(row[0]) for row in in_list(transaction, "SELECT id FROM devices WHERE id IN", sorted(ids))}
+        known = {str(row[0]) for row in transaction.rows_in("SELECT id FROM devices WHERE id IN", sorted(ids))}
         fresh = Counter(app for place, app in ids.items() if place not in known)
         gone = 0
         for app, count in sorted(fresh.items()):

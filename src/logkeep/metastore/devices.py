@@ -14,7 +14,6 @@ from logkeep.clock import NS_PER_DAY
 from logkeep.decode.devices import TEXTS, Device, DeviceNotice, joined
 from logkeep.errors import InputError
 from logkeep.event import Event
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.database import Database, Int64, Transaction, bump
 from logkeep.query import ast
@@ -151,7 +150,7 @@ def register(transaction: Transaction, told: Sequence[DeviceReport]) -> list[Dev
 
 def known(transaction: Transaction, ids: Sequence[str]) -> dict[str, Device]:
     """By id."""
-    rows = in_list(transaction, "SELECT id, body FROM devices WHERE id IN", ids)
+    rows = transaction.rows_in("SELECT id, body FROM devices WHERE id IN", ids)
     return {str(place): msgspec.json.decode(bytes(body), type=Device) for place, body in rows}
 
 

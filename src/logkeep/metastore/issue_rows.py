@@ -8,7 +8,6 @@ import msgspec
 from logkeep.clock import NS_PER_DAY, Clock
 from logkeep.errors import InputError
 from logkeep.metastore import issues
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Database, Int64, Transaction, bump
 from logkeep.metastore.devices import TOPIC, id_of, searchable
 from logkeep.metastore.issues import Issue, Occurrence, Status, TallyKind
@@ -72,7 +71,7 @@ class Issues:
         ids = [_name(occurrence), id_of(app, "occurrence", occurrence)]
 
         def look(transaction: Transaction) -> str | None:
-            rows = in_list(transaction, "SELECT issue FROM issue_occurrences WHERE occurrence IN", ids)
+            rows = transaction.rows_in("SELECT issue FROM issue_occurrences WHERE occurrence IN", ids)
             found = issues.known(transaction, [str(issue) for (issue,) in rows])
             return next((issue.issue for issue in found.values() if issue.app == app), None)
 
@@ -116,8 +115,8 @@ class Issues:
         now_ns = self._clock.now_ns()
         wanted = [issues.day_of(now_ns - back * NS_PER_DAY) for back in reversed(range(days))]
         rows = self._database.read(
-            lambda transaction: in_list(
-                transaction, "SELECT issue, id, events FROM issue_tallies WHERE kind = 'day' AND issue IN", names
+            lambda transaction: transaction.rows_in(
+                "SELECT issue, id, events FROM issue_tallies WHERE kind = 'day' AND issue IN", names
             )
         )
         counts = {(str(issue), str(day)): int(count) for issue, day, count in rows}

@@ -14,7 +14,6 @@ import msgspec
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.issues import TITLE_CHARS_MAX, IssueNotice, Kind, kept_stack, version_key
 from logkeep.event import Event, Scalar, attributes_json
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.devices import id_of, searchable
 from logkeep.patterns import fingerprint as fingerprints
@@ -175,7 +174,7 @@ def apply(transaction: Transaction, told: Sequence[IssueReport]) -> list[Occurre
     for one in told:
         occurrence, fingerprint, where = occurrence_of(one)
         fresh.setdefault(occurrence.id, (one.app, occurrence, fingerprint, where))
-    rows = in_list(transaction, "SELECT occurrence FROM issue_occurrences WHERE occurrence IN", sorted(fresh))
+    rows = transaction.rows_in("SELECT occurrence FROM issue_occurrences WHERE occurrence IN", sorted(fresh))
     for (place,) in rows:
         del fresh[str(place)]
     if not fresh:
@@ -195,7 +194,7 @@ def apply(transaction: Transaction, told: Sequence[IssueReport]) -> list[Occurre
 
 
 def known(transaction: Transaction, ids: Sequence[str]) -> dict[str, Issue]:
-    rows = in_list(transaction, "SELECT issue, body FROM issues WHERE issue IN", ids)
+    rows = transaction.rows_in("SELECT issue, body FROM issues WHERE issue IN", ids)
     return {str(place): msgspec.json.decode(bytes(body), type=Issue) for place, body in rows}
 
 
@@ -249,8 +248,8 @@ def _tallied(transaction: Transaction, after: dict[str, Issue], occurrences: Ite
             tally = found.setdefault((one.issue, kind, place), _Tally(name, 0, one.time_ns))
             tally.events += 1
             tally.last_ns = max(tally.last_ns, one.time_ns)
-    rows = in_list(
-        transaction, "SELECT id, kind, issue FROM issue_tallies WHERE id IN", sorted({place for _, _, place in found})
+    rows = transaction.rows_in(
+        "SELECT id, kind, issue FROM issue_tallies WHERE id IN", sorted({place for _, _, place in found})
     )
     there = {(str(issue), str(kind), str(place)) for place, kind, issue in rows}
     fresh = [key for key in sorted(found) if key not in there]

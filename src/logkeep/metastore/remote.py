@@ -13,7 +13,6 @@ from logkeep.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S, Clock
 from logkeep.decode.devices import Device
 from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore import devices
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.configuration import Configurations, Rule, Settings, Target
 from logkeep.metastore.database import Database, Transaction, bump
@@ -235,7 +234,7 @@ def rematch(transaction: Transaction, changed: Sequence[Device], now_ns: int) ->
 
 def _rematch(transaction: Transaction, app: str, rules: Sequence[Rule], changed: Sequence[Device]) -> None:
     by_id = {devices.id_of(app, "device", device.device): device for device in changed}
-    rows = in_list(transaction, "SELECT rule, id FROM remote_matches WHERE id IN", list(by_id))
+    rows = transaction.rows_in("SELECT rule, id FROM remote_matches WHERE id IN", list(by_id))
     before = {(str(rule), str(place)) for rule, place in rows}
     after = {
         (rule.rule, place)
@@ -257,7 +256,7 @@ def ask_for_all(transaction: Transaction, app: str, reasons: dict[str, str], now
     unless it was just made."""
     rows = {f"ask_{devices.id_of(app, 'device', device)}": (device, why) for device, why in sorted(reasons.items())}
     rows = dict(list(rows.items())[:ASKED_MAX])
-    standing = rules_in(in_list(transaction, "SELECT body FROM remote_rules WHERE rule IN", list(rows)))
+    standing = rules_in(transaction.rows_in("SELECT body FROM remote_rules WHERE rule IN", list(rows)))
     for rule in standing:
         if now_ns - rule.made_ns < ASKED_AGAIN_S * NS_PER_S:
             del rows[rule.rule]
@@ -311,9 +310,7 @@ def _match_page(
         return _Matched(0, None, False)
     for page in devices.pages(transaction, rule.app, query, after):
         found = [(rule.rule, place.id, device.device) for place, device in page if asks(device)]
-        there = in_list(
-            transaction, "SELECT id, rule FROM remote_matches WHERE id IN", [place for _, place, _ in found]
-        )
+        there = transaction.rows_in("SELECT id, rule FROM remote_matches WHERE id IN", [place for _, place, _ in found])
         known = {str(place) for place, name in there if str(name) == rule.rule}
         new = [row for row in found if row[1] not in known]
         _insert_matches(transaction, new[:room])

@@ -17,6 +17,7 @@ from logkeep.tls import TlsFiles
 
 GRACE_S = 1.0  # after the server's own limit of a statement, whose error says more
 CONNECTIONS_MAX = 8  # of one process: its threads that ask are fewer
+IN_LIST_MAX = 500  # values of an IN list, each with a name of its own
 RECYCLE_S = 600  # a connection's age: what stands between may drop quiet ones without telling
 UPGRADE_WAIT_S = 60.0  # for another instance that brings the tables up to date
 UPGRADE_LOOK_S = 0.1
@@ -42,6 +43,18 @@ class _Transaction:
 
     def rows(self, sql: str, **values: Value) -> list[Sequence[Any]]:
         return list(self._connection.execute(sa.text(sql), values))
+
+    def rows_in(
+        self, select: str, wanted: Sequence[str] | Sequence[int], after: str = "", **values: Value
+    ) -> list[Sequence[Any]]:
+        """In pieces of IN_LIST_MAX."""
+        rows: list[Sequence[Any]] = []
+        for start in range(0, len(wanted), IN_LIST_MAX):
+            piece = wanted[start : start + IN_LIST_MAX]
+            named: dict[str, Value] = {f"wanted{index}": value for index, value in enumerate(piece)}
+            names = ", ".join(f":{name}" for name in named)
+            rows += self.rows(f"{select} ({names}) {after}", **values, **named)
+        return rows
 
     def change(self, sql: str, **values: Value) -> int:
         return self._connection.execute(sa.text(sql), values).rowcount

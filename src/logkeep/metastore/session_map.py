@@ -13,7 +13,6 @@ from typing import Any, Literal
 import msgspec
 
 from logkeep.event import Scalar
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction, Value
 
 TOPIC = "sessions"
@@ -69,8 +68,7 @@ def widen(transaction: Transaction, seen: Iterable[Seen]) -> None:
         merged[place] = _joined(merged.get(place), one.span)
     known = {
         (str(who), str(sid)): (int(from_ns), int(last_ns))
-        for who, sid, from_ns, last_ns in in_list(
-            transaction,
+        for who, sid, from_ns, last_ns in transaction.rows_in(
             "SELECT who, sid, from_ns, last_ns FROM session_map WHERE who IN",
             sorted({who for who, _ in merged}),
         )
@@ -116,7 +114,7 @@ def spans_of(transaction: Transaction, who: Sequence[str]) -> dict[str, list[Spa
         "ROW_NUMBER() OVER (PARTITION BY who ORDER BY last_ns DESC) AS place FROM session_map WHERE who IN"
     )
     after = f") AS newest WHERE place <= {SPANS_MAX}"
-    for one, session, from_ns, last_ns in in_list(transaction, sql, list(found), after):
+    for one, session, from_ns, last_ns in transaction.rows_in(sql, list(found), after):
         found[str(one)].append(Span(_text(session), int(from_ns), int(last_ns)))
     return found
 
@@ -140,11 +138,11 @@ def forget_named(
     sids = {sid_of(app, session) for session in names.get("session", ())}
     within: dict[str, Value] = {"first": from_ns, "until": to_ns}
     overlaps = "AND last_ns >= :first AND from_ns < :until"
-    found = in_list(transaction, "SELECT sid FROM session_map WHERE who IN", whos, overlaps, **within)
+    found = transaction.rows_in("SELECT sid FROM session_map WHERE who IN", whos, overlaps, **within)
     sids |= {str(sid) for (sid,) in found}
     wanted = sorted(sids)
-    rows = in_list(transaction, "SELECT who, sid FROM session_map WHERE sid IN", wanted)
-    told_rows = in_list(transaction, "SELECT sid FROM sessions WHERE sid IN", wanted)
+    rows = transaction.rows_in("SELECT who, sid FROM session_map WHERE sid IN", wanted)
+    told_rows = transaction.rows_in("SELECT sid FROM sessions WHERE sid IN", wanted)
     if not dry:
         gone = [{"sid": sid} for sid in wanted]
         if gone:
@@ -204,8 +202,8 @@ def known_sessions(transaction: Transaction, app: str, sessions: Iterable[str]) 
         KnownSession(
             _text(name), _text(user), _text(device), msgspec.json.decode(bytes(attributes)), int(from_ns), int(last_ns)
         )
-        for name, user, device, attributes, from_ns, last_ns in in_list(
-            transaction, sql, sorted({sid_of(app, session) for session in sessions})
+        for name, user, device, attributes, from_ns, last_ns in transaction.rows_in(
+            sql, sorted({sid_of(app, session) for session in sessions})
         )
     ]
     return {one.session: one for one in found}

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from logkeep.clock import Clock, SystemClock
 from logkeep.errors import CorruptData, InputError, LogkeepError
 from logkeep.metastore.database import HEAD, Again, Value, Work, tried_again, unavailable
@@ -25,6 +27,16 @@ class _Transaction:
 
     def rows(self, sql: str, **values: Value) -> list[Sequence[Any]]:
         return self._connection.execute(sql, values).fetchall()
+
+    def rows_in(
+        self, select: str, wanted: Sequence[str] | Sequence[int], after: str = "", **values: Value
+    ) -> list[Sequence[Any]]:
+        """As one value: half the time of a value each, and one statement however many there are."""
+        if not wanted:
+            return []
+        listed = msgspec.json.encode(wanted).decode()
+        sql = f"{select} (SELECT value FROM json_each(:wanted)) {after}"  # noqa: S608
+        return self.rows(sql, wanted=listed, **values)
 
     def change(self, sql: str, **values: Value) -> int:
         return self._connection.execute(sql, values).rowcount

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction, Value, bump
 from logkeep.metastore.distinct import hash_of, joined, without
 
@@ -127,7 +126,7 @@ _COLUMNS = "events, bytes, errors, rejects, users, sessions, devices"
 
 
 def _known(transaction: Transaction, names: Sequence[str]) -> dict[str, Counts]:
-    rows = in_list(transaction, f"SELECT cell, {_COLUMNS} FROM statistics WHERE cell IN", names)  # noqa: S608
+    rows = transaction.rows_in(f"SELECT cell, {_COLUMNS} FROM statistics WHERE cell IN", names)  # noqa: S608
     return {str(row[0]): _counts(row[1:]) for row in rows}
 
 

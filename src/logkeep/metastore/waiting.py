@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from logkeep.event import Event, attributes_json, attributes_of
-from logkeep.metastore.applied import in_list
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.session_map import Span, spans_of, who_of
 
@@ -76,7 +75,7 @@ def spans_for(transaction: Transaction, rows: Sequence[Waiting]) -> dict[str, li
 
 
 def numbered(transaction: Transaction, numbers: Sequence[int]) -> dict[int, Event]:
-    found = in_list(transaction, "SELECT number, content FROM waiting WHERE number IN", list(numbers))
+    found = transaction.rows_in("SELECT number, content FROM waiting WHERE number IN", list(numbers))
     return {int(number): _decode(bytes(content)) for number, content in found}
 
 

@@ -89,7 +89,10 @@ def certain(device: Timeline | None, user: Timeline, time_ns: int, bounds: Bound
 
 
 def _is_in(session: str, spans: Iterable[Span]) -> bool:
-    return any(span.session == session for span in spans)
+    for span in spans:  # noqa: SIM110 – a generator takes four times as long
+        if span.session == session:
+            return True
+    return False
 
 
 def _about_to_begin(spans: Sequence[Span], time_ns: int) -> str | None:

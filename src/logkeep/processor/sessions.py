@@ -5,7 +5,7 @@ know. Several processors tell each other through the database, so what was read 
 has seen everything itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 from operator import attrgetter
@@ -107,8 +107,10 @@ class SessionMap:
         if len(told) + len(fresh) > KNOWN_MAX:
             told.clear()
         news: list[Seen] = []
-        for number, (first_ns, last_ns) in _spans_in(prepared.owner_of, times, fresh).items():
-            owner = app, session, user, device = fresh[number]
+        firsts, lasts = _bounds_in(prepared.owner_of, times, len(prepared.owners))
+        for number, owner in fresh.items():
+            app, session, user, device = owner
+            first_ns, last_ns = firsts[number], lasts[number]
             span, known = Span(session, first_ns, last_ns), told.get(owner)
             if known is not None and known.from_ns <= first_ns and last_ns <= known.last_ns + EXTEND_NS:
                 continue
@@ -129,27 +131,18 @@ class SessionMap:
     def _find(self, prepared: Prepared, times: Sequence[int]) -> None:
         """What one user on one device has in the batch is looked up once."""
         owners, rows_of = list(prepared.owners), _by_owner(prepared)
-        whos = [_whos(owners[number]) for number in rows_of]
-        self._ask({who for pair in whos for who in pair if who})
-        known = self._known.get
-        for rows, (device, user) in zip(rows_of.values(), whos, strict=True):
-            of_device = known(device, NOTHING) if device else None
-            self._give(prepared, rows, times, of_device, known(user, NOTHING))
-
-    def _give(
-        self, prepared: Prepared, rows: Sequence[int], times: Sequence[int], device: Timeline | None, user: Timeline
-    ) -> None:
-        """To events of one owner."""
-        given, number = "", 0
-        for row in rows:
-            session = certain(device, user, times[row], self._bounds)
-            if session is None:
-                continue
-            event = prepared.events[row]
-            event.session = session
-            if session != given:
-                given, number = session, prepared.owners[event.app, session, event.user, event.device]
-            prepared.owner_of[row] = number
+        named = [(owner, *_whos(owner)) for owner in map(owners.__getitem__, rows_of)]
+        self._ask({who for _, *whos in named for who in whos if who})
+        known, bounds = self._known.get, self._bounds
+        events, owner_of, number_of = prepared.events, prepared.owner_of, prepared.owners
+        for rows, ((app, _, user, device), of_device, of_user) in zip(rows_of.values(), named, strict=True):
+            spans_of_device = known(of_device, NOTHING) if of_device else None
+            spans_of_user = known(of_user, NOTHING)
+            for row in rows:
+                session = certain(spans_of_device, spans_of_user, times[row], bounds)
+                if session is not None:
+                    events[row].session = session
+                    owner_of[row] = number_of[app, session, user, device]
 
     def _ask(self, whos: set[str]) -> None:
         """What the database knows of those that are not known well enough: one query."""
@@ -229,14 +222,12 @@ def _whos(owner: Owner) -> tuple[str, str]:
     return _who(app, "device", device) if device else "", _who(app, "user", user) if user else ""
 
 
-def _spans_in(numbers: Sequence[int], times: Sequence[int], wanted: Iterable[int]) -> dict[int, tuple[int, int]]:
-    """The first and the last time of each number that is wanted."""
-    first = dict.fromkeys(wanted, _NEVER_NS)
-    last = dict.fromkeys(first, 0)
+def _bounds_in(numbers: Sequence[int], times: Sequence[int], count: int) -> tuple[list[int], list[int]]:
+    """The first and the last time of each of `count` numbers."""
+    first, last = [_NEVER_NS] * count, [0] * count
     for number, time_ns in zip(numbers, times, strict=True):
-        if number in first:
-            if time_ns < first[number]:
-                first[number] = time_ns
-            if time_ns > last[number]:
-                last[number] = time_ns
-    return {number: (time_ns, last[number]) for number, time_ns in first.items()}
+        if time_ns < first[number]:
+            first[number] = time_ns
+        if time_ns > last[number]:
+            last[number] = time_ns
+    return first, last
