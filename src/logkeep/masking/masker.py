@@ -1,12 +1,14 @@
 r"""Applies rules to a batch: all texts of an app at once, by RE2, whose time grows with their length and nothing else.
 
 The texts are joined by line breaks and searched as one: the call, not the search, is what costs. A match that would
-reach over a text's end is looked for again in each text alone.
+reach over a text's end is looked for again in each text alone. Every search sees the text as it came, so what one puts
+in its place is not searched by the next.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,20 +16,29 @@ import re2
 
 from logkeep.event import Event, Scalar, attributes_json, attributes_of
 from logkeep.masking.rules import MASK, Rules
+from logkeep.masking.search import (
+    Span,
+    alternatives,
+    compiled,
+    hidden,
+    names_pattern,
+    replaced,
+    touched,
+    value_of,
+)  # fmt: skip
 
-_BEARER = r"(?i:\b(?:bearer|basic|digest|token)[ \t]+)(?P<bearer>[A-Za-z0-9._~+/=-]{12,})"
-_EMAIL = r"(?P<email>[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
-_CARD = r"\b(?P<card>[0-9](?:[ -]?[0-9]){12,18})\b"
-# NAME="VALUE", NAME=VALUE, NAME: VALUE, "NAME":"VALUE", "NAME":VALUE; also NAME=Bearer VALUE
-_FIELD = (
-    r'(?i:(?:^|[^A-Za-z0-9_.-])["\']?(?:%s)["\']?[ \t]*[=:][ \t]*)'
-    r'(?P<field>"(?:[^"\\\r\n]|\\.)*"|\'[^\'\r\n]*\'|(?i:(?:bearer|basic|digest|token)[ \t]+)?[^\s,;&"\'{}\[\]]+)'
-)
+TEXT_GROWS_BY_MAX = 1024  # bytes, beside as much again as the text has: masks may be longer than what they hide
+DEPTH_MAX = 200  # of JSON: well below what Python's recursion takes; what is deeper is masked whole
+OWN_CPU_S_MAX = 1.0  # of own patterns in one batch …
+OWN_CPU_S_AN_EVENT = 200e-6  # … and so much for each of its events, ten times what twenty patterns take
+
 _ANCHORS = re2.compile(r"\\.|\[\^?(?:\\.|[^\]\\])*\]")
-
 _OWN_SECRETS = re2.compile(r"\b(lk[rw])_[A-Za-z0-9_-]+")  # keys and tokens as metastore/accounts.py makes them
+_ASCII_ESCAPE = re.compile(r"\\u00([2-7][0-9a-fA-F])")
+_ESCAPES = r"\\"  # in JSON: of a text, or of a member's name
+_FLOAT = r"[0-9][eE]\+?1[0-9]"  # of as many digits as a card has
 
-Replacing = tuple[str, Callable[[str, bytes], bytes | None]]
+CpuClock = Callable[[], float]
 
 
 def without_keys(text: str) -> str:
@@ -35,43 +46,49 @@ def without_keys(text: str) -> str:
     return str(_OWN_SECRETS.sub(rf"\1_{MASK}", text)) if "lk" in text else text
 
 
+class _OwnPattern(msgspec.Struct, frozen=True):
+    search: Any
+    mask: bytes
+    anchored: bool
+
+
 class Masker:
     """Of one app's rules. Safe from one thread at a time."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, cpu_s: CpuClock = time.thread_time) -> None:
         self._fields = frozenset(name.lower() for name in rules.fields)
-        options = re2.Options()
-        options.log_errors = False
-        parts = []
-        json_parts = []
-        if rules.fields:
-            # The longest first: of `token` and `token_id` the whole name is what stands there.
-            names = "|".join(sorted(map(re2.escape, rules.fields), key=len, reverse=True))
-            parts.append(_FIELD % names)
-            json_parts.append(rf'"(?i:{names})"[ \t\r\n]*:')
-        builtin = (("bearer", _BEARER), ("email", _EMAIL), ("card", _CARD))
-        parts += [part for name, part in builtin if name in rules.builtin]
-        json_parts += parts + [own.pattern for own in rules.patterns]
-        self._json = re2.compile("|".join(f"(?:{part})" for part in json_parts), options) if json_parts else None
-        self._searches: list[tuple[Any, bool]] = []
-        if parts:
-            self._searches.append((re2.compile("|".join(parts), options), False))
-        self._own: dict[int, bytes] = {}
-        for own in rules.patterns:
-            anchored = any(char in _ANCHORS.sub("", own.pattern) for char in "^$")
-            self._own[len(self._searches)] = b"[%s]" % own.name.encode()
-            self._searches.append((re2.compile(own.pattern, options), anchored))
+        self._cpu_s, self._until_s = cpu_s, 0.0
+        self.gave_up = False  # own patterns took longer than they may, and whole texts were masked
+        parts = alternatives(rules.fields, rules.builtin)
+        self._search = compiled("|".join(parts)) if parts else None
+        self._groups = dict(self._search.groupindex) if self._search is not None else {}
+        self._own = [
+            _OwnPattern(compiled(own.pattern), b"[%s]" % own.name.encode(), _is_anchored(own.pattern))
+            for own in rules.patterns
+        ]
+        # What only a number says, and no text around it, is looked for by these alone.
+        self._numbers = "card" in rules.builtin or bool(self._own)
+        self._json = None
+        if not any(own.anchored for own in self._own):
+            names = [rf'"(?i:{names_pattern(rules.fields)})"[ \t\r\n]*:'] if rules.fields else []
+            own_parts = [f"(?:{own.pattern})" for own in rules.patterns]
+            self._json = compiled("|".join([_ESCAPES, _FLOAT, *names, *parts, *own_parts]))
+        self._key = (
+            compiled(rf'"key"[ \t\r\n]*:[ \t\r\n]*"(?i:{names_pattern(rules.fields)})"') if rules.fields else None
+        )
+        self._value = value_of("value")
 
     # ── events ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def mask(self, events: Sequence[Event]) -> int:
         """How many texts of `events` were changed; what the rules name is not in them any more."""
-        if not self._fields and not self._searches:
+        if not self._fields and self._search is None and not self._own:
             return 0
+        self._begin(len(events))
         members = [attributes_of(event) for event in events]
         changed = self._mask_fields(events, members)
         holders = [event for event in events if event.kind == "text" or event.kind == "number"]
-        for event, text in self._changed(holders, [event.value for event in holders]):
+        for event, text in self._changed(holders, [_digits(e) if e.kind == "number" else e.value for e in holders]):
             if event.kind == "number":  # it is none any more
                 event.kind, event.number = "text", None
             event.value = text
@@ -83,129 +100,218 @@ class Masker:
                 event.attributes = attributes_json(attributes)
         return changed
 
+    def _begin(self, events: int) -> None:
+        self._until_s = self._cpu_s() + OWN_CPU_S_MAX + events * OWN_CPU_S_AN_EVENT
+        self.gave_up = False
+
+    def _goes_on(self) -> None:
+        if self._cpu_s() > self._until_s:
+            raise _TakesTooLong
+
     def _mask_attributes(self, members: Sequence[dict[str, Scalar]]) -> int:
         """Their texts repeat a lot: each is looked at once."""
         values: set[Any] = set()
         for attributes in members:
             values.update(attributes.values())
-        texts = [value for value in values if value.__class__ is str]
-        masked = dict(self._changed(texts, texts))
+        numbers = [int(value) if value.__class__ is bool else value for value in values]  # a set takes True for 1
+        looked_at = [(value, text) for value in numbers if (text := self._text(value))]
+        masked = dict(self._changed([value for value, _ in looked_at], [text for _, text in looked_at]))
         if not masked:
             return 0
         changed = 0
         for attributes in members:
             for name, value in attributes.items():
-                if value.__class__ is str and value in masked:
+                if value in masked and value.__class__ is not bool:
                     attributes[name] = masked[value]
                     changed += 1
         return changed
 
+    def _text(self, value: Any) -> str:
+        """What is looked at of a scalar; "": nothing is."""
+        if value.__class__ is str:
+            return value
+        if not self._numbers or not (value.__class__ is int or value.__class__ is float):
+            return ""
+        return f"{value:.0f}" if value.__class__ is float and value.is_integer() else str(value)
+
     def _mask_fields(self, events: Sequence[Event], members: Sequence[dict[str, Scalar]]) -> int:
         fields, changed = self._fields, 0
-        hidden = {key for key in {event.key for event in events} if key.lower() in fields}
-        for event in events if hidden else ():
-            if event.key in hidden:
+        named = {key for key in {event.key for event in events} if key.lower() in fields}
+        for event in events if named else ():
+            if event.key in named:
                 event.value, event.kind, event.number = MASK, "text", None
                 changed += 1
         names: set[str] = set()
         for attributes in members:
             names.update(attributes)
-        hidden = {name for name in names if name.lower() in fields}
-        for attributes in members if hidden else ():
-            for name in hidden.intersection(attributes):
+        named = {name for name in names if name.lower() in fields}
+        for attributes in members if named else ():
+            for name in named.intersection(attributes):
                 attributes[name] = MASK
                 changed += 1
         return changed
 
     def _mask_json(self, events: Sequence[Event]) -> int:
         """Members by their names, all texts in them as texts are: JSON stays JSON."""
-        if not events or self._json is None:
+        if not events:
             return 0
+        pieces = range(len(events)) if self._json is None else touched(self._json, [e.value.encode() for e in events])
+        decoded: list[tuple[Event, Any]] = []
         changed = 0
-        for index in touched(self._json, [event.value.encode() for event in events]):
-            event = events[index]
+        for event in map(events.__getitem__, pieces):
             try:
-                value = msgspec.json.encode(self._in_json(msgspec.json.decode(event.value))).decode()
+                decoded.append((event, _decoded(event.value)))
             except (msgspec.MsgspecError, RecursionError):  # too deep to look into
-                event.kind, value = "text", MASK
-            changed += value != event.value
-            event.value = value
+                event.kind, event.value = "text", MASK
+                changed += 1
+        values = self._all_in_json([value for _, value in decoded])
+        for (event, before), after in zip(decoded, values, strict=True):
+            if after != before or _says_twice(event.value):
+                event.value = msgspec.json.encode(after).decode()
+                changed += 1
         return changed
 
-    def _in_json(self, value: Any) -> Any:
+    def _all_in_json(self, values: Sequence[Any]) -> list[Any]:
+        """Decoded values without what is to be hidden, all their texts searched at once."""
+        texts: set[str] = set()
+        for value in values:
+            self._gather(value, texts)
+        listed = list(texts)
+        masked = dict(self._changed(listed, listed))
+        return [self._in_json(value, masked) for value in values]
+
+    def _gather(self, value: Any, texts: set[str]) -> None:
+        if isinstance(value, dict | list):
+            for inner in value.values() if isinstance(value, dict) else value:
+                self._gather(inner, texts)
+        elif text := self._text(value):
+            texts.add(text)
+
+    def _in_json(self, value: Any, masked: Mapping[str, str]) -> Any:
         if isinstance(value, dict):
-            return {n: MASK if n.lower() in self._fields else self._in_json(v) for n, v in value.items()}
+            return {n: MASK if n.lower() in self._fields else self._in_json(v, masked) for n, v in value.items()}
         if isinstance(value, list):
-            return [self._in_json(item) for item in value]
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            text = str(value)
-            return value if (masked := self.mask_text(text)) == text else masked
-        return self.mask_text(value) if isinstance(value, str) else value
+            return [self._in_json(item, masked) for item in value]
+        return masked.get(self._text(value), value)
+
+    # ── texts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def mask_text(self, text: str) -> str:
+        self._begin(1)
+        return self._masked(text)
+
+    def mask_sent(self, text: str) -> str:
+        """`text`, which is an event as it was sent, whole or cut off."""
+        self._begin(1)
+        try:
+            decoded = _decoded(text)
+            (masked,) = self._all_in_json([_with_hidden_value(decoded, self._fields)])
+            return self._masked(text if masked == decoded else msgspec.json.encode(masked).decode())
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            plain = _ASCII_ESCAPE.sub(_unescaped, text)
+        masked = self._masked(plain)
+        if self._key is not None and self._key.search(masked):
+            masked = _hidden_by(self._value, masked)
+        return text if masked == plain else masked
+
+    def _masked(self, text: str) -> str:
         for _, changed in self._changed([None], [text]):
             return changed
         return text
 
-    # ── texts ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def _changed(self, holders: Sequence[Any], texts: Sequence[str]) -> Iterator[tuple[Any, str]]:
         """Each holder whose text is another one now, with that."""
-        if not texts or not self._searches:
+        if not texts:
             return
         pieces = list(map(str.encode, texts))
-        changed: set[int] = set()
-        for number, (search, anchored) in enumerate(self._searches):
-            own = self._own.get(number)
-            found = range(len(pieces)) if anchored else touched(search, pieces)
-            for index in found:
-                before = pieces[index]
-                pieces[index] = _replaced(search, before, own)
-                if pieces[index] != before:
-                    changed.add(index)
-        for index in sorted(changed):
-            yield holders[index], pieces[index].decode("utf-8", "replace")
+        try:
+            spans = self._spans(pieces)
+        except _TakesTooLong:
+            self.gave_up = True
+            yield from ((holder, MASK) for holder in holders)
+            return
+        for index in sorted(spans):
+            before = pieces[index]
+            after = replaced(before, spans[index])
+            if len(after) > 2 * len(before) + TEXT_GROWS_BY_MAX:
+                after = MASK.encode()
+            if after != before:
+                yield holders[index], after.decode("utf-8", "replace")
+
+    def _spans(self, pieces: Sequence[bytes]) -> dict[int, list[Span]]:
+        """What is hidden in each of the pieces that has such; of the first rule first. Raises _TakesTooLong."""
+        spans: dict[int, list[Span]] = {}
+        if self._search is not None:
+            for index in touched(self._search, pieces):
+                spans.setdefault(index, []).extend(hidden(self._search, self._groups, pieces[index]))
+        for own in self._own:
+            for index in range(len(pieces)) if own.anchored else touched(own.search, pieces, self._goes_on):
+                self._goes_on()
+                for match in own.search.finditer(pieces[index]):
+                    self._goes_on()
+                    start, end = match.span()
+                    if start < end:
+                        spans.setdefault(index, []).append((start, end, own.mask))
+        return spans
 
 
-def touched(search: Any, pieces: Sequence[bytes]) -> set[int]:
-    """Indexes of the `pieces`, joined by line breaks, that a match touches."""
-    return touched_between(search, b"\n".join(pieces), list(accumulate(len(piece) + 1 for piece in pieces)))
+class _TakesTooLong(Exception):
+    pass
 
 
-def touched_between(search: Any, text: bytes, ends: Sequence[int]) -> set[int]:
-    """Indexes of the stretches of `text` that a match touches. ends: where the one behind each begins, ascending."""
-    found: set[int] = set()
-    for match in search.finditer(text):
-        start, end = match.span()
-        first = bisect_right(ends, start)
-        found.add(first)
-        if end > ends[first]:
-            found.update(range(first, min(bisect_right(ends, end - 1) + 1, len(ends))))
-    return found
+def _is_anchored(pattern: str) -> bool:
+    return any(char in _ANCHORS.sub("", pattern) for char in "^$")
 
 
-def _replaced(search: Any, text: bytes, own: bytes | None) -> bytes:
-    parts: list[bytes] = []
-    at = 0
-    for match in search.finditer(text):
-        name = match.lastgroup if own is None else None
-        start, end = match.span(search.groupindex[name]) if name else match.span()
-        if start == end or (name == "card" and not _is_card(text[start:end])):
-            continue
-        mask = own if own is not None else _mask_like(text[start:end])
-        parts += (text[at:start], mask)
-        at = end
-    return b"".join((*parts, text[at:])) if parts else text
+def _digits(event: Event) -> str:
+    """A number as a card's would be written."""
+    has_exponent = event.number is not None and "e" in event.value.lower()
+    return f"{event.number:.0f}" if has_exponent else event.value
 
 
-def _mask_like(hidden: bytes) -> bytes:
-    """In the same quotes, so that JSON stays JSON; a bare number or word in JSON becomes text without them."""
-    quote = hidden[:1]
-    return quote + MASK.encode() + quote if quote in (b'"', b"'") and hidden[-1:] == quote else MASK.encode()
+def _decoded(text: str) -> Any:
+    """Raises MsgspecError, RecursionError."""
+    value = msgspec.json.decode(text)
+    if text.count("[") + text.count("{") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
+        raise RecursionError
+    return value
 
 
-def _is_card(text: bytes) -> bool:
-    """Luhn's check, ISO/IEC 7812-1."""
-    digits = [byte - 48 for byte in text if 48 <= byte <= 57]
-    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 and len(set(digits)) > 1
+def _depth(value: Any) -> int:
+    """How many lists and objects are within each other."""
+    depth, level = 0, [value]
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+    return depth
+
+
+def _says_twice(text: str) -> bool:
+    """Whether a member of JSON stands twice in its object: what is decoded has only the last."""
+    twice = False
+
+    def made(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal twice
+        twice = twice or len(dict(pairs)) < len(pairs)
+
+    json.loads(text, object_pairs_hook=made)
+    return twice
+
+
+def _with_hidden_value(sent: Any, fields: frozenset[str]) -> Any:
+    """Of an event as it was sent, or several: what has a field's name for its key has its value hidden."""
+    if isinstance(sent, list):
+        return [_with_hidden_value(one, fields) for one in sent]
+    if isinstance(sent, dict) and "value" in sent and str(sent.get("key", "")).lower() in fields:
+        return sent | {"value": MASK}
+    return sent
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    char = chr(int(match.group(1), 16))
+    return match.group() if char in '"\\' else char
+
+
+def _hidden_by(search: Any, text: str) -> str:
+    data = text.encode()
+    return replaced(data, list(hidden(search, search.groupindex, data))).decode("utf-8", "replace")

@@ -12,8 +12,8 @@ from typing import Any
 import re2
 
 from logkeep.decode.split import Form, raw_lines, raw_list
-from logkeep.masking.masker import touched, touched_between
 from logkeep.masking.rules import Rules
+from logkeep.masking.search import touched, touched_between
 
 _ESCAPED = r"\\u(?:00[0-7]|017f|212a)"  # of ASCII, or of what folds to it: U+017F to s, U+212A to k
 _BEFORE = r"(?:[^a-z0-9_%s]|[\x{17f}\x{212a}]|\\[bfnrt]|\\u[0-9a-f]{4})"

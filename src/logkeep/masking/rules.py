@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import msgspec
+import re2
 from msgspec import Meta
 
 from logkeep.errors import InputError
@@ -12,6 +13,7 @@ Builtin = Literal["bearer", "email", "card"]
 MASK = "[masked]"
 PATTERNS_MAX = 20
 FIELDS_MAX = 100
+STEPS_MAX = 2_500  # of one pattern as RE2 compiles it: each may be looked at for each byte
 
 FIELDS_DEFAULT = (
     "password", "passwd", "pwd", "passphrase", "secret", "client_secret", "token", "access_token", "refresh_token",
@@ -46,7 +48,7 @@ DEFAULT = Rules()
 
 
 def checked(rules: Rules) -> Rules:
-    """The same. Raises InputError (code `bad_regex`) for a pattern that is not in the subset."""
+    """The same. Raises InputError (code `bad_regex`) for a pattern that is not in the subset, or too large."""
     for own in rules.patterns:
         try:
             read_pattern(own.pattern)
@@ -54,4 +56,11 @@ def checked(rules: Rules) -> Rules:
             raise InputError(
                 f"pattern {own.name!r}, character {error.offset + 1}: {error.message}", code="bad_regex"
             ) from error
+        steps = re2.compile(own.pattern).programsize
+        if steps > STEPS_MAX:
+            raise InputError(
+                f"pattern {own.name!r} takes {steps:,} steps, {STEPS_MAX:,} at most; repeat less in it: of "
+                "[^a-z]{1,1000} each of the thousand counts nine times",
+                code="bad_regex",
+            )
     return rules

@@ -50,7 +50,7 @@ class _Transaction:
         """In pieces of IN_LIST_MAX."""
         rows: list[Sequence[Any]] = []
         for start in range(0, len(wanted), IN_LIST_MAX):
-            piece = wanted[start : start + IN_LIST_MAX]
+            piece: Sequence[Value] = wanted[start : start + IN_LIST_MAX]
             named: dict[str, Value] = {f"wanted{index}": value for index, value in enumerate(piece)}
             names = ", ".join(f":{name}" for name in named)
             rows += self.rows(f"{select} ({names}) {after}", **values, **named)

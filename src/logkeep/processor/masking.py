@@ -18,10 +18,12 @@ from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, MASK, Rules
 from logkeep.metastore.masking import MaskingRules
 from logkeep.processor.prepare import Prepared
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 NOTICE_TEXTS = ("title", "text", "stack", "name")  # members of notices that hold what anybody may have written
 NOTICE_MAPS = ("attributes", "keys")
+
+log = get_logger("masking")
 
 
 class Masking:
@@ -37,7 +39,7 @@ class Masking:
         for index in prepared.suspects:
             event = prepared.events[index]
             by_app.setdefault(event.app, []).append(event)
-        masked = sum(self._masker(app).mask(events) for app, events in by_app.items())
+        masked = sum(self._mask(app, events) for app, events in by_app.items())
         for (_, app), tally in prepared.tallies.items():
             tally.samples = [self._sample(app, sample) for sample in tally.samples]
         prepared.corrupt = [
@@ -46,6 +48,13 @@ class Masking:
         ]
         if masked:
             self._masked.inc(masked)
+
+    def _mask(self, app: str, events: Sequence[Event]) -> int:
+        masker = self._masker(app)
+        masked = masker.mask(events)
+        if masker.gave_up:
+            log.warning("an app's own patterns take too long: texts were masked whole", app=app, events=len(events))
+        return masked
 
     def mask_notice(self, app: str, notice: Any) -> Any:
         """The notice without what the app's rules name; no member gets longer."""
@@ -88,7 +97,7 @@ class Masking:
     def _sample(self, app: str, sample: RejectedSample) -> RejectedSample:
         """Whoever reads may see it: of a datagram also without the key it names, which can write."""
         masker = self._masker(app)
-        text = without_keys(masker.mask_text(sample.text))
+        text = without_keys(masker.mask_sent(sample.text))
         return RejectedSample(sample.reason, without_keys(masker.mask_text(sample.message)), text)
 
     def _bytes(self, payload: bytes) -> bytes:

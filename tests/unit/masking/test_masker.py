@@ -38,6 +38,20 @@ def event(value: str, kind: ValueKind = "text", key: str = "k", **attributes: st
         ("mail to anna.b+c@mail.example.org.", "mail to [masked]."),
         ("card 4111 1111 1111 1111 declined", "card [masked] declined"),
         ("card 4111 1111 1111 1112 is none", "card 4111 1111 1111 1112 is none"),
+        ("1 4111111111111111 2 4111-1111-1111-1111 4", "1 [masked] 2 [masked] 4"),
+        ("x_4111111111111111 y3782 822463 10005z", "x_[masked] y[masked]z"),
+        ("4111\u00a01111\u00a01111\u00a01111 or \uff14111111111111111", "[masked] or [masked]"),
+        ("200 1532 12 4444 8 77 1234 5 and " + "12" * 15, "200 1532 12 4444 8 77 1234 5 and " + "12" * 15),
+        ('body={\\"password\\":\\"a \\\\\\"b\\\\\\" c\\",\\"n\\":1}', 'body={\\"password\\":\\"[masked]\\",\\"n\\":1}'),
+        ('user=5 password="hunter2 and more', "user=5 password=[masked]"),
+        ('password="two\nlines" end', 'password="[masked]" end'),
+        ("password='x", "password=[masked]"),
+        ('{"password": {"a":"x"}, "n":1', '{"password": [masked], "n":1'),
+        ('token: ["x", "y"] end', "token: [masked] end"),
+        ('password={"a":{"b":"x"}} end', "password=[masked]"),
+        ("Cookie: sid=A; session=B, Host: x", "Cookie: [masked] Host: x"),
+        ("-H 'Cookie: sid=A; b=\"C\"' next", "-H 'Cookie: [masked]' next"),
+        ('Authorization: Digest username="a", realm=b, response="C" end', "Authorization: [masked] end"),
         ("order 0000000000000000", "order 0000000000000000"),
         ("my_password=kept passwords=kept", "my_password=kept passwords=kept"),
         ("ünïcödé password=gehëim ü", "ünïcödé password=[masked] ü"),
@@ -60,6 +74,10 @@ def test_keys_attributes_and_numbers_of_a_field_are_masked_whole() -> None:
     card = event("4111111111111111", "number")
     Masker(ALL).mask([card])
     assert (card.value, card.kind, card.number) == ("[masked]", "text", None)
+    card = event("4.111111111111111E+15", "number")
+    card.number = 4.111111111111111e15
+    Masker(ALL).mask([card])
+    assert (card.value, card.kind, card.number) == ("[masked]", "text", None)
 
 
 def test_json_stays_json() -> None:
@@ -69,6 +87,78 @@ def test_json_stays_json() -> None:
     assert found.value == (
         '{"Token":"[masked]","n":5,"list":["pwd=[masked]",{"cvv":"[masked]"}],"card":"[masked]","ok":true}'
     )
+
+
+def test_nothing_hides_in_the_way_json_is_written() -> None:
+    def masked(value: str, kind: ValueKind = "object", rules: Rules = ALL) -> str:
+        Masker(rules).mask([found := event(value, kind)])
+        return found.value
+
+    assert masked(r'{"p\u0061ssword":"x"}') == '{"password":"[masked]"}'
+    assert masked(r'{"m":"passw\u006frd=x"}') == '{"m":"password=[masked]"}'
+    assert masked(r'["anna\u0040example.org"]', "array") == '["[masked]"]'
+    assert masked(r'{"m":"{\"password\":\"x\"}"}') == r'{"m":"{\"password\":\"[masked]\"}"}'
+    assert masked('{"m":"pwd=x","m":"ok"}') == '{"m":"ok"}'
+    assert masked(r'{"m":"pw\u0064=x","m":"ok"}') == '{"m":"ok"}'
+    assert masked('{"c":4.111111111111111e15}') == '{"c":"[masked]"}'
+    assert masked(r'{"path":"C:\\x",  "n":1.10}') == r'{"path":"C:\\x",  "n":1.10}'  # as it came
+    own = Rules((), (), (OwnPattern("street", "M\u00fcllerstra\u00dfe [0-9]+"), OwnPattern("whole", "^geheim[0-9]+$")))
+    assert masked(r'{"s":"M\u00fcllerstra\u00dfe 12"}', rules=own) == '{"s":"[street]"}'
+    assert masked('{"s":["geheim12","x geheim12"]}', rules=own) == '{"s":["[whole]","x geheim12"]}'
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900, 100_000])
+def test_json_too_deep_to_look_into_is_masked_whole(depth: int) -> None:
+    Masker(DEFAULT).mask([found := event("[" * depth + '"pwd=x"' + "]" * depth, "array")])
+    assert "x" not in found.value and (depth > 200) == (found.value == "[masked]")
+    assert "pwd=x" not in Masker(DEFAULT).mask_sent("[" * depth + '"pwd=x"' + "]" * depth)
+
+
+def test_numbers_among_attributes_are_looked_at_too() -> None:
+    found = event("x")
+    found.attributes = attributes_json({"c": 4111111111111111, "n": 5, "b": True, "f": 1.5})
+    assert Masker(ALL).mask([found]) == 1
+    assert attributes_of(found) == {"c": "[masked]", "n": 5, "b": True, "f": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("sent", "masked"),
+    [
+        ('{"key":"password","value":"x"}', '{"key":"password","value":"[masked]"}'),
+        ('{"key":"k","value":{"password":{"a":["x"]}}}', '{"key":"k","value":{"password":"[masked]"}}'),
+        (r'{"value":"{\"password\":\"x\"}"}', r'{"value":"{\"password\":\"[masked]\"}"}'),
+        (r'{"p\u0061ssword":"x"}', '{"password":"[masked]"}'),
+        ('{"session":"s", "key":"k"}', '{"session":"s", "key":"k"}'),
+        ('{"password":"x' + "x" * 50, '{"password":[masked]'),
+        (r'{"n":1,"p\u0061ssword":"xx', '{"n":1,"password":[masked]'),
+        ('{"key":"password","value":"xx', '{"key":"password","value":[masked]'),
+        ('{"key":"Password","session":"s","value":{"a":1},"n"', '{"key":"Password","session":"s","value":[masked],"n"'),
+        ('{"key":"k","value":{"password":{"a":"x', '{"key":"k","value":{"password":[masked]'),
+        (r'{"a":"caf\u00e9', r'{"a":"caf\u00e9'),
+    ],
+)
+def test_an_event_as_it_was_sent_is_masked_also_when_it_is_cut_off(sent: str, masked: str) -> None:
+    assert Masker(DEFAULT).mask_sent(sent) == masked
+
+
+def test_what_is_put_in_place_is_not_searched_again_and_makes_no_text_endless() -> None:
+    rules = checked(Rules((), ("pin",), tuple(OwnPattern(letter * 32, ".") for letter in "abcdef")))
+    assert Masker(rules).mask_text("0123456789") == "[" + "a" * 32 + "]"
+    growing = Rules((), (), (OwnPattern("a" * 32, "a"), OwnPattern("b" * 32, "b")))
+    assert Masker(growing).mask_text("ab" * 10) == ("[" + "a" * 32 + "][" + "b" * 32 + "]") * 10
+    assert Masker(growing).mask_text("ab" * 10_000) == "[masked]"
+    word = Rules((), ("pin",), (OwnPattern("word", "masked|pin=[0-9]"),))
+    assert Masker(word).mask_text("pin=12 masked") == "[masked] [word]"  # what overlaps is hidden together
+
+
+def test_patterns_that_take_too_long_hide_the_texts_they_have_not_looked_at() -> None:
+    spent = iter(range(10_000_000))
+    masker = Masker(Rules((), (), (OwnPattern("x", "x[^z]*z|x"),)), cpu_s=lambda: next(spent) / 100)
+    events = [event("xx" * 500), event("nothing"), event("5", "number")]
+    masker.mask(events)
+    assert masker.gave_up and [one.value for one in events] == ["[masked]"] * 3
+    masker.mask([short := event("x y")])
+    assert not masker.gave_up and short.value == "[x] y"
 
 
 def test_own_patterns_are_named_in_their_place_and_stay_within_their_text() -> None:
@@ -83,7 +173,7 @@ def test_own_patterns_are_named_in_their_place_and_stay_within_their_text() -> N
     assert [found.value for found in crossing] == ["ca", "b", "[gap]"]
 
 
-@pytest.mark.parametrize("pattern", ["(?=x)", "(a", r"\1", "x{1001}"])
+@pytest.mark.parametrize("pattern", ["(?=x)", "(a", r"\1", "x{1001}", "[^a-z]{1,1000}"])
 def test_a_pattern_outside_of_the_subset_is_refused(pattern: str) -> None:
     with pytest.raises(InputError) as refused:
         checked(Rules(patterns=(OwnPattern("own", pattern),)))

@@ -1,0 +1,205 @@
+r"""What the rules search for, as expressions of RE2, and what of a match is hidden.
+
+Names before the hidden value may be quoted, as in JSON, and the quotes escaped, as in JSON within JSON. Where it cannot
+be told how far a value goes (a quote or bracket that never closes), the rest of the text is taken for it.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, count
+from operator import add
+from typing import Any
+
+import re2
+
+from logkeep.masking.rules import MASK
+
+_SCHEME = r"(?i:bearer|basic|digest|token)"
+_BEARER = rf"\b{_SCHEME}[ \t]+(?P<bearer>[A-Za-z0-9._~+/=-]{{12,}})"
+_EMAIL = r"(?P<email>[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
+_BLANK = r"[ \x{a0}\x{2007}\x{2009}\x{202f}\x{2010}\x{2011}-]"
+_DIGIT = r"[0-9\x{ff10}-\x{ff19}]"
+_CARD = rf"(?P<card>{_DIGIT}(?:{_BLANK}?{_DIGIT}){{12,}})"
+
+_NAME = r"(?i:(?:^|[^A-Za-z0-9_.-])[\"']?(?:%s)\\*[\"']?[ \t]*%s[ \t]*)"
+_QUOTED = r'"(?:[^"\\]|\\(?s:.))*"' + "|'[^']*'"
+_ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
+_OPEN = r"\\*[\"'](?s:.*)"
+_BRACKETS = r"\{[^{}\[\]]*\}|\[[^{}\[\]]*\]|[{\[](?s:.*)"
+_BARE = rf"(?:{_SCHEME}[ \t]+)?[^\s,;&\"'{{}}\[\]]+"
+_VALUE = f"{_QUOTED}|{_ESCAPED}|{_OPEN}|{_BRACKETS}|{_BARE}"
+# Headers whose value is a list: NAME=VALUE; NAME=VALUE, and Digest NAME="VALUE", NAME=VALUE
+_COOKIE = r"[^\s;\"'\\{}\[\]]+(?:\"[^\"\r\n]*\")?(?:;[ \t]*[^\s;\"'\\{}\[\]]+(?:\"[^\"\r\n]*\")?)*"
+_PARAMETER = r"[A-Za-z-]+=(?:\\*\"[^\"\r\n]*\"|[^\s,\"']+)"
+_DIGEST = rf"(?i:digest)[ \t]+{_PARAMETER}(?:,[ \t]*{_PARAMETER})*"
+_LISTS = (("cookie", ("cookie", "set-cookie"), _COOKIE), ("digest", ("authorization", "proxy-authorization"), _DIGEST))
+_BUILTIN = (("bearer", _BEARER), ("email", _EMAIL), ("card", _CARD))
+
+_DIGITS = re.compile(r"\d+")
+_CARD_GROUPS = {(4, 6, 5), (4, 6, 4)}  # American Express, Diners Club; all others stand in fours
+_CARD_DIGITS = range(13, 20)
+_CARD_GROUPS_MAX = 1_000  # of one run of digits; a longer one is hidden whole
+_QUOTE = re.compile(rb"\\*[\"']")
+
+JOINED_BYTES_MAX = 64 << 10  # searched at once: what one match may look at and nothing else
+
+Span = tuple[int, int, bytes]  # where the hidden begins and ends in a text's bytes, and what takes its place
+
+
+def compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+def names_pattern(fields: Sequence[str]) -> str:
+    """The longest first: of `token` and `token_id` the whole name is what stands there."""
+    return "|".join(sorted(map(re2.escape, fields), key=len, reverse=True))
+
+
+def value_of(name: str) -> Any:
+    """Finds what stands behind one name."""
+    return compiled(_field(re2.escape(name)))
+
+
+def _field(names: str) -> str:
+    return _NAME % (names, "[=:]") + f"(?P<field>{_VALUE})"
+
+
+def alternatives(fields: Sequence[str], builtin: Sequence[str]) -> list[str]:
+    """What the rules find in a text; the named group of a match is what is hidden."""
+    parts = []
+    for group, names, value in _LISTS:
+        if own := [name for name in fields if name.lower() in names]:
+            parts.append(_NAME % (names_pattern(own), ":") + f"(?P<{group}>{value})")
+    if fields:
+        parts.append(_field(names_pattern(fields)))
+    return parts + [part for name, part in _BUILTIN if name in builtin]
+
+
+# ── where it stands ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def touched(search: Any, pieces: Sequence[bytes], goes_on: Callable[[], None] = lambda: None) -> set[int]:
+    """Indexes of the `pieces` that a match touches when they are joined by line breaks, JOINED_BYTES_MAX at once.
+
+    More than those in which something is found: a match may reach over a piece's end. goes_on: called before each
+    search and at each match, raises what ends them.
+    """
+    ends = list(map(add, accumulate(map(len, pieces)), count(1)))  # where the piece behind each begins in all of them
+    found: set[int] = set()
+    start = begins = 0
+    while start < len(pieces):
+        end = max(start + 1, bisect_right(ends, begins + JOINED_BYTES_MAX, start))
+        goes_on()
+        for first, last in _matches(search, b"\n".join(pieces[start:end]), goes_on):
+            found.update(_between(ends, begins + first, begins + last, end))
+        start, begins = end, ends[end - 1]
+    return found
+
+
+def touched_between(search: Any, text: bytes, ends: Sequence[int]) -> set[int]:
+    """Indexes of the stretches of `text` that a match touches. ends: where the one behind each begins, ascending."""
+    found: set[int] = set()
+    for match in search.finditer(text):
+        start, end = match.span()
+        found.update(_between(ends, start, end, len(ends)))
+    return found
+
+
+def _matches(search: Any, text: bytes, goes_on: Callable[[], None]) -> Iterator[tuple[int, int]]:
+    for match in search.finditer(text):
+        goes_on()
+        yield match.span()
+
+
+def _between(ends: Sequence[int], start: int, end: int, count: int) -> range:
+    """Of `count` stretches those that reach into start…end."""
+    first = bisect_right(ends, start)
+    if end <= ends[first]:
+        return range(first, first + 1)
+    return range(first, min(bisect_right(ends, end - 1) + 1, count))
+
+
+def hidden(search: Any, groups: Mapping[str, int], text: bytes) -> Iterator[Span]:
+    """What the alternatives find. groups: the numbers of the named groups."""
+    for match in search.finditer(text):
+        name = match.lastgroup
+        start, end = match.span(groups[name])
+        if name == "card":
+            yield from ((first, last, MASK.encode()) for first, last in _cards(text[start:end].decode(), start))
+        else:
+            yield start, end, _mask_like(text[start:end])
+
+
+def _mask_like(value: bytes) -> bytes:
+    """In the same quotes, so that JSON stays JSON; a bare number or word in JSON becomes text without them."""
+    begins = _QUOTE.match(value)
+    quote = begins.group() if begins else b""
+    closed = len(value) >= 2 * len(quote) and value.endswith(quote)
+    return quote + MASK.encode() + quote if closed else MASK.encode()
+
+
+def _cards(run: str, offset: int) -> Iterator[tuple[int, int]]:
+    """Of digits with single blanks or hyphens between: all, groups as cards have them, or one group, if Luhn's check
+    says so. Bytes, from `offset`."""
+    groups = [match.span() for match in _DIGITS.finditer(run)]
+    if len(groups) > _CARD_GROUPS_MAX or _is_card("".join(run[start:end] for start, end in groups)):
+        yield offset, offset + len(run.encode())
+        return
+    index = 0
+    while index < len(groups):
+        count = _card_at(run, groups[index : index + 5])
+        if count:
+            start, end = groups[index][0], groups[index + count - 1][1]
+            before = len(run[:start].encode())
+            yield offset + before, offset + before + len(run[start:end].encode())
+        index += count or 1
+
+
+def _card_at(run: str, groups: Sequence[tuple[int, int]]) -> int:
+    """Of how many of the next groups a card is made, the most first."""
+    sizes = tuple(end - start for start, end in groups)
+    for many in range(len(groups), 0, -1):
+        fours = set(sizes[: many - 1]) == {4} and sizes[many - 1] <= 4
+        if (many == 1 or fours or sizes[:many] in _CARD_GROUPS) and _is_card(
+            "".join(run[start:end] for start, end in groups[:many])
+        ):
+            return many
+    return 0
+
+
+def _is_card(text: str) -> bool:
+    """Luhn's check, ISO/IEC 7812-1."""
+    if len(text) not in _CARD_DIGITS:
+        return False
+    digits = [int(digit) for digit in text]
+    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 and len(set(digits)) > 1
+
+
+def replaced(text: bytes, spans: Sequence[Span]) -> bytes:
+    """`text` with each span's mask in its place. Those that overlap are one, with the mask of the first in the list."""
+    parts: list[bytes] = []
+    at = 0
+    for start, end, mask in _apart(spans):
+        parts += (text[at:start], mask)
+        at = end
+    return b"".join((*parts, text[at:]))
+
+
+def _apart(spans: Sequence[Span]) -> list[Span]:
+    """In the order of their places. Side by side with the same mask is one too."""
+    apart: list[Span] = []
+    ranks: list[int] = []
+    for rank, (start, end, mask) in sorted(enumerate(spans), key=lambda ranked: (ranked[1][0], ranked[0])):
+        if apart and (start < apart[-1][1] or (start == apart[-1][1] and mask == apart[-1][2])):
+            before_start, before_end, before_mask = apart[-1]
+            first = before_mask if ranks[-1] < rank else mask
+            apart[-1] = (before_start, max(before_end, end), first)
+            ranks[-1] = min(ranks[-1], rank)
+        else:
+            apart.append((start, end, mask))
+            ranks.append(rank)
+    return apart
