@@ -58,10 +58,12 @@ def test_the_page_is_told_its_app_and_nothing_breaks_out_of_the_attribute(built:
 
 
 def test_a_link_that_names_its_app_is_about_it_and_the_pages_go_on_with_it(client: TestClient[Litestar]) -> None:
-    assert "set-cookie" not in client.get("/app/", headers=READ).headers
-    chosen = client.get("/app/event?id=x&app=shop", headers=READ)
-    assert chosen.headers["set-cookie"].startswith("logkeep_app=shop; HttpOnly;")
-    assert client.get("/app/?app=unknown", headers=READ).status_code == 403
+    client.post("/sign-in", data={"token": READ_TOKEN}, follow_redirects=False)
+    assert "set-cookie" not in client.get("/app/").headers
+    for page in ("/app/event?id=x&app=shop", "/overview?app=shop", "/sessions?app=shop"):
+        assert client.get(page).headers["set-cookie"].startswith("logkeep_app=shop; HttpOnly;"), page
+    assert client.get("/app/?app=unknown").status_code == 403
+    assert "set-cookie" not in client.get("/overview?app=shop", headers=READ).headers  # a program, with its token
 
 
 def test_a_browser_without_a_sign_in_is_led_to_it_and_back(client: TestClient[Litestar]) -> None:

@@ -115,6 +115,8 @@ def test_the_link_of_an_answer_leads_to_the_issue(world: World, client: TestClie
     for link, issue in ((told.id, told.issue), ("my%20id%2F1", mine.issue), (mine.id, mine.issue)):
         answer = page(client, f"/issues/of/{link}")
         assert (answer.status_code, answer.headers["location"]) == (303, f"/issues/{issue}"), link
+    named = page(client, f"/issues/of/{told.id}", app="shop")
+    assert named.headers["location"] == f"/issues/{told.issue}?app=shop"
     (theirs,) = world.tell({"title": "c"}, app="other")
     for absent in (theirs.id, "nothing", "%00", "x" * 3000):
         assert page(client, f"/issues/of/{absent}").status_code == 404

@@ -181,9 +181,10 @@ def test_an_issue_is_answered_with_where_it_will_be_seen(it: Running) -> None:
     answer = it.post(json.dumps(issues).encode(), path="/v1/issues")
     ids = answer.json["ids"]
     assert answer.status == 202 and len(ids) == 2
+    at, app = "https://logs.example", "?app=shop"
     assert answer.json["links"] == [
-        {"issue": f"https://logs.example/issues/of/{ids[0]}", "session": "https://logs.example/sessions/a%2Fb"},
-        {"issue": "https://logs.example/issues/of/my%20id", "session": "https://logs.example/sessions/s"},
+        {"issue": f"{at}/issues/of/{ids[0]}{app}", "session": f"{at}/sessions/a%2Fb{app}"},
+        {"issue": f"{at}/issues/of/my%20id{app}", "session": f"{at}/sessions/s{app}"},
     ]
     assert [one["reason"] for one in answer.json["rejected"]] == ["bad_notice"]
     header, body = unpack_frame(it.queue.frames[-1])

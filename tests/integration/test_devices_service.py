@@ -73,7 +73,8 @@ def test_a_crash_is_an_issue_an_event_and_a_question_to_its_device(service: Serv
     told = {"session": "s 9", "kind": "crash", "stack": STACK, "device": "d 1", "user": "anna", "app_version": "3.1"}
     answer = tell(service, "/v1/issues", [told | {"id": "crash-1"}, told | {"session": "s 8"}])
     assert answer["links"][0] == {
-        "issue": "https://logs.example/issues/of/crash-1", "session": "https://logs.example/sessions/s%209",
+        "issue": "https://logs.example/issues/of/crash-1?app=default",
+        "session": "https://logs.example/sessions/s%209?app=default",
     }  # fmt: skip
     (event,) = service.wait_for_events('session="s 9" key:crash', 1)
     assert (event["level"], event["attributes"]["where"]) == ("fatal", "com.shop.Cart.pay (Cart.java)")

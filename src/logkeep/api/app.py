@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, cast
 
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -50,6 +50,7 @@ from logkeep.api import (
     shares,
     sign_in,
     sign_in_api,
+    signing,
     statistics,
     stats,
     tail,
@@ -68,7 +69,7 @@ from logkeep.api.readers import Readers
 from logkeep.api.remembered import Remembered
 from logkeep.api.routes import BY_PLACE
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_ins import SignIns
+from logkeep.api.sign_ins import APP_COOKIE, LIFETIME_S, SignIns
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
 from logkeep.api.viewer_files import Viewer
@@ -368,6 +369,10 @@ async def _complete_answer(message: Message, scope: Scope) -> None:
     entry = scope["state"].pop("audit", None)
     if entry is not None and message["status"] < 400:
         context.auditing.note(entry)
+    chosen = scope["state"].pop("chosen_app", None)
+    if chosen is not None:
+        kept = signing.cookie(Request(scope), context, APP_COOKIE, chosen, LIFETIME_S)
+        message["headers"] = [*message["headers"], kept.to_encoded_header()]
     route = scope.get("path_template") or "unmatched"  # never the path itself: its values have no bound
     context.telemetry["api_requests"].labels(route, str(message["status"])).inc()
 

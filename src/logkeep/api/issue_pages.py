@@ -1,6 +1,7 @@
 """Pages of issues, for people without the viewer: the list, one issue, and the way from one time it happened to it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -138,7 +139,8 @@ async def issue_of(
             code="not_found",
             status=404,
         )
-    return Redirect(issue_url(issue), status_code=303)
+    app = request.query_params.get("app")
+    return Redirect(issue_url(issue) + (f"?{urlencode({'app': app})}" if app else ""), status_code=303)
 
 
 def issues_of_session(context: Context, app: str, session: str) -> list[Issue]:

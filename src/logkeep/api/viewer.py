@@ -10,10 +10,8 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 
 import logkeep
-from logkeep.api import signing
 from logkeep.api.answers import html_answer
 from logkeep.api.search import GivenContext, GivenCredential
-from logkeep.api.sign_ins import APP_COOKIE, LIFETIME_S
 from logkeep.api.viewer_files import ASSET_POLICY, ViewerConfig
 
 
@@ -21,10 +19,7 @@ from logkeep.api.viewer_files import ASSET_POLICY, ViewerConfig
 async def viewer(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential
 ) -> Response[bytes]:
-    """The same page for every address below: which view it shows is the script's business.
-
-    A link may name its app (`?app=`); the pages go on with that one.
-    """
+    """The same page for every address below: which view it shows is the script's business."""
     settings = context.settings
     intake = f"{settings.intake.host}:{settings.intake.port}"
     page, policy = context.viewer.page(
@@ -32,8 +27,6 @@ async def viewer(
     )
     answer = html_answer(page)
     answer.headers["Content-Security-Policy"] = policy
-    if "app" in request.query_params:
-        answer.cookies = [signing.cookie(request, context, APP_COOKIE, credential.app, LIFETIME_S)]
     return answer
 
 

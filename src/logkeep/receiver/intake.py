@@ -134,7 +134,7 @@ class Intake:
             # The ids of notices are told in the answer, so they are made before the commit.
             exchange.batch_id = exchange.batch_id or self.committer.batch_ids.next()
             exchange.ids = tuple(event_id(exchange.batch_id, index) for index in range(exchange.count))
-            exchange.links = issue_links(exchange.issues, exchange.ids, self.public_url)
+            exchange.links = issue_links(exchange.issues, exchange.ids, self.public_url, exchange.app)
         self.committer.submit(exchange)
 
     def _commit_rest(self, exchange: Exchange, done: bool) -> None:

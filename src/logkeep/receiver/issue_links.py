@@ -1,7 +1,7 @@
 """Where what was told as an issue will be seen: known before it is processed."""
 
 from collections.abc import Sequence
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -21,15 +21,19 @@ def named_issues(body: bytes) -> tuple[NamedIssue, ...]:
     return tuple(_decode(body))
 
 
-def issue_links(issues: Sequence[NamedIssue], ids: Sequence[str], public_url: str) -> tuple[dict[str, str], ...]:
+def issue_links(
+    issues: Sequence[NamedIssue], ids: Sequence[str], public_url: str, app: str
+) -> tuple[dict[str, str], ...]:
     """The pages of each issue and its session. ids: those that the notices were given.
 
-    The issue is found by the id of this one time: what it is the same with is found when it is processed.
+    They name the app: whoever opens them may read several. The issue is found by the id of this one time: what it is
+    the same with is found when it is processed.
     """
+    of_app = urlencode({"app": app})
     return tuple(
         {
-            "issue": f"{public_url}/issues/of/{quote(one.id or given, safe='')}",
-            "session": f"{public_url}/sessions/{quote(one.session, safe='')}",
+            "issue": f"{public_url}/issues/of/{quote(one.id or given, safe='')}?{of_app}",
+            "session": f"{public_url}/sessions/{quote(one.session, safe='')}?{of_app}",
         }
         for one, given in zip(issues, ids, strict=True)
     )
