@@ -23,6 +23,7 @@ from logkeep.metastore.migrate import migrate, migrate_sqlite
 from logkeep.metastore.people import Person
 from logkeep.metastore.server import ServerDatabase
 from logkeep.metastore.steps import STEP_S, TRIES_MAX
+from logkeep.metastore.tokens import Token
 
 PASSWORD = "a password of änna"
 HASH = "$argon2id$v=19$m=47104,t=1,p=1$yn53CnT/u2sQb+wwXK6LAw$lCulmXPLcnBxSgamCoioy/hntVrzeotF6QoXOINSPec"
@@ -314,6 +315,47 @@ def test_a_token_of_a_person_is_worth_what_the_person_is(it: There) -> None:
     for bad in ((), ("write",), ("read", "owner")):
         with pytest.raises(InputError):
             make("", "", *bad)
+
+
+def test_a_token_made_with_a_token_ends_with_it(it: There) -> None:
+    anna = it.person("anna@example.org", "admin")
+
+    def make(by: Actor, expires_s: int | None = None, person: str = anna.id) -> tuple[Token, str]:
+        return it.directory.tokens.create(
+            by, team="main", app="", person=person, name="ci", scopes=["read"], expires_s=expires_s
+        )
+
+    def by(token: Token) -> Actor:
+        return Actor(token.id, token.name)
+
+    def good(*secrets: str) -> list[bool]:
+        it.accounts.look()
+        return [it.accounts.caller(secret) is not None for secret in secrets]
+
+    short, own = make(CONSOLE, 60)
+    ever, second = make(by(short))
+    _, third = make(by(ever), 3600)
+    assert {token.expires_ns for token in it.directory.tokens.list("main", anna.id)} == {short.expires_ns}
+    assert ever.expires_ns == short.expires_ns
+    assert good(own, second, third) == [True] * 3
+    with pytest.raises(InputError) as for_the_team:
+        make(by(short), person="")
+    assert (for_the_team.value.status, for_the_team.value.code) == (403, "forbidden")
+    it.clock.advance(60)
+    assert good(own, second, third) == [False] * 3
+    with pytest.raises(InputError) as ended:
+        make(by(short))
+    assert (ended.value.status, ended.value.code) == (401, "unauthorized")
+    maker, own = make(CONSOLE)
+    ever, second = make(by(maker))
+    _, third = make(by(ever))
+    _, another = make(CONSOLE)
+    it.directory.tokens.revoke(CONSOLE, "main", maker.id)
+    assert good(own, second, third, another) == [False, False, False, True]
+    assert len(rows(it, what="token.revoked")) == 3
+    with pytest.raises(InputError) as revoked:
+        make(by(maker))
+    assert revoked.value.status == 401
 
 
 # ── people ────────────────────────────────────────────────────────────────────────────────────────────────────────────

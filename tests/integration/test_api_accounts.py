@@ -323,6 +323,21 @@ def test_a_token_is_made_with_no_more_than_one_has(it: House) -> None:
     assert it.client.get("/api/v1/ledger", headers={"Authorization": f"Bearer {team_s['secret']}"}).status_code == 401
 
 
+def test_a_token_makes_none_that_lasts_longer_than_itself(it: House) -> None:
+    def make(secret: str, **body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {secret}"}
+        it.client.cookies.clear()
+        return it.client.post("/api/v1/tokens", json={"name": "ci", "scopes": ["read"], **body}, headers=headers)
+
+    short = ok(it.ask("admin", "POST", "/api/v1/tokens", {"name": "ci", "scopes": ["admin"], "expires_s": 60}), 201)
+    found = ok(make(short["secret"]), 201)
+    assert (found["person"], found["expires"]) == (it.people["admin"], short["expires"])
+    refused = make(short["secret"], of_team=True)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+    ok(it.ask("admin", "DELETE", f"/api/v1/tokens/{short['token']}"), 204)
+    assert make(found["secret"]).status_code == 401
+
+
 def test_owners_of_the_first_team_make_teams_and_own_them(it: House) -> None:
     ok(it.ask("owner", "POST", "/api/v1/teams", {"team": "third", "title": "The third"}), 201)
     assert [team["team"] for team in ok(it.ask("owner", "GET", "/api/v1/teams"))["teams"]] == ["main", "third"]

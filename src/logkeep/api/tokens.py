@@ -41,11 +41,16 @@ class TokensAnswer(msgspec.Struct):
     next: None = None
 
 
+ExpiresS = Meta(
+    ge=60, le=EXPIRES_S_MAX, description="seconds; null: never. Made with a token it ends with that one at the latest"
+)
+
+
 class NewToken(Body):
     name: Annotated[str, Meta(max_length=200)]
     scopes: Annotated[list[str], Meta(description="read, edit, erase, keys, audit, admin (all of them)", max_length=20)]
     app: Annotated[str, Meta(max_length=255, description="good for this app only")] | None = None
-    expires_s: Annotated[int, Meta(ge=60, le=EXPIRES_S_MAX, description="seconds; null: never")] | None = None
+    expires_s: Annotated[int, ExpiresS] | None = None
     of_team: Annotated[bool, Meta(description="the team's own, which stays when you leave; only admins make those")] = (
         False
     )
@@ -70,7 +75,10 @@ async def tokens(request: Request[Any, Any, Any], context: GivenContext, team: G
 async def create_token(
     request: Request[Any, Any, Any], context: GivenContext, data: JSONBody[NewToken], team: GivenTeam = None
 ) -> Response[bytes]:
-    """With scopes that you have yourself. Yours may never do more than you may at that time."""
+    """With scopes that you have yourself. Yours may never do more than you may at that time.
+
+    Made with a token it ends when that one does, and is revoked with it.
+    """
     caller, chosen, by = caller_of(request), request.state.team, actor_of(request)
     _refuse_more_than_own(caller, chosen, data)
     person = "" if data.of_team else _person(caller)
@@ -93,7 +101,7 @@ async def create_token(
 async def revoke_token(
     request: Request[Any, Any, Any], context: GivenContext, token: FromPath[str], team: GivenTeam = None
 ) -> Response[None]:
-    """Yours; admins revoke any of the team. It ends the sign-ins that were made with it."""
+    """Yours; admins revoke any of the team. It ends the sign-ins and the tokens that were made with it."""
     caller, chosen, by = caller_of(request), request.state.team, actor_of(request)
     person = None if _is_admin(caller, chosen) else _person(caller)
     await context.checks.run(lambda: context.backend.directory.tokens.revoke(by, chosen, token, person))

@@ -1,4 +1,8 @@
-"""API tokens: of a team, or of a person and then worth no more than that person is. Only a hash of each is kept."""
+"""API tokens: of a team, or of a person and then worth no more than that person is. Only a hash of each is kept.
+
+A token made with another one is part of it: it ends with it at the latest, is revoked with it, and belongs to whom that
+one belongs to. As its scopes are some of its maker's, it never may do more.
+"""
 
 from collections.abc import Sequence
 
@@ -56,7 +60,11 @@ class Tokens:
         scopes: Sequence[str],
         expires_s: int | None,
     ) -> tuple[Token, str]:
-        """The token and its secret, which nobody can tell any more afterwards. expires_s: None for never."""
+        """The token and its secret, which nobody can tell any more afterwards. expires_s: None for never.
+
+        Made with a token it ends with that one, whatever `expires_s` says. Raises InputError: 401 when that one has
+        ended meanwhile, 403 when the new one would be somebody else's.
+        """
         checked = checked_scopes(scopes)
         if expires_s is not None and not 60 <= expires_s <= EXPIRES_S_MAX:
             raise InputError(f"expires_s of {expires_s:,} is not within 60 to {EXPIRES_S_MAX:,}", code="bad_input")
@@ -67,29 +75,32 @@ class Tokens:
             now_ns, by.id, until_ns, 0,
         )  # fmt: skip
 
-        def insert(transaction: Transaction) -> None:
+        def insert(transaction: Transaction) -> Token:
+            made = _within_maker(token, _maker(transaction, by, now_ns))
             if transaction.rows("SELECT 1 FROM tokens WHERE sha256 = :sha256", sha256=sha256_of(secret)):
-                return  # this transaction was done before, and its answer was lost
+                return made  # this transaction was done before, and its answer was lost
             _refuse_foreign_app(transaction, team, app)
             if transaction.rows("SELECT COUNT(*) FROM tokens WHERE team = :team", team=team)[0][0] >= TOKENS_MAX:
                 raise InputError(f"the team has {TOKENS_MAX:,} tokens, which is the limit", code="too_many")
-            insert_token(transaction, sha256_of(secret), token)
-            record(transaction, [_entry(by, "token.created", token, now_ns)])
+            insert_token(transaction, sha256_of(secret), made)
+            record(transaction, [_entry(by, "token.created", made, now_ns)])
+            return made
 
-        self._writer.change(insert)
-        return token, secret
+        return self._writer.change(insert), secret
 
     def revoke(self, by: Actor, team: str, id: str, person: str | None = None) -> None:
-        """person: only if it is this person's, None for any. Raises InputError (404)."""
+        """And all made with it. person: only if it is this person's, None for any. Raises InputError (404)."""
         now_ns = self._writer.clock.now_ns()
 
         def delete(transaction: Transaction) -> None:
-            sql = f"SELECT {_COLUMNS} FROM tokens WHERE id = :id AND team = :team"  # noqa: S608
-            found = [Token(*row) for row in transaction.rows(sql, id=id, team=team)]
-            if not found or (person is not None and found[0].person != person):
+            sql = f"SELECT {_COLUMNS} FROM tokens WHERE team = :team"  # noqa: S608
+            of_team = [Token(*row) for row in transaction.rows(sql, team=team)]
+            found = next((token for token in of_team if token.id == id), None)
+            if found is None or (person is not None and found.person != person):
                 raise not_found("token", id)
-            transaction.change("DELETE FROM tokens WHERE id = :id", id=id)
-            record(transaction, [_entry(by, "token.revoked", found[0], now_ns)])
+            gone = _with_all_made(found, of_team)
+            transaction.change_many("DELETE FROM tokens WHERE id = :id", [{"id": token.id} for token in gone])
+            record(transaction, [_entry(by, "token.revoked", token, now_ns) for token in gone])
 
         self._writer.change(delete)
 
@@ -110,6 +121,39 @@ def checked_scopes(scopes: Sequence[str]) -> list[str]:
             f"scopes of a token are one or more of {', '.join(TOKEN_SCOPES)}; {odd[:40]!r} is none", code="bad_scope"
         )
     return [scope for scope in TOKEN_SCOPES if scope in scopes]
+
+
+def _maker(transaction: Transaction, by: Actor, now_ns: int) -> Token | None:
+    """The token that makes another one; None for whoever is no token. Raises InputError (401)."""
+    if not by.id.startswith("tok_"):
+        return None
+    rows = transaction.rows(f"SELECT {_COLUMNS} FROM tokens WHERE id = :id", id=by.id)  # noqa: S608
+    found = [Token(*row) for row in rows]
+    if not found or 0 < found[0].expires_ns <= now_ns:
+        raise InputError("your token has ended; ask for another one", code="unauthorized", status=401)
+    return found[0]
+
+
+def _within_maker(token: Token, maker: Token | None) -> Token:
+    if maker is None:
+        return token
+    if token.person != maker.person:
+        raise InputError(
+            "a token that is yours makes none of the team, as that would stay when you leave; leave out `of_team`, or "
+            "make it signed in",
+            code="forbidden",
+            status=403,
+        )
+    ends = [ns for ns in (token.expires_ns, maker.expires_ns) if ns]
+    return msgspec.structs.replace(token, expires_ns=min(ends, default=0))
+
+
+def _with_all_made(maker: Token, tokens: Sequence[Token]) -> list[Token]:
+    """This one, those made with it, and those made with them."""
+    found = [maker]
+    for each in found:  # which grows meanwhile
+        found += [token for token in tokens if token.made_by == each.id]
+    return found
 
 
 def _refuse_foreign_app(transaction: Transaction, team: str, app: str) -> None:
