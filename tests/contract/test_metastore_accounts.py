@@ -1,5 +1,6 @@
 """Teams, people, keys, tokens, links and the audit log, on SQLite and on real MariaDB and PostgreSQL servers."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -395,6 +396,62 @@ def test_an_invitation_for_somebody_who_is_known_is_for_them_alone(it: There) ->
     links.withdraw(CONSOLE, "main", newer[0].id)
     with pytest.raises(InputError):
         links.invitation(newer[1])
+
+
+def test_an_invitation_grants_no_more_than_its_maker_may_at_that_time(it: There) -> None:
+    links, teams = it.directory.links, it.directory.teams
+    anna, owner = it.person("anna@example.org", "owner"), it.owner
+
+    def invite(by: str, email: str, role: str) -> str:
+        return links.invite(Actor(by, "anna"), team="main", email=email, role=role)[1]
+
+    def token(*scopes: str, person: str = "", expires_s: int | None = None) -> Token:
+        return it.directory.tokens.create(
+            Actor(owner.id, "the owner"), team="main", app="", person=person, name="ci", scopes=scopes,
+            expires_s=expires_s,
+        )[0]  # fmt: skip
+
+    def good() -> list[str]:
+        """Who is invited still, as the links themselves and the list say."""
+        found = []
+        for secret in secrets.values():
+            with contextlib.suppress(InputError):
+                found.append(links.invitation(secret).email)
+        assert {link.email for link in links.invitations("main")} == set(found)
+        return [email.partition("@")[0] for email in secrets if email in found]
+
+    def role(name: str) -> None:
+        teams.change_member(CONSOLE, "main", anna.id, role=name, app_roles={}, revision=None, is_owner=True)
+
+    short, hers = token("admin", expires_s=60), token("admin", person=anna.id)
+    secrets = {
+        f"{name}@example.org": invite(by, f"{name}@example.org", granted)
+        for name, by, granted in (
+            ("o", anna.id, "owner"), ("m", anna.id, "member"), ("t", hers.id, "admin"), ("s", short.id, "member"),
+            ("c", CONSOLE.id, "owner"), ("x", owner.id, "owner"),
+        )
+    }  # fmt: skip
+    assert good() == ["o", "m", "t", "s", "c", "x"]
+    it.clock.advance(60)
+    assert good() == ["o", "m", "t", "c", "x"]
+    role("admin")
+    assert good() == ["m", "t", "c", "x"]
+    role("member")
+    assert good() == ["c", "x"]
+    for email in ("o@example.org", "m@example.org", "t@example.org"):
+        with pytest.raises(InputError) as refused:
+            links.accept("", secrets[email], name="Eve", password=PASSWORD)
+        assert (refused.value.status, refused.value.code) == (404, "link_not_good")
+    role("admin")
+    it.directory.people.set_disabled(CONSOLE, anna.id, True)
+    assert good() == ["c", "x"]
+    it.directory.people.set_disabled(CONSOLE, anna.id, False)
+    assert links.accept("", secrets.pop("m@example.org"), name="Emma", password=PASSWORD).email == "m@example.org"
+    assert good() == ["t", "c", "x"]
+    teams.remove(CONSOLE, "main", anna.id, is_owner=True)
+    teams.add(CONSOLE, "main", anna.id, "owner")  # back, and what she left behind is not
+    assert good() == ["c", "x"]
+    assert msgspec.json.decode(rows(it, what="member.removed")[0].detail)["invitations_ended"] == 2
 
 
 def test_two_who_accept_the_same_invitation_at_once_are_one_person(it: There) -> None:

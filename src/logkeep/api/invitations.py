@@ -113,7 +113,7 @@ async def invitations(
 async def invite(
     request: Request[Any, Any, Any], context: GivenContext, data: JSONBody[NewInvitation], team: GivenTeam = None
 ) -> Response[bytes]:
-    """A link by mail, good once and for a week. Another one for the same address takes its place."""
+    """A link by mail, good once, for a week, and while you may invite. Another for the same address takes its place."""
     by, chosen = actor_of(request), request.state.team
     if data.role == "owner" and "owner" not in caller_of(request).teams.get(chosen, NOTHING):
         raise InputError("only an owner of the team invites owners", code="forbidden", status=403)

@@ -1,4 +1,7 @@
-"""Links that are good once and for a time: invitations into a team, and new passwords. Only a hash of each is kept."""
+"""Links that are good once and for a time: invitations into a team, and new passwords. Only a hash of each is kept.
+
+An invitation is good for as long as whoever made it may grant its role.
+"""
 
 import secrets
 from typing import Literal
@@ -11,6 +14,7 @@ from logkeep.metastore import passwords
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
+from logkeep.metastore.inviters import Grant, may_grant
 from logkeep.metastore.people import People, Person, insert_person, keep_person, person_by_email, person_in
 from logkeep.metastore.teams import Teams, checked_role, team_in
 from logkeep.metastore.writing import Writer, email_address, new_id, not_found
@@ -73,11 +77,16 @@ class Links:
         return link, secret
 
     def invitations(self, team: str) -> list[Link]:
-        """Those that wait, oldest first."""
+        """Those that wait and are good, oldest first."""
         now_ns = self._writer.clock.now_ns()
         sql = f"SELECT {_COLUMNS} FROM links WHERE kind = 'invitation' AND team = :team ORDER BY made_ns, id"  # noqa: S608
-        found = [Link(*row) for row in self._writer.read(lambda transaction: transaction.rows(sql, team=team))]
-        return [link for link in found if _is_good(link, now_ns)]
+
+        def look(transaction: Transaction) -> list[Link]:
+            found = [link for row in transaction.rows(sql, team=team) if _is_good(link := Link(*row), now_ns)]
+            may = {grant: may_grant(transaction, grant, now_ns) for grant in {_grant(link) for link in found}}
+            return [link for link in found if may[_grant(link)]]
+
+        return self._writer.read(look)
 
     def withdraw(self, by: Actor, team: str, id: str) -> None:
         now_ns = self._writer.clock.now_ns()
@@ -202,13 +211,18 @@ def _good(transaction: Transaction, kind: Kind, secret: str, now_ns: int) -> Lin
     if len(secret) <= SECRET_CHARS_MAX:
         sql = f"SELECT {_COLUMNS} FROM links WHERE sha256 = :sha256 AND kind = :kind"  # noqa: S608
         found = [Link(*row) for row in transaction.rows(sql, sha256=sha256_of(secret), kind=kind)]
-    if not found or not _is_good(found[0], now_ns):
+    may = found and (kind != "invitation" or may_grant(transaction, _grant(found[0]), now_ns))
+    if not may or not _is_good(found[0], now_ns):
         raise InputError(
             "this link is not good any more: it was used, has expired, or a newer one was made; ask for another",
             code="link_not_good",
             status=404,
         )
     return found[0]
+
+
+def _grant(link: Link) -> Grant:
+    return Grant(link.team, link.role, link.made_by)
 
 
 def _is_good(link: Link, now_ns: int) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from logkeep.errors import InputError
 from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
+from logkeep.metastore.inviters import end_of_inviter
 from logkeep.metastore.people import Person, person_in
 from logkeep.metastore.roles import APP_ROLES, ROLES
 from logkeep.metastore.shares import end_of_maker
@@ -151,7 +152,7 @@ class Teams:
         return self._writer.change(update)
 
     def remove(self, by: Actor, team: str, person: str, *, is_owner: bool) -> None:
-        """Not a member any more; their tokens and shared links in this team are gone too."""
+        """Not a member any more; their tokens, invitations and shared links in this team are gone too."""
         now_ns = self._writer.clock.now_ns()
 
         def delete(transaction: Transaction) -> None:
@@ -159,9 +160,12 @@ class Teams:
             _refuse_owners_matters(transaction, team, member.role, "none", is_owner)
             values = {"team": team, "person": person}
             transaction.change("DELETE FROM memberships WHERE team = :team AND person = :person", **values)
+            invitations = end_of_inviter(transaction, team, person)
             transaction.change("DELETE FROM tokens WHERE team = :team AND person = :person", **values)
             _set_app_roles(transaction, team, person, dict.fromkeys(member.app_roles))
             told: dict[str, Any] = {"before": member.role}
+            if invitations:
+                told["invitations_ended"] = invitations
             if links := end_of_maker(transaction, team, person):
                 told["shared_links_ended"] = links
             record(transaction, [_entry(by, "member.removed", team, person_in(transaction, person), now_ns, **told)])
