@@ -668,6 +668,23 @@ def test_the_log_is_listed_by_what_is_asked_for(it: There) -> None:
     assert it.directory.audit.list(Wanted(teams=())) == []
 
 
+def test_what_is_of_no_team_is_listed_with_a_team_of_whom_it_is(it: There) -> None:
+    anna, bert = it.person("anna@example.org", "member"), it.person("bert@example.org")
+    by = [Actor(anna.id, anna.email), Actor("", anna.email), Actor(bert.id, bert.email), Actor("", bert.email), CONSOLE]
+    it.directory.audit.add([entry(it, number, by=one, team="", app="", what="t") for number, one in enumerate(by)])
+    it.directory.audit.add([entry(it, 5, what="t"), entry(it, 6, team="", app="", what="t", target=anna.id)])
+
+    def listed(**wanted: Any) -> list[str]:
+        found = it.directory.audit.list(Wanted(what="t", **wanted))
+        return [msgspec.json.decode(row.detail)["query"] for row in found]
+
+    assert listed(teams=("main",), members_of="main") == ["n:6", "n:5", "n:1", "n:0"]
+    assert listed(teams=("main",), members_of="main", limit=3) == ["n:6", "n:5", "n:1"]
+    assert listed(teams=("main",), members_of="main", apps=("default",)) == ["n:5"]
+    assert listed(teams=("main",)) == ["n:5"] and listed(teams=("none",), members_of="none") == []
+    assert listed(teams=("main", "")) == [f"n:{number}" for number in reversed(range(7))]
+
+
 def test_entries_written_by_many_at_once_are_one_chain(it: There) -> None:
     logs = [it.shared.directory(clock=it.clock).audit for _ in range(3)]
 

@@ -1,5 +1,6 @@
 """Accounts over the API: what people, admins and programs do, each with what the audit log says of it."""
 
+import json
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -83,7 +84,10 @@ def test_a_program_in_a_browser_signs_in_and_out_by_json(it: House) -> None:
     stolen = it.client.cookies["logkeep"]
     ok(it.client.post("/api/v1/sign-out"), 204)
     assert it.client.get("/api/v1/me", headers={"Cookie": f"logkeep={stolen}"}).status_code == 401
-    assert [entry["what"] for entry in it.audit() if entry["what"].startswith("sign_in")] == []  # of no team
+    entries = [entry for entry in it.audit() if entry["what"].startswith("sign_in")]
+    assert {(entry["what"], entry["who_name"], entry["team"]) for entry in entries} == {
+        ("sign_in.done", ADMIN_EMAIL, ""), ("sign_in.ended", ADMIN_EMAIL, ""), ("sign_in.failed", ADMIN_EMAIL, ""),
+    }  # fmt: skip
     both = it.client.post("/api/v1/sign-in", json={"email": "a@b", "token": "x"})
     assert both.status_code == it.client.post("/api/v1/sign-in", json={}).status_code == 400
     assert it.client.post("/api/v1/sign-in", json={"token": WRITE_KEY}).status_code == 403
@@ -407,3 +411,32 @@ def test_erasing_is_in_the_log(it: House) -> None:
     confirmed, begun = it.audit()[:2]
     assert (confirmed["what"], begun["what"], begun["target"]) == ("erase.confirmed", "erase.asked", asked["job"])
     assert (begun["app"], begun["detail"]["query"]) == ("shop", 'user="x"') and asked["confirm"] not in str(begun)
+
+
+def test_sign_ins_are_told_to_the_first_team_and_to_teams_of_their_members(it: House) -> None:
+    people, stranger = it.directory.people, it.people["stranger"]
+
+    def told(who: str, query: str) -> list[str]:
+        it.reading.app.state.context.auditing.flush()
+        entries = ok(it.ask(who, "GET", f"/api/v1/audit?limit=1000&{query}"))["audit"]
+        exported = it.ask(who, "GET", f"/api/v1/audit/export?{query}").text.splitlines()
+        assert [json.loads(line)["number"] for line in exported] == [entry["number"] for entry in entries]
+        assert {entry["team"] for entry in entries} <= {""}
+        return [entry["detail"]["email"] for entry in entries]
+
+    people.rename(CONSOLE, it.people["member"], "Member")
+    people.rename(CONSOLE, stranger, "Stranger")
+    it.client.cookies.clear()
+    for email in (" Stranger@logkeep.test", "member@logkeep.test", "unknown@logkeep.test"):
+        it.client.post("/api/v1/sign-in", json={"email": email, "password": "wrong"})
+    everybody = ["unknown@logkeep.test", it.emails["member"], it.emails["stranger"]]
+    assert told("admin", "team=main&what=sign_in.failed")[:3] == everybody
+    assert told("audit token of the team", "what=person.changed")[:2] == everybody[2:0:-1]
+    assert told("stranger", "team=other&what=person.changed") == [it.emails["stranger"]]
+    assert told("stranger", "team=other&what=sign_in.failed") == [it.emails["stranger"]]
+    assert told("stranger", "team=other&what=person.created") == [it.emails["stranger"]]
+    assert told("stranger", f"team=other&who={it.people['member']}") == []
+    assert told("stranger", "team=other&app=other&what=person.changed") == []
+    it.client.post("/api/v1/sign-in", json={"token": OTHER_TOKEN})
+    entries = ok(it.ask("stranger", "GET", "/api/v1/audit?what=sign_in.done&who=tok_other"))["audit"]
+    assert {entry["team"] for entry in entries} == {"other"}

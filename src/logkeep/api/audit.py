@@ -21,6 +21,7 @@ from logkeep.api.teams import GivenTeam
 from logkeep.api.times import parse_time
 from logkeep.errors import InputError
 from logkeep.metastore.audit import PAGE_MAX, Entry, Wanted
+from logkeep.metastore.teams import FIRST_TEAM
 
 
 class AuditPage(msgspec.Struct):
@@ -48,7 +49,11 @@ async def audit(
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="Entries a page.")] = 100,
     cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
 ) -> Response[bytes]:
-    """Who searched, exported, erased and changed what in the team. What was read is there within some seconds."""
+    """Who searched, exported, erased and changed what in the team. What was read is there within some seconds.
+
+    With what is of no team: sign-ins, people, second factors, new passwords. Of `main` all of that, of another team
+    what its members did and what was done to them.
+    """
     wanted = _wanted(request, context, app, who, what, from_, to)
     wanted = msgspec.structs.replace(wanted, before=_number(cursor), limit=limit + 1)
     found = await context.checks.run(lambda: context.backend.directory.audit.list(wanted))
@@ -113,10 +118,14 @@ def _wanted(
     from_: str | None,
     to: str | None,
 ) -> Wanted:
-    """As many as a page may have, from the newest on. Raises InputError for a time that is none."""
-    now_ns = context.clock.now_ns()
+    """As many as a page may have, from the newest on. Raises InputError for a time that is none.
+
+    What is of no team, such as sign-ins, belongs to the first team; to another one what is of its members.
+    """
+    now_ns, team = context.clock.now_ns(), request.state.team
     return Wanted(
-        teams=(request.state.team,),
+        teams=(team, "") if team == FIRST_TEAM else (team,),
+        members_of=team if team != FIRST_TEAM else "",
         apps=(app,) if app else None,
         who=who or "",
         what=what or "",

@@ -253,7 +253,7 @@ def _reset_message(context: Context, address: str, email: str) -> Message | None
     person = directory.people.by_email(email)
     if person is None or person.disabled_ns:
         return None
-    secret = directory.links.ask_reset(Actor("", email, address), person)
+    secret = directory.links.ask_reset(Actor("", person.email, address), person)
     link = compose.reset_link(context.settings.public_url, secret)
     return compose.password_reset(to=person.email, link=link, minutes=RESET_S // 60)
 

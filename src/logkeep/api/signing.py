@@ -12,7 +12,9 @@ from logkeep.api.sign_ins import COOKIE, LIFETIME_S, STEP_COOKIE
 from logkeep.errors import InputError
 from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.people import Person
+from logkeep.metastore.port import Caller
 from logkeep.metastore.steps import STEP_S
+from logkeep.metastore.writing import EMAIL_CHARS_MAX
 
 TOTP_STEP = "totp"
 
@@ -62,7 +64,7 @@ def by_token(context: Context, asker: Asker, token: str) -> Signed:
         )
     directory.attempts.succeeded(asker.address, "")
     made = context.sign_ins.open(name=caller.name, token=token, address=asker.address, agent=asker.agent)
-    _done(context, asker, "token", Actor(caller.id, caller.name, asker.address))
+    _done(context, asker, "token", Actor(caller.id, caller.name, asker.address), _team_of(context, caller))
     return Signed(made)
 
 
@@ -105,7 +107,8 @@ def close(context: Context, asker: Asker) -> None:
     context.sign_ins.close(asker.cookie)
     if caller is not None:
         by = Actor(caller.id, caller.name, asker.address)
-        context.backend.directory.audit.add([Entry(by=by, what="sign_in.ended", made_ns=context.clock.now_ns())])
+        now_ns, team = context.clock.now_ns(), _team_of(context, caller)
+        context.backend.directory.audit.add([Entry(by=by, what="sign_in.ended", made_ns=now_ns, team=team)])
 
 
 def _signed(context: Context, asker: Asker, how: str, person: Person) -> Signed:
@@ -114,20 +117,28 @@ def _signed(context: Context, asker: Asker, how: str, person: Person) -> Signed:
     return Signed(open_for(context, asker, how, person))
 
 
-def _done(context: Context, asker: Asker, how: str, by: Actor) -> None:
+def _team_of(context: Context, caller: Caller) -> str:
+    """Whose the sign-in is in the audit log: of a token its team's, of a person nobody's."""
+    if caller.kind == "person":
+        return ""
+    of_apps = (context.backend.metastore.team_of(app) for app in caller.apps)
+    return next(iter(caller.teams), "") or next(of_apps, "")
+
+
+def _done(context: Context, asker: Asker, how: str, by: Actor, team: str = "") -> None:
     context.telemetry["sign_ins"].labels(how, "done").inc()
     told = {"how": how, "agent": asker.agent[:200]}
-    entry = Entry(by=by, what="sign_in.done", made_ns=context.clock.now_ns(), target=by.id, detail=told)
+    now_ns = context.clock.now_ns()
+    entry = Entry(by=by, what="sign_in.done", made_ns=now_ns, team=team, target=by.id, detail=told)
     context.backend.directory.audit.add([entry])
 
 
 def _failed(context: Context, asker: Asker, how: str, email: str) -> None:
     """Kept by the batch: a guesser must not make the metastore write for each guess."""
     context.telemetry["sign_ins"].labels(how, "failed").inc()
-    by = Actor("", email[:200], asker.address)
-    context.auditing.note(
-        Entry(by=by, what="sign_in.failed", made_ns=context.clock.now_ns(), detail={"how": how, "email": email[:200]})
-    )
+    email = email.strip().lower()[:EMAIL_CHARS_MAX]  # as it is kept of people, so that theirs are found
+    by, told = Actor("", email, asker.address), {"how": how, "email": email}
+    context.auditing.note(Entry(by=by, what="sign_in.failed", made_ns=context.clock.now_ns(), detail=told))
 
 
 # ── cookies ───────────────────────────────────────────────────────────────────────────────────────────────────────────

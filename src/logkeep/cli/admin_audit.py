@@ -55,7 +55,7 @@ def export(
     data: Data = None,
     config: Config = None,
 ) -> int:
-    """Write all entries to standard output, newest first: what the API exports, and of no team too."""
+    """Write all entries to standard output, newest first: what the API exports, of all teams and of none."""
     from logkeep.api import audit_rows
 
     if format not in ("ndjson", "csv"):

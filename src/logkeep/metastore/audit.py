@@ -73,10 +73,12 @@ class AuditRow(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to list, newest first. teams: of these. before: with lower numbers than this one; 0: from the newest.
 
+    members_of: also entries of no team, such as sign-ins, by or about who is a member of this one now; "" for none.
     apps: of these alone, None for all. Texts of "" match all.
     """
 
     teams: tuple[str, ...]
+    members_of: str = ""
     apps: tuple[str, ...] | None = None
     who: str = ""
     what: str = ""
@@ -153,10 +155,21 @@ class Audit:
 
     def list(self, wanted: Wanted) -> list[AuditRow]:
         """Newest first."""
-        if not wanted.teams or wanted.apps == ():
+        teams = {f"team{index}": team for index, team in enumerate(wanted.teams)}
+        parts = [(f"team IN ({', '.join(f':{name}' for name in teams)})", teams)] if teams else []
+        if wanted.members_of and wanted.apps is None:
+            parts.append((_OF_MEMBERS, {"team": wanted.members_of}))
+        if wanted.apps == ():
             return []
-        sql, values = _select(wanted)
-        return self._database.read(lambda transaction: [_kept(row) for row in transaction.rows(sql, **values)])
+
+        def look(transaction: Transaction) -> list[AuditRow]:
+            found = []
+            for part, values in parts:  # each by its index, newest first
+                sql, more = _select(wanted, part)
+                found += [_kept(row) for row in transaction.rows(sql, **values, **more)]
+            return sorted(found, key=lambda row: -row.number)[: wanted.limit]
+
+        return self._database.read(look)
 
     def verify(self) -> Verified:
         """Looks at the whole chain."""
@@ -195,10 +208,17 @@ def _kept(row: Sequence[Any]) -> AuditRow:
     return AuditRow(*values)
 
 
-def _select(wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    teams = {f"team{index}": team for index, team in enumerate(wanted.teams)}
-    values: dict[str, Any] = dict(teams) | {"from_ns": wanted.from_ns, "to_ns": wanted.to_ns, "limit": wanted.limit}
-    where = ["made_ns >= :from_ns", "made_ns < :to_ns", f"team IN ({', '.join(f':{name}' for name in teams)})"]
+_MEMBERS = "FROM memberships m JOIN people p ON p.id = m.person WHERE m.team = :team"
+# Of who tried to sign in nothing but the address is known.
+_OF_MEMBERS = (
+    f"team = '' AND (who IN (SELECT p.id {_MEMBERS}) OR target IN (SELECT p.id {_MEMBERS}) "
+    f"OR (who = '' AND who_name IN (SELECT p.email {_MEMBERS})))"
+)
+
+
+def _select(wanted: Wanted, part: str) -> tuple[str, dict[str, Any]]:
+    values: dict[str, Any] = {"from_ns": wanted.from_ns, "to_ns": wanted.to_ns, "limit": wanted.limit}
+    where = ["made_ns >= :from_ns", "made_ns < :to_ns", part]
     if wanted.apps is not None:
         apps = {f"app{index}": app for index, app in enumerate(wanted.apps)}
         values |= apps
