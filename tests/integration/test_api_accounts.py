@@ -440,3 +440,26 @@ def test_sign_ins_are_told_to_the_first_team_and_to_teams_of_their_members(it: H
     it.client.post("/api/v1/sign-in", json={"token": OTHER_TOKEN})
     entries = ok(it.ask("stranger", "GET", "/api/v1/audit?what=sign_in.done&who=tok_other"))["audit"]
     assert {entry["team"] for entry in entries} == {"other"}
+
+
+def test_the_scope_audit_in_an_app_lets_read_what_is_of_that_app(it: House) -> None:
+    made = ok(it.ask("owner", "POST", "/api/v1/tokens", {"name": "a", "scopes": ["audit"], "app": "shop"}), 201)
+    it.tokens["audit token of the app"] = made["secret"]
+    it.directory.apps.create(CONSOLE, team="main", name="watch", title_="")
+    by_app = {app: ok(it.ask("owner", "GET", f"/api/v1/audit?app={app}&limit=1000")) for app in ("shop", "watch")}
+    assert all(found["audit"] for found in by_app.values())
+    for who in ("audit token of the app", "widened"):
+        for query in ("app=shop", "team=main", "team=main&app=shop", ""):
+            assert ok(it.ask(who, "GET", f"/api/v1/audit?limit=1000&{query}")) == by_app["shop"], (who, query)
+        for query, status in (
+            ("app=watch", 403),
+            ("app=other", 403),
+            ("team=other", 404),
+            ("team=other&app=shop", 404),
+        ):
+            assert it.ask(who, "GET", f"/api/v1/audit?{query}").status_code == status, (who, query)
+    exported = it.ask("audit token of the app", "GET", "/api/v1/audit/export").text
+    assert {json.loads(line)["app"] for line in exported.splitlines()} == {"shop"}
+    assert it.ask("read token", "GET", "/api/v1/audit?app=shop").status_code == 403
+    in_team = it.ask("member", "GET", "/api/v1/audit?team=main")
+    assert in_team.status_code == 403 and "in the team 'main'" in in_team.json()["error"]["message"]

@@ -91,6 +91,8 @@ def expected_of(able: tuple[frozenset[str], frozenset[str], bool], route: Route)
     if route.of == "app":
         hidden = "{app}" in route.path and not in_app
         return "404" if hidden else "ok" if route.scope in in_app else "403"
+    if route.of == "team or app":
+        return "ok" if route.scope in in_team | in_app else "403"
     hidden = "{team}" in route.path and not in_team
     return "404" if hidden else "ok" if route.scope in in_team else "403"
 
@@ -111,7 +113,7 @@ def test_whoever_is_of_another_team_reaches_nothing_of_this_one(it: House, who: 
     for route in ROUTES:
         if route.scope in ("open", "known", "person") or route.path == ENDLESS or route.of == "installation":
             continue
-        query = "?team=main" if route.of == "team" else "?app=shop"
+        query = "?team=main" if route.of in ("team", "team or app") else "?app=shop"
         answer = ask(it, who, route, "" if "{app}" in route.path or "{team}" in route.path else query)
         if answer.status_code not in (403, 404) and not (route.for_people and answer.status_code == 200):
             found[(route.method, route.path)] = answer.status_code

@@ -120,13 +120,14 @@ def _wanted(
 ) -> Wanted:
     """As many as a page may have, from the newest on. Raises InputError for a time that is none.
 
-    What is of no team, such as sign-ins, belongs to the first team; to another one what is of its members.
+    What is of no team, such as sign-ins, belongs to the first team; to another one what is of its members. It is of no
+    app either, so who may read of some apps alone does not get it.
     """
     now_ns, team = context.clock.now_ns(), request.state.team
     return Wanted(
         teams=(team, "") if team == FIRST_TEAM else (team,),
         members_of=team if team != FIRST_TEAM else "",
-        apps=(app,) if app else None,
+        apps=(app,) if app else request.state.apps,
         who=who or "",
         what=what or "",
         from_ns=parse_time(from_, now_ns) if from_ else 0,

@@ -36,7 +36,8 @@ class SignInNeeded(Exception):
 async def admit(connection: Connection, _: BaseRouteHandler) -> None:
     """The guard. Raises InputError (400, 401, 403, 404) or SignInNeeded when this request must not be answered.
 
-    Afterwards `state.caller` is who asks, and `state.credential` or `state.team` where, as the table says.
+    Afterwards `state.caller` is who asks, and `state.credential` or `state.team` where, as the table says; with
+    `state.apps` of which apps of the team alone, None for all of it.
     """
     method = connection.scope.get("method", "")
     if method == "OPTIONS":  # answered by the framework with the methods of the path, nothing else
@@ -218,6 +219,8 @@ def _allow(connection: Connection, route: Route, caller: Caller) -> None:
             raise _may_not(route, caller, f"the team {FIRST_TEAM!r}")
     elif route.of == "team":
         connection.state.team = _team(connection, route, caller)
+    elif route.of == "team or app":
+        connection.state.team, connection.state.apps = _team_or_apps(connection, route, caller)
     else:
         connection.state.credential = _credential(connection, route, caller)
 
@@ -230,6 +233,26 @@ def _team(connection: Connection, route: Route, caller: Caller) -> str:
     if not able:
         raise _may_not(route, caller, f"the team {named!r}" if named else "any team")
     return able[0]
+
+
+def _team_or_apps(connection: Connection, route: Route, caller: Caller) -> tuple[str, tuple[str, ...] | None]:
+    """The team; and its apps, where the scope is had in those alone."""
+    team_of = cast(Context, connection.app.state.context).backend.metastore.team_of
+    able: dict[str, tuple[str, ...] | None] = {
+        team: None for team, scopes in caller.teams.items() if route.scope in scopes
+    }
+    for app, scopes in caller.apps.items():
+        if route.scope in scopes and (apps := able.get(team_of(app), ())) is not None:
+            able[team_of(app)] = (*apps, app)
+    named, app = connection.query_params.get("team"), connection.query_params.get("app", "")
+    if named and named not in caller.teams and named not in able:
+        raise InputError(f"there is no team {named[:80]!r}", code="not_found", status=404)
+    wanted = named or (team_of(app) if app in caller.apps else "")
+    team = next((team for team in able if wanted in ("", team)), None)
+    if team is None or (app and app not in (able[team] or (app,))):
+        where = f"the app {app[:80]!r}" if app else f"the team {named!r}" if named else "any team or app"
+        raise _may_not(route, caller, where)
+    return team, able[team]
 
 
 def _credential(connection: Connection, route: Route, caller: Caller) -> Credential:

@@ -26,7 +26,8 @@ class Route(msgspec.Struct, frozen=True):
     """for_people: a page; a browser that has not signed in is led to /sign-in instead of getting a 401.
 
     of: where the scope is needed. "app": in the one that the path or the parameter `app` names, else in the first that
-    the caller may read; "team": the same with `team`; "installation": in the first team.
+    the caller may read; "team": the same with `team`; "team or app": as "team", and where the scope is had in some of
+    its apps alone, of those; "installation": in the first team.
     parameters: the query parameters it knows, others are a 400; None: others are passed over (pages, health).
     audited: what the audit log says when it was answered, "" for nothing; changes say it themselves.
     """
@@ -36,7 +37,7 @@ class Route(msgspec.Struct, frozen=True):
     scope: Scope
     for_people: bool = False
     parameters: tuple[str, ...] | None = None
-    of: Literal["app", "team", "installation"] = "app"
+    of: Literal["app", "team", "team or app", "installation"] = "app"
     audited: str = ""
 
 
@@ -51,6 +52,11 @@ def _of_team(
     parameters: tuple[str, ...] = _TEAM,
 ) -> Route:
     return Route(method, path, scope, parameters=parameters, of="team")
+
+
+def _of_audit(path: str, *more: str) -> Route:
+    parameters = ("team", "app", "who", "what", "from", "to", *more)
+    return Route("GET", path, "audit", parameters=parameters, of="team or app")
 
 
 ISSUE_PARAMETERS = (
@@ -165,8 +171,8 @@ ROUTES = (
     _of_team("GET", "/api/v1/tokens", "read"),
     _of_team("POST", "/api/v1/tokens", "read"),
     _of_team("DELETE", "/api/v1/tokens/{token}", "read"),
-    _of_team("GET", "/api/v1/audit", "audit", ("team", "app", "who", "what", "from", "to", "limit", "cursor")),
-    _of_team("GET", "/api/v1/audit/export", "audit", ("team", "app", "who", "what", "from", "to", "format")),
+    _of_audit("/api/v1/audit", "limit", "cursor"),
+    _of_audit("/api/v1/audit/export", "format"),
     Route("GET", "/api/v1/blocks", "read", parameters=("app",)),
     Route("POST", "/api/v1/blocks", "admin", parameters=("app",)),
     Route("DELETE", "/api/v1/blocks/{block}", "admin", parameters=("app",)),
