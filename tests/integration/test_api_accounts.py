@@ -95,6 +95,16 @@ def test_a_program_in_a_browser_signs_in_and_out_by_json(it: House) -> None:
     assert ok(it.client.get("/api/v1/me"))["id"] == "tok_other"
 
 
+def test_a_sign_in_ends_the_one_that_the_browser_had(it: House) -> None:
+    for body in ({"token": OTHER_TOKEN}, {"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}):
+        before = {"Cookie": f"logkeep={it.cookie('member')}"}
+        it.client.cookies.clear()
+        assert ok(it.client.get("/api/v1/me", headers=before))["kind"] == "person"
+        ok(it.client.post("/api/v1/sign-in", json=body, headers=before))
+        it.client.cookies.clear()
+        assert it.client.get("/api/v1/me", headers=before).status_code == 401, body
+
+
 def test_a_second_factor_is_asked_for_and_can_be_removed(it: House) -> None:
     cookie = {"Cookie": f"logkeep={it.cookie('member')}"}
     it.client.cookies.clear()

@@ -63,7 +63,7 @@ def by_token(context: Context, asker: Asker, token: str) -> Signed:
             "this is a write key: it can send events and never read; paste the API token", code="forbidden", status=403
         )
     directory.attempts.succeeded(asker.address, "")
-    made = context.sign_ins.open(name=caller.name, token=token, address=asker.address, agent=asker.agent)
+    made = _opened(context, asker, name=caller.name, token=token)
     _done(context, asker, "token", Actor(caller.id, caller.name, asker.address), _team_of(context, caller))
     return Signed(made)
 
@@ -91,14 +91,21 @@ def by_provider(context: Context, asker: Asker, person: Person) -> Signed:
 
 
 def open_for(context: Context, asker: Asker, how: str, person: Person) -> str:
-    """A new cookie, whatever the browser came with: nobody can have put it there before."""
-    if asker.cookie:
-        context.sign_ins.close(asker.cookie)
-    made = context.sign_ins.open(
-        name=person.email, person=person.id, epoch=person.epoch, address=asker.address, agent=asker.agent
-    )
+    """The cookie of this person."""
+    made = _opened(context, asker, name=person.email, person=person.id, epoch=person.epoch)
     _done(context, asker, how, Actor(person.id, person.email, asker.address))
     return made
+
+
+def _opened(
+    context: Context, asker: Asker, *, name: str, person: str = "", epoch: int = 1, token: str = ""
+) -> str:  # fmt: skip
+    """A new cookie, whatever the browser came with: nobody can have put it there before, and it is worth nothing."""
+    if asker.cookie:
+        context.sign_ins.close(asker.cookie)
+    return context.sign_ins.open(
+        name=name, person=person, epoch=epoch, token=token, address=asker.address, agent=asker.agent
+    )
 
 
 def close(context: Context, asker: Asker) -> None:
