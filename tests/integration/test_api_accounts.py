@@ -368,6 +368,22 @@ def test_owners_of_the_first_team_make_teams_and_own_them(it: House) -> None:
     )
 
 
+def test_a_hidden_app_is_named_to_admins_alone(it: House) -> None:
+    def roles(who: str) -> dict[str, dict[str, str]]:
+        members = ok(it.ask(who, "GET", "/api/v1/members?team=main"))["members"]
+        return {member["person"]: member["app_roles"] for member in members if member["app_roles"]}
+
+    narrowed, widened = it.people["narrowed"], it.people["widened"]
+    assert roles("narrowed") == {}
+    assert roles("admin") == roles("member") == {narrowed: {"shop": "none"}, widened: {"shop": "admin"}}
+    it.directory.apps.create(CONSOLE, team="main", name="secret", title_="")
+    it.directory.teams.change_member(
+        CONSOLE, "main", it.people["admin"], role=None, app_roles={"secret": "none"}, revision=None, is_owner=True
+    )
+    assert roles("admin")[it.people["admin"]] == {"secret": "none"}
+    assert roles("narrowed") == {it.people["admin"]: {"secret": "none"}}
+
+
 # ── which app, and what is written down ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,5 +1,6 @@
 """Teams and their members: `/api/v1/teams`, `/api/v1/members`."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import msgspec
@@ -121,9 +122,13 @@ async def change_team(
 
 @get("/api/v1/members", summary="Members", tags=["teams"], responses=told(MembersAnswer, "By e-mail", 404))
 async def members(request: Request[Any, Any, Any], context: GivenContext, team: GivenTeam = None) -> Response[bytes]:
-    """Who is in the team, and with which role."""
-    found = await context.checks.run(lambda: context.backend.directory.teams.members(request.state.team))
-    return answer(MembersAnswer([_member(member) for member in found]))
+    """Who is in the team, and with which role. Of apps that you may not see no role is told, but to admins."""
+    caller, chosen = caller_of(request), request.state.team
+    found = await context.checks.run(lambda: context.backend.directory.teams.members(chosen))
+    hidden = {app for member in found for app in member.app_roles if app not in caller.apps}
+    if "admin" in caller.teams.get(chosen, NOTHING):  # who sets these roles
+        hidden = set()
+    return answer(MembersAnswer([_member(member, hidden) for member in found]))
 
 
 @patch(
@@ -179,8 +184,9 @@ def _team(team: teams_module.Team) -> TeamAnswer:
     return TeamAnswer(team.name, team.title, when(team.made_ns) or "", team.revision)
 
 
-def _member(member: teams_module.Member) -> MemberAnswer:
+def _member(member: teams_module.Member, hidden: Collection[str] = ()) -> MemberAnswer:
+    app_roles = {app: role for app, role in member.app_roles.items() if app not in hidden}
     return MemberAnswer(
-        member.person, member.email, member.name, member.role, member.app_roles, member.totp,  # type: ignore[arg-type]
+        member.person, member.email, member.name, member.role, app_roles, member.totp,  # type: ignore[arg-type]
         member.disabled, when(member.made_ns) or "", member.revision,
     )  # fmt: skip
