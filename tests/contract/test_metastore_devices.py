@@ -317,12 +317,37 @@ def test_a_query_matches_the_devices_there_are_and_those_that_come(world: World)
     assert world.database.read(lambda transaction: transaction.rows("SELECT rule FROM remote_matches")) == []
 
 
-def test_a_rule_of_what_the_sender_tells_needs_no_list_of_devices(world: World) -> None:
+def test_a_sender_that_says_all_that_a_query_asks_for_needs_no_list_of_devices(world: World) -> None:
     rule = world.remote.make("shop", Wanted("query", "app_version:3.1* -user:bob", 600, sample_rate=0.1), "eve")
     assert rule.matched == 0
-    assert world.settings("never seen", version="3.1.7").sample_rate == 0.1
+    assert world.settings("never seen", version="3.1.7", user="anna").sample_rate == 0.1
     assert world.settings("never seen", version="3.1.7", user="bob").sample_rate is None
-    assert world.settings("never seen", version="3.2").sample_rate is None
+    assert world.settings("never seen", version="3.2", user="anna").sample_rate is None
+    assert world.settings("never seen").sample_rate is None
+
+
+@pytest.mark.parametrize("query", ["app_version:3.1*", "app_version:3.1* user:anna", "-app_version:3.2 device:d*"])
+def test_a_device_that_told_its_version_need_not_say_it_again(world: World, query: str) -> None:
+    told = [pixel("d1", app_version="3.1.0", user="anna"), pixel("d2", app_version="3.2", user="anna")]
+    world.register(*told)
+    rule = world.remote.make("shop", Wanted("query", query, 600, enabled=False), "eve")
+    assert (rule.matched, rule.more) == (1, False)
+
+    def off(*devices: str, **who: str) -> list[str]:
+        return [device for device in devices if world.settings(device, **who).enabled is False]
+
+    assert off("d1", "d2") == ["d1"]
+    assert off("d1", "d2", user="anna") == ["d1"]
+    assert off("d1", "d2", user="anna", version="3.2") == []  # what it says now counts for more
+    assert off("d1", "d2", user="anna", version="3.1.9") == ["d1", "d2"]
+    world.register(pixel("d3", app_version="3.1.0", user="anna"), pixel("d1", app_version="3.2"))
+    assert off("d1", "d2", "d3") == ["d3"]
+
+
+def test_who_another_user_says_to_be_is_not_told_what_the_last_one_was(world: World) -> None:
+    world.register(pixel("d1", app_version="3.1.0", user="anna"))
+    world.remote.make("shop", Wanted("query", "app_version:3.1* user:anna", 600, enabled=False), "eve")
+    assert [world.settings("d1", user=user).enabled for user in ("", "anna", "bob")] == [False, False, None]
 
 
 def test_a_rule_for_a_user_follows_the_user(world: World) -> None:
@@ -343,6 +368,18 @@ def test_a_query_of_more_devices_than_are_kept_says_so(world: World, monkeypatch
     rule = world.remote.make("shop", Wanted("query", "os:android", 600, min_level="trace"), "eve")
     assert (rule.matched, rule.more) == (3, True)
     assert world.remote.named("shop", rule.rule) == rule
+
+
+def test_devices_that_come_later_do_not_make_a_list_longer_than_it_may_be(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "MATCHES_MAX", 3)
+    rule = world.remote.make("shop", Wanted("query", "os:android", 600, min_level="trace"), "eve")
+    world.register(*(pixel(f"d{index}") for index in range(2)))
+    assert not world.remote.named("shop", rule.rule).more
+    world.register(*(pixel(f"d{index}") for index in range(2, 6)))
+    assert world.remote.named("shop", rule.rule).more
+    assert [world.settings(f"d{index}").min_level for index in range(6)].count("trace") == 3
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def it() -> Iterator[Running]:
 def rule(it: Running, kind: Target, target: str, *matched: str, lasts_s: float = 60, **said: Any) -> tuple[Rule, Any]:
     now_ns = it.clock.now_ns()
     made = Rule(
-        rule="r", app="shop", kind=kind, target=target, settings=Settings(**said), made_ns=now_ns,
+        rule=f"{kind} {target}", app="shop", kind=kind, target=target, settings=Settings(**said), made_ns=now_ns,
         until_ns=now_ns + int(lasts_s * NS_PER_S), by="eve",
     )  # fmt: skip
     return made, matched
@@ -86,13 +86,15 @@ def test_who_asks_is_told_apart_by_device_user_and_version(it: Running) -> None:
     know(
         it,
         rule(it, "user", "anna & bob", "d2", sample_rate=0.5),
-        rule(it, "query", "app_version:3.1*", send_all_now=7),
+        rule(it, "query", "app_version:3.1*", "d4", send_all_now=7),
         rule(it, "query", "os:android", "d3", "gerät", enabled=False),
     )
     assert config(it, "device=d1&user=anna+%26+bob").json["sample_rate"] == 0.5
     assert config(it, "device=d2").json["sample_rate"] == 0.5
     assert config(it, "device=d2&user=eve").json["sample_rate"] is None
     assert config(it, "device=d9&version=3.1.4").json["send_all_now"] == 7
+    assert [config(it, f"device={name}").json["send_all_now"] for name in ("d4", "d9")] == [7, 0]  # d4 told it before
+    assert config(it, "device=d4&version=3.2").json["send_all_now"] == 0
     assert config(it, "device=d3&version=3.2").json["enabled"] is False
     assert config(it, "device=ger%C3%A4t").json["enabled"] is False
 

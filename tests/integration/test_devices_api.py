@@ -16,6 +16,7 @@ from logkeep.decode.devices import DeviceNotice
 from logkeep.decode.issues import IssueNotice
 from logkeep.errors import BackendUnavailable
 from logkeep.metastore import devices, issues, remote
+from logkeep.metastore.configuration import Question
 from logkeep.metastore.database import bump
 
 HOSTILE = "<script>alert(1)</script>\x00\x1b[31m\u202e\"'"
@@ -119,6 +120,22 @@ def test_devices_that_are_switched_off_are_found(world: World, client: TestClien
     assert made.status_code == 201
     assert [one["device"] for one in listed(client, where="enabled:false")] == ["d1"]
     assert [one["device"] for one in listed(client, where="enabled:true")] == ["d2"]
+
+
+def test_what_is_shown_of_a_device_is_what_it_is_told_without_repeating_its_version(
+    world: World, client: TestClient[Any]
+) -> None:
+    world.register({"device": "d1", "app_version": "3.1.0"}, {"device": "d2", "app_version": "3.2"})
+    for query, off in (("app_version:3.1*", "d1"), ("-app_version:3.1*", "d2")):
+        made = send(client, "POST", "/api/v1/remote", {"query": query, "enabled": False, "for_s": 600}).json()
+        assert made["matched"] == 1
+        assert [one["device"] for one in listed(client, where="enabled:false")] == [off]
+        told = world.reading.device_directory.remote.look()
+        for device in ("d1", "d2"):
+            shown = get(client, "/api/v1/remote", device=device).json()["configuration"]["enabled"]
+            asked = told.of("shop", Question(device), world.reading.clock.now_ns()).settings.enabled
+            assert (shown, asked) == ((False, False) if device == off else (None, None))
+        assert send(client, "DELETE", f"/api/v1/remote/{made['rule']}").status_code == 200
 
 
 def test_pages_of_devices_go_on_where_they_ended(world: World, client: TestClient[Any]) -> None:

@@ -50,9 +50,12 @@ class RuleAnswer(msgspec.Struct):
     by: str
     why: str
     matched: Annotated[
-        int, Meta(description="devices it named when it was made; 0 where no list is kept: version and user decide")
+        int, Meta(description="devices it matched when it was made; 0 where none are listed: a device's id decides")
     ]
-    more: Annotated[bool, Meta(description="it matched more devices than are kept: those beyond are not told")]
+    more: Annotated[
+        bool,
+        Meta(description="it matched more devices than are listed: of those beyond each must say what is asked for"),
+    ]
 
 
 class RulesAnswer(msgspec.Struct):

@@ -4,14 +4,16 @@ Of the rules that apply to a device the more particular one decides each setting
 its user, else one for a query; of two alike the one made last. What no rule says is null: the device's own choice.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from logkeep.clock import NS_PER_S
-from logkeep.event import Event
+
+if TYPE_CHECKING:
+    from logkeep.metastore.query_rules import QueryRule
 
 ANSWERS_MAX = 20_000  # remembered of one app; then they are found again
 
@@ -112,13 +114,13 @@ NOTHING_SAID = configuration_of(())
 
 
 class _AppRules:
-    """The rules of one app, by whom they are for. sets: of a query or a user that names devices, by device."""
+    """The rules of one app, by whom they are for. sets: of those for a query or a user, by device that was listed."""
 
     def __init__(self) -> None:
         self.all: list[Rule] = []
         self.by_device: dict[str, list[Rule]] = {}
         self.by_user: dict[str, list[Rule]] = {}
-        self.told: list[tuple[Callable[[Event], bool], Rule]] = []
+        self.by_query: list[QueryRule] = []
         self.sets: dict[str, list[Rule]] = {}
         self.answers: dict[Question, tuple[Configuration, int]] = {}
 
@@ -129,8 +131,10 @@ class _AppRules:
             return
         if rule.kind == "user":
             self.by_user.setdefault(rule.target, []).append(rule)
-        elif (matches := _told_matcher(rule.target)) is not None:
-            self.told.append((matches, rule))
+        else:
+            from logkeep.metastore.query_rules import QueryRule
+
+            self.by_query.append(QueryRule(rule))
         for device in matched:
             self.sets.setdefault(device, []).append(rule)
 
@@ -150,29 +154,17 @@ class _AppRules:
         return configuration
 
     def _for(self, question: Question) -> list[Rule]:
-        rules = [*self.by_device.get(question.device, ())]
-        for rule in self.sets.get(question.device, ()):
-            # A sender that names its user is asked about that one, not about the last one it had.
-            if rule.kind == "query" or not question.user:
-                rules.append(rule)
+        rules, listed = [*self.by_device.get(question.device, ())], self.sets.get(question.device, ())
+        # A sender that names its user is asked about that one, not about the last one it had.
         if question.user:
             rules += self.by_user.get(question.user, ())
-        if self.told:
-            from logkeep.query.device_parser import described
+        else:
+            rules += [rule for rule in listed if rule.kind == "user"]
+        if self.by_query:
+            from logkeep.metastore.query_rules import applying
 
-            texts = {"app_version": question.version}
-            event = described(device=question.device, user=question.user, texts=texts, keys={})
-            rules += [rule for matches, rule in self.told if matches(event)]
+            rules += applying(self.by_query, question, listed)
         return rules
-
-
-def _told_matcher(target: str) -> Callable[[Event], bool] | None:
-    """For a query that what senders say of themselves decides. Loaded here: most receivers never see such a rule."""
-    from logkeep.query.device_parser import is_told, parse_device_query
-    from logkeep.query.match import matcher
-
-    query = parse_device_query(target)
-    return matcher(query) if is_told(query) else None
 
 
 class Configurations:

@@ -18,13 +18,13 @@ from logkeep.metastore.configuration import Configurations, Rule, Settings, Targ
 from logkeep.metastore.database import Database, Transaction, bump
 from logkeep.metastore.known_rules import TOPIC, KnownRules, rules_in
 from logkeep.query import ast
-from logkeep.query.device_parser import fields_of, is_told, parse_device_query
+from logkeep.query.device_parser import fields_of, is_by_name, parse_device_query
 from logkeep.query.match import matcher
 
 LASTS_MIN_S, LASTS_MAX_S = 60, 30 * 86_400  # nobody remembers a rule for longer, and it costs battery
 RULES_MAX = 500  # of an app, not expired
 QUERIES_MAX = 20  # of them by query: each is asked about each device that tells something
-MATCHES_MAX = 20_000  # devices of one rule; a rule by version and user needs no list and has no bound
+MATCHES_MAX = 20_000  # devices listed of one rule; those that say all that its query asks for need no list
 ASKED_MAX = 2_000  # devices of an app that are asked for all they have because of an issue; the oldest make room
 ASKED_S = 86_400
 ASKED_AGAIN_S = 60  # a device that crashes again and again is not asked, and every receiver told of it, each time
@@ -164,8 +164,8 @@ class _Matched(msgspec.Struct, frozen=True):
 
 
 def has_set(rule: Rule) -> bool:
-    """Whether the devices that it is for are listed: who asks does not tell what decides it."""
-    return rule.kind == "user" or (rule.kind == "query" and not is_told(parse_device_query(rule.target)))
+    """Whether the devices that it is for are listed: who asks may not say what decides it."""
+    return rule.kind == "user" or (rule.kind == "query" and not is_by_name(parse_device_query(rule.target)))
 
 
 def asking(rule: Rule) -> Asks:
@@ -247,8 +247,25 @@ def _rematch(transaction: Transaction, app: str, rules: Sequence[Rule], changed:
     new = [(rule, place, by_id[place].device) for rule, place in sorted(after - before)]
     if gone or new:
         transaction.change_many("DELETE FROM remote_matches WHERE rule = :rule AND id = :id", gone)
-        _insert_matches(transaction, new)
+        _insert_matches(transaction, _with_room(transaction, rules, new))
         bump(transaction, TOPIC)
+
+
+def _with_room(
+    transaction: Transaction, rules: Sequence[Rule], new: Sequence[tuple[str, str, str]]
+) -> list[tuple[str, str, str]]:
+    """Those of `new` that are listed; a rule that has MATCHES_MAX devices says that there are more."""
+    kept: list[tuple[str, str, str]] = []
+    for rule in rules:
+        own = [row for row in new if row[0] == rule.rule]
+        if not own:
+            continue
+        ((count,),) = transaction.rows("SELECT COUNT(*) FROM remote_matches WHERE rule = :rule", rule=rule.rule)
+        room = max(0, MATCHES_MAX - int(count))
+        kept += own[:room]
+        if len(own) > room and not rule.more:
+            _settled(transaction, msgspec.structs.replace(rule, more=True))
+    return kept
 
 
 def ask_for_all(transaction: Transaction, app: str, reasons: dict[str, str], now_ns: int) -> None:

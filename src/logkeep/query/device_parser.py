@@ -5,7 +5,7 @@ attributes of an event that stands for it (`described`), so that match.py is the
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from logkeep.event import Event, Scalar, attributes_json
 from logkeep.query import ast
@@ -16,8 +16,7 @@ from logkeep.query.scanner import QUERY_CHARS_MAX, Scanner
 TEXT_FIELDS = ("name", "model", "os", "os_version", "app_version", "language")
 KEY_PREFIX = "keys."
 FIELDS = ("device", "user", *TEXT_FIELDS, "enabled", "keys.NAME")
-# A sender tells these with each question, so queries of them alone can be answered without knowing the device.
-TOLD_FIELDS = frozenset(("device", "user", ast.ATTRIBUTE_PREFIX + "app_version"))
+VERSION_FIELD = ast.ATTRIBUTE_PREFIX + "app_version"
 
 _named = re.compile(rf"({'|'.join(TEXT_FIELDS)}|enabled|keys\.[0-9A-Za-z_][0-9A-Za-z_.-]*)(?=\s*(?:!=|[=<>])|:)", re.I)
 _quoted_key = re.compile(r'keys\.(?=")', re.I)
@@ -87,9 +86,26 @@ def _fields(query: ast.Query) -> Iterator[str]:
             yield query.field
 
 
-def is_told(query: ast.Query) -> bool:
-    """Whether id, user and version decide it."""
-    return fields_of(query) <= TOLD_FIELDS
+def is_by_name(query: ast.Query) -> bool:
+    """Whether a device's id alone decides it."""
+    return fields_of(query) <= {"device"}
+
+
+def granting(query: ast.Query, fields: Set[str]) -> ast.Query:
+    """The query, with whatever it asks of `fields` taken as fulfilled."""
+    return _granting(query, fields, ast.All())
+
+
+def _granting(query: ast.Query, fields: Set[str], granted: ast.Query) -> ast.Query:
+    match query:
+        case ast.Not(child):
+            return ast.Not(_granting(child, fields, ast.Not(ast.All()) if granted == ast.All() else ast.All()))
+        case ast.And(children):
+            return ast.And(tuple(_granting(child, fields, granted) for child in children))
+        case ast.Or(children):
+            return ast.Or(tuple(_granting(child, fields, granted) for child in children))
+        case _:
+            return query if fields.isdisjoint(fields_of(query)) else granted
 
 
 def required(query: ast.Query) -> list[ast.Equals | ast.Prefix]:

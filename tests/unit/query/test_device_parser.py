@@ -4,7 +4,7 @@ import pytest
 
 from logkeep.errors import QuerySyntaxError
 from logkeep.query import ast
-from logkeep.query.device_parser import described, fields_of, is_told, parse_device_query, required
+from logkeep.query.device_parser import described, fields_of, granting, is_by_name, parse_device_query, required
 from logkeep.query.match import matches
 
 PHONE = described(
@@ -50,9 +50,24 @@ def test_what_a_query_looks_at_tells_who_can_answer_it() -> None:
     assert fields_of(parse_device_query("user:x or not (app_version:3* word)")) == {
         "user", "attributes.app_version", "value",
     }  # fmt: skip
-    told = ["", "device=d1", "app_version:3* -user:bob"]
-    assert all(is_told(parse_device_query(text)) for text in told)
-    assert not any(is_told(parse_device_query(text)) for text in ["os:x", "word", "user:x keys.y:z"])
+    assert all(is_by_name(parse_device_query(text)) for text in ["", "device=d1", "-device:d*"])
+    assert not any(is_by_name(parse_device_query(text)) for text in ["os:x", "word", "device:x user:x"])
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "found"),
+    [
+        ("os:ios", set(), False),
+        ("os:ios", {"attributes.os"}, True),
+        ("-os:android", {"attributes.os"}, True),
+        ("-os:android user:bob", {"attributes.os"}, False),
+        ("-(-os:ios or user:bob)", {"attributes.os"}, True),
+        ("-(os:ios or user:anna)", {"attributes.os"}, False),
+        ("word", {"value"}, True),
+    ],
+)
+def test_what_is_granted_speaks_against_nothing(text: str, fields: set[str], found: bool) -> None:
+    assert matches(granting(parse_device_query(text), fields), PHONE) is found
 
 
 def test_what_each_match_fulfils_is_found_in_rows_of_and() -> None:
