@@ -8,6 +8,7 @@ from logkeep.masking.rules import DEFAULT, Rules
 from logkeep.metastore import session_map, statistics, waiting
 from logkeep.metastore.applied import Applied
 from logkeep.metastore.database import Database
+from logkeep.metastore.devices import id_of
 from logkeep.metastore.distinct import count_of, hash_of, joined
 from logkeep.metastore.masking import Kept, MaskingRules
 from logkeep.metastore.session_map import Seen, Span, who_of
@@ -58,6 +59,19 @@ def test_spans_widen_in_any_order_and_are_forgotten(begun: Shared) -> None:
             lambda transaction, dry=dry: session_map.forget_named(transaction, "shop", names, 0, 1 << 62, dry=dry)  # type: ignore[misc]
         )
         assert (rows, len(spans(database))) == (2, left)
+
+
+def test_who_was_seen_in_a_session_is_found_last_first_and_bounded(begun: Shared) -> None:
+    database, names = begun.open(), [f"d{number:02}" for number in range(20)]
+    seen = [
+        Seen(who_of("shop", "device", name), "shop", Span(ODD, 1, 100 + number)) for number, name in enumerate(names)
+    ]
+    other = Seen(who_of("shop", "user", ODD), "shop", Span("seen in", 1, 1))
+    database.write(lambda transaction: session_map.widen(transaction, [*seen, other]))
+    sids = [session_map.sid_of("shop", name) for name in (ODD, "seen in", "nowhere", ODD)]
+    found = database.read(lambda transaction: session_map.seen_in(transaction, sids))
+    assert found[sids[0]] == [id_of("shop", "device", name) for name in reversed(names)][: session_map.SEEN_MAX]
+    assert found[sids[1]] == [other.who] and len(found) == 2
 
 
 def test_events_wait_and_are_found_by_time_and_by_session(begun: Shared) -> None:

@@ -194,6 +194,16 @@ def test_an_issue_is_answered_with_where_it_will_be_seen(it: Running) -> None:
     assert [json.loads(line)["session"] for line in body.split(b"\n")] == ["a/b", "s"]
 
 
+def test_an_issue_travels_with_the_device_that_sends_it(it: Running) -> None:
+    know(it)
+    issue = json.dumps({"session": "s", "title": "odd"}).encode()
+    for header, device in (("ger%C3%A4t", "gerät"), ("d" * 512, "d" * 512), ("d" * 513, ""), ("", "")):
+        assert it.post(issue, f"X-Logkeep-Device: {header}", path="/v1/issues").status == 202
+        assert unpack_frame(it.queue.frames[-1])[0].device == device
+    assert it.post(b'{"session":"s","user":"u"}', DEVICE, path="/v1/sessions").status == 202
+    assert unpack_frame(it.queue.frames[-1])[0].device == ""
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -41,7 +41,8 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     a rule one a line; blank lines are not counted in indexes) or "json" (one array). encoding: of the body. skip:
     indexes of events in the body that were rejected already. rejected: their number by reason (may exceed len(skip)).
     repeatable: the same batch_id may come again (Idempotency-Key): a second one is not stored. kind: of notices
-    (decode/notices.py); "": events. What is said of events above is true of notices too.
+    (decode/notices.py); "": events. What is said of events above is true of notices too. device: that of whoever sent
+    the notices, for those that name none.
     """
 
     app: str
@@ -56,6 +57,7 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     samples: tuple[RejectedSample, ...] = ()
     repeatable: bool = False
     kind: str = ""
+    device: str = ""
 
 
 class NewerFrame(CorruptData):

@@ -57,13 +57,15 @@ class SessionNotice(msgspec.Struct, frozen=True, kw_only=True):
 class NoticeKind(msgspec.Struct, frozen=True):
     """type: of one notice; its `__post_init__` may refuse more, with ValueError. bytes_max: of one notice's JSON.
 
-    answers_ids: the answer lists the ids of what was accepted, in order (`event_id` of batch and index).
+    answers_ids: the answer lists the ids of what was accepted, in order (`event_id` of batch and index). of_sender: one
+    that names no device is of the device that sent it, if that named itself.
     """
 
     name: str
     type: type[msgspec.Struct]
     bytes_max: int
     answers_ids: bool = False
+    of_sender: bool = False
 
     @property
     def path(self) -> bytes:
@@ -75,7 +77,7 @@ KINDS: dict[str, NoticeKind] = {
     for kind in (
         NoticeKind("sessions", SessionNotice, 32 << 10),
         NoticeKind("devices", DeviceNotice, 32 << 10),
-        NoticeKind("issues", IssueNotice, 2 << 20, answers_ids=True),
+        NoticeKind("issues", IssueNotice, 2 << 20, answers_ids=True, of_sender=True),
     )
 }
 

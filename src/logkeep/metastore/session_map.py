@@ -17,6 +17,7 @@ from logkeep.metastore.database import Transaction, Value
 
 TOPIC = "sessions"
 SPANS_MAX = 32  # of one user or device: more sessions than that go on at no time
+SEEN_MAX = 16  # users and devices looked at of one session, those seen last
 
 WhoKind = Literal["user", "device"]
 
@@ -38,6 +39,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
 
 def who_of(app: str, kind: WhoKind, name: str) -> str:
+    """Of a device the id that it is registered under (`devices.id_of`)."""
     return _hash(kind, app, name)
 
 
@@ -116,6 +118,19 @@ def spans_of(transaction: Transaction, who: Sequence[str]) -> dict[str, list[Spa
     after = f") AS newest WHERE place <= {SPANS_MAX}"
     for one, session, from_ns, last_ns in transaction.rows_in(sql, list(found), after):
         found[str(one)].append(Span(_text(session), int(from_ns), int(last_ns)))
+    return found
+
+
+def seen_in(transaction: Transaction, sids: Sequence[str]) -> dict[str, list[str]]:
+    """Of each of `sids` that is known, who was seen there, last first, SEEN_MAX at most."""
+    found: dict[str, list[str]] = {}
+    sql = (
+        "SELECT sid, who FROM (SELECT sid, who, "
+        "ROW_NUMBER() OVER (PARTITION BY sid ORDER BY last_ns DESC, who) AS place FROM session_map WHERE sid IN"
+    )
+    after = f") AS newest WHERE place <= {SEEN_MAX} ORDER BY sid, place"
+    for sid, who in transaction.rows_in(sql, sorted(set(sids)), after):
+        found.setdefault(str(sid), []).append(str(who))
     return found
 
 

@@ -55,8 +55,29 @@ def apply_issues(transaction: Transaction, notices: Sequence[ReceivedNotice]) ->
             if one.app == app
         ]
         fresh = issues.apply(transaction, told)
-        reasons = {one.device: f"{one.issue}: {one.title}" for one in fresh if one.device}
+        by_session = devices_in(transaction, app, [one.session for one in fresh if not one.device])
+        reasons = {one.device or by_session.get(one.session, ""): f"{one.issue}: {one.title}" for one in fresh}
+        reasons.pop("", None)
         remote.ask_for_all(transaction, app, reasons, now_ns)
+
+
+def devices_in(transaction: Transaction, app: str, sessions: Sequence[str]) -> dict[str, str]:
+    """The device of each of these sessions that is known: as it was told, else the registered one that was seen there
+    last (of others the map has no name)."""
+    if not sessions:
+        return {}
+    told = session_map.known_sessions(transaction, app, sessions)
+    found = {session: one.device for session, one in told.items() if one.device}
+    missing = {session_map.sid_of(app, session): session for session in sessions if session not in found}
+    if not missing:
+        return found
+    seen = session_map.seen_in(transaction, list(missing))
+    registered = devices.known(transaction, sorted({who for whos in seen.values() for who in whos}))
+    for sid, whos in seen.items():
+        named = [registered[who].device for who in whos if who in registered]
+        if named:
+            found[missing[sid]] = named[0]
+    return found
 
 
 def believed_time(one: ReceivedNotice) -> int:

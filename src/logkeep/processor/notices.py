@@ -5,6 +5,7 @@ together. Order: of one partition as they came.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -52,15 +53,20 @@ def read_frame(
     if kind is None:
         return None
     decoded = decode_notices(body, kind)
+    told = [_of_sender(notice, header.device) for notice in decoded.notices] if kind.of_sender else decoded.notices
     notices = [
         ReceivedNotice(header.app, event_id(header.batch_id, place), header.received_ns, notice)
-        for place, notice in zip(decoded.indexes, decoded.notices, strict=True)
+        for place, notice in zip(decoded.indexes, told, strict=True)
     ]
     rejected = dict(header.rejected)
     if decoded.refused:
         rejected["bad_notice"] = rejected.get("bad_notice", 0) + len(decoded.refused)
     samples = [*header.samples, *(RejectedSample("bad_notice", message, text) for _, message, text in decoded.refused)]
     return NoticeFrame(partition, index, header.kind, header.app, notices, rejected), samples
+
+
+def _of_sender(notice: Any, device: str) -> Any:
+    return notice if notice.device or not device else msgspec.structs.replace(notice, device=device)
 
 
 class Notices:

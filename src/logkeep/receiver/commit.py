@@ -39,8 +39,8 @@ class Exchange:
     with it; keep_alive: it is told that it does not. held: bytes of the process's memory it accounts for. wire_bytes:
     its body as it was sent. Of a request with events: app, body (exactly the accepted ones), form, encoding of `body`,
     count, what was rejected, batch_id when the sender made it repeatable or is told ids, and marks where they were read
-    already. kind: of notices, "" for events; ids, links: of those, when the answer tells them, and issues, of which.
-    config: what the answer tells the sender's device.
+    already. kind: of notices, "" for events; ids, links: of those, when the answer tells them, and issues, of which;
+    device: whose they are where they do not say. config: what the answer tells the sender's device.
     """
 
     __slots__ = (
@@ -52,6 +52,7 @@ class Exchange:
         "config",
         "connection",
         "count",
+        "device",
         "encoding",
         "form",
         "held",
@@ -78,7 +79,7 @@ class Exchange:
         self.samples: tuple[RejectedSample, ...] = ()
         self.batch_id = ""
         self.repeatable = False
-        self.kind = ""
+        self.kind = self.device = ""
         self.ids: tuple[str, ...] = ()
         self.issues: tuple[NamedIssue, ...] = ()
         self.links: tuple[dict[str, str], ...] = ()
@@ -158,6 +159,7 @@ def _own_frame(exchange: Exchange, received_ns: int, batch_id: str) -> bytes:
         samples=exchange.samples,
         repeatable=exchange.repeatable,
         kind=exchange.kind,
+        device=exchange.device,
     )
     return pack_frame(header, exchange.body)
 

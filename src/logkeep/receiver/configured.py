@@ -60,6 +60,12 @@ class Configured:
         return ConfigAnswer(found.body(now_ns), found.etag)
 
 
+def device_of(head: Mapping[bytes, bytes]) -> str:
+    """How the sender of this head names its device; "" when it does not, or not so that any device can be named."""
+    name = _decoded(head.get(DEVICE, b""))
+    return name if len(name.encode()) <= NAME_BYTES_MAX else ""
+
+
 def _question(query: bytes) -> Question:
     try:
         given = dict(parse_qsl(query.decode("ascii"), errors="strict", max_num_fields=PARAMETERS_MAX))

@@ -13,11 +13,12 @@ import httptools
 
 from logkeep.decode.body import encoding_of
 from logkeep.decode.native import count_flawless
+from logkeep.decode.notices import KINDS
 from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.receiver.answers import CONTINUE, without_body
 from logkeep.receiver.commit import Exchange
-from logkeep.receiver.configured import DEVICE
+from logkeep.receiver.configured import DEVICE, device_of
 from logkeep.receiver.heads import HEADERS, PLAIN
 from logkeep.receiver.intake import Intake, KnownHead
 from logkeep.receiver.limiter import Sender
@@ -375,6 +376,8 @@ class Connection(asyncio.Protocol):
             kind=route.kind,
         )
         exchange.kind = route.kind
+        if DEVICE in head and route.kind and KINDS[route.kind].of_sender:
+            exchange.device = device_of(head)
         intake.readers.read(sent, lambda result: self._submit(exchange, sender, address, result))
 
     def _submit(self, exchange: Exchange, sender: Sender, address: str, result: Result) -> None:

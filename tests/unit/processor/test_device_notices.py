@@ -112,6 +112,40 @@ def test_the_device_of_an_issue_is_asked_for_all_it_has_for_a_day(tmp_path: Path
     assert remote.look().of(APP, Question("d"), NOW_NS).settings.send_all_now == later // 1_000_000
 
 
+def asked(bench: Bench, *devices: str) -> list[str]:
+    known = Remote(bench.database, ManualClock(NOW_NS), refresh_s=1.0).look()
+    return [name for name in devices if known.of(APP, Question(name), NOW_NS).settings.send_all_now]
+
+
+def test_an_issue_that_names_no_device_asks_the_one_its_session_was_told_with(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    told = [{"session": "s", "device": "d"}, {"session": "t", "user": "u"}]
+    tell(bench, *told, kind="sessions")
+    tell(bench, crash(device=None), crash(session="t", device=None), crash(session="x", device=None))
+    bench.drain()
+    assert asked(bench, "d", "") == ["d"]
+
+
+def test_an_issue_that_names_no_device_asks_the_registered_one_that_was_seen_in_its_session(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, {"device": "d"}, {"device": "e"}, {"device": "f"}, kind="devices")
+    times = {"d": 9, "e": 5, "unregistered": 2}
+    bench.send([event(n, device=name, time=(NOW_NS - n * NS_PER_S) // 1_000_000) for name, n in times.items()])
+    bench.drain()
+    tell(bench, crash(session=event(1)["session"], device=None))
+    bench.drain()
+    assert asked(bench, "d", "e", "f", "unregistered") == ["e"]  # of the one seen last no name is known
+
+
+def test_an_issue_that_names_no_device_is_of_the_one_that_sent_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, crash(device=None), crash(session="t", device="other"), device="d")
+    bench.drain()
+    assert asked(bench, "d", "other") == ["d", "other"]
+    assert {one.session: one.device for one in occurrences(bench)} == {"s": "d", "t": "other"}
+    assert {found["session"]: found["device"] for found in bench.events()} == {"s": "d", "t": "other"}
+
+
 def test_a_clock_that_is_wrong_is_not_believed(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     tell(bench, crash(time="2099-01-01T00:00:00Z"), crash(time="1970-01-01T00:00:00Z"), crash(time="yesterday"))
