@@ -1,16 +1,24 @@
 """What devices tell and ask at the receiver: durable on 202, configurations by entity tag, never anything to read."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 from tests.integration.test_http_receiver import AN_EVENT, BEARER, KEY, TOKEN, Answer, Running, get, post
+from tests.unit.receiver.test_limiter import Alone, Blocks, Given
 
 from logkeep.clock import NS_PER_S, ManualClock
 from logkeep.decode.frame import unpack_frame
+from logkeep.errors import BackendUnavailable
+from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.configuration import NOTHING_SAID, Configurations, Question, Rule, Settings, Target
+from logkeep.metastore.limits import Limits
+from logkeep.receiver.admission import key_id
+from logkeep.receiver.limiter import Limiter
+from logkeep.receiver.refused import Refusals
 from logkeep.settings import Intake as IntakeSettings
+from logkeep.settings import LimitSettings
 
 NOTHING = {
     "enabled": None, "min_level": None, "sample_rate": None, "send_all_now": 0, "until": None, "for_s": None,
@@ -155,6 +163,78 @@ def test_the_reply_to_every_intake_request_carries_a_configuration_that_has_chan
     know(it)
     assert it.post(AN_EVENT, DEVICE, knows).json["config"] == NOTHING
     assert "config" not in it.post(AN_EVENT, DEVICE, f"X-Logkeep-Config: {NOTHING_SAID.etag}").json
+
+
+@pytest.fixture
+def limited(it: Running) -> Iterator[Callable[..., None]]:
+    """Sets what the receiver is limited by, for one test."""
+
+    def limit(blocked: Blocked | None = None, **limits: Any) -> None:
+        settings, blocks, alone = LimitSettings(), Blocks(), cast(Any, Alone({}))
+        if blocked is not None:
+            blocks.set("shop", blocked)
+        given = Given(settings, shop=Limits(**limits))
+        it.intake.limiter = Limiter(given, settings, alone, it.clock, it.telemetry, Refusals(), blocks)
+        it.on_loop(it.intake.limiter.tick)
+
+    yield limit
+    it.intake.limiter = None
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/v1/events", b"{}", 400, "missing_session"),
+        ("/v1/events", b"no json", 400, "invalid_json"),
+        ("/v1/events", b"x" * (11 << 20), 413, "body_too_large"),
+        ("/v1/devices", b"{}", 400, "bad_notice"),
+        ("/v1/issues", b"", 400, "empty_body"),
+        ("/v1/sessions", b"[]", 400, "empty_body"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_an_answer_that_refuses_carries_a_configuration_that_has_changed_too(
+    it: Running, path: str, body: bytes, status: int, code: str
+) -> None:
+    know(it, rule(it, "device", "d1", min_level="error"))
+    answer = it.post(body, DEVICE, path=path)
+    assert (answer.status, answer.code, answer.json["config"]["min_level"]) == (status, code, "error")
+    knows = f"X-Logkeep-Config: {answer.json['config']['etag']}"
+    for headers in ([DEVICE, knows], ["X-Logkeep-Device: d2"], []):
+        refused = it.post(body, *headers, path=path)
+        assert (refused.status, "config" in refused.json) == (status, False)
+
+
+def test_who_floods_is_told_to_send_less_with_the_answer_that_says_so(
+    it: Running, limited: Callable[..., None]
+) -> None:
+    know(it, rule(it, "device", "d1", min_level="error"))
+    limited(events_per_second=1)
+    statuses = []
+    request = post(AN_EVENT, BEARER, DEVICE)
+    with it.connect() as client:  # the head is remembered after the first
+        for _ in range(20):
+            client.send(request)
+            answer = client.answer()
+            statuses.append(answer.status)
+            assert answer.json["config"]["min_level"] == "error"
+    assert {*statuses} == {202, 429} and "retry-after" in answer.headers
+    limited(Blocked(keys=((key_id(KEY), "a loop"),)))
+    blocked = it.post(AN_EVENT, DEVICE)
+    assert (blocked.status, blocked.code, blocked.json["config"]["min_level"]) == (403, "blocked", "error")
+    assert "config" not in it.ask(post(AN_EVENT, "Authorization: Bearer wrong", DEVICE)).json
+
+
+def test_a_queue_that_takes_nothing_keeps_no_device_from_hearing(it: Running) -> None:
+    know(it, rule(it, "device", "d1", min_level="error"))
+    it.queue.error = BackendUnavailable("the disk is full", code="disk_full", retry_after_s=7)
+    try:
+        answer, other = it.post(AN_EVENT, DEVICE), it.post(AN_EVENT)
+    finally:
+        it.queue.error = None
+    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "disk_full", "7")
+    assert answer.json["config"]["min_level"] == "error"
+    assert (other.status, "config" in other.json) == (503, False)
 
 
 def test_a_head_that_is_remembered_tells_the_same(it: Running) -> None:

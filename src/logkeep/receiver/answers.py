@@ -46,6 +46,14 @@ class Refused(msgspec.Struct, frozen=True):
     rejected: Sequence[Rejected]
     durable: str
     error: dict[str, str]
+    config: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The body of an answer to what was not looked at event by event."""
+
+    error: dict[str, str]
+    config: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answers:
@@ -79,15 +87,17 @@ class Answers:
         config: bytes | None = None,
     ) -> bytes:
         """202 when at least one was accepted, else 400 with the first reason as its error."""
+        told = _raw(config)
         if count:
-            told = msgspec.Raw(config) if config is not None else msgspec.UNSET
             return self.make(202, _encode(Outcome(count, rejected, "disk", ids, links, told)))
         error = {"code": rejected[0].reason, "message": f"nothing was accepted; the first: {rejected[0].message}"}
-        return self.make(400, _encode(Refused(0, rejected, "disk", error)))
+        return self.make(400, _encode(Refused(0, rejected, "disk", error, told)))
 
     def error(
-        self, status: int, code: str, message: str, *, retry_after_s: int | None = None, allow: str | None = None
-    ) -> bytes:
+        self, status: int, code: str, message: str, *, retry_after_s: int | None = None, allow: str | None = None,
+        config: bytes | None = None,
+    ) -> bytes:  # fmt: skip
+        """config: JSON, of the sender's device."""
         headers: list[tuple[str, str]] = []
         if retry_after_s is not None:
             headers.append(("Retry-After", str(max(1, retry_after_s))))
@@ -95,7 +105,8 @@ class Answers:
             headers.append(("Allow", allow))
         if status == 401:
             headers.append(("WWW-Authenticate", "Bearer"))
-        return self.make(status, _encode({"error": {"code": code, "message": message}}), headers=headers)
+        body = _encode(Failed({"code": code, "message": message}, _raw(config)))
+        return self.make(status, body, headers=headers)
 
     def ready(self, degraded: str | None) -> bytes:
         """degraded: what is wrong and hinders nothing."""
@@ -119,6 +130,10 @@ class Answers:
         if status not in (204, 304):
             lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def _raw(config: bytes | None) -> msgspec.Raw | msgspec.UnsetType:
+    return msgspec.UNSET if config is None else msgspec.Raw(config)
 
 
 def with_headers(answer: bytes, lines: bytes) -> bytes:

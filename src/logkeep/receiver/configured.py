@@ -1,7 +1,8 @@
 """What devices are told of remote control: asked for, or with the answer to what they send.
 
 All of it is answered from memory; while the metastore is away it goes on as it was known. A sender that names itself
-(`X-Logkeep-Device`) gets its configuration with a 202 only where it is not the one it knows (`X-Logkeep-Config`).
+(`X-Logkeep-Device`) gets its configuration with the answer, also one that refuses what it sent, where that is not the
+one it knows (`X-Logkeep-Config`).
 """
 
 from collections.abc import Callable, Mapping

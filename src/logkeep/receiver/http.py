@@ -328,8 +328,6 @@ class Connection(asyncio.Protocol):
                     self._sender = self._admitted(query)
                 return
         self._sender = self._admitted(query)
-        if DEVICE in head:
-            self._config = intake.configured.changed(self._sender.app, head)
         size = int(head.get(b"content-length", b"0"))
         if size > intake.settings.body_bytes_max:
             raise _body_too_large(size, intake.settings.body_bytes_max)
@@ -384,7 +382,7 @@ class Connection(asyncio.Protocol):
         intake = self._intake
         if not isinstance(result, PreparedBody):
             error = result or BackendUnavailable("the receiver failed here", code="internal")
-            intake.settle(exchange, self._error(error))
+            intake.settle(exchange, intake.refusal(error, config=exchange.config))
             return
         checked = result.checked
         exchange.body, exchange.count, exchange.form = result.body, checked.count, checked.form
@@ -399,11 +397,15 @@ class Connection(asyncio.Protocol):
 
     def _admitted(self, query: bytes) -> Sender:
         """Raises InputError (401, 403)."""
-        head = self._head
+        head, intake = self._head, self._intake
         address = self._address(head.get(b"x-forwarded-for", b""))
-        return self._intake.sender_of(
+        sender = intake.sender_of(
             head.get(b"authorization"), head.get(b"x-logkeep-key"), query, address, head.get(b"origin")
         )
+        if DEVICE in head and self._route.takes_body:
+            self._config = intake.configured.changed(sender.app, head)  # whatever the answer will be
+        intake.admit(sender, address)
+        return sender
 
     def _address(self, forwarded: bytes) -> str:
         """Whose request this is, "" where no limit asks for it."""
@@ -507,11 +509,11 @@ class Connection(asyncio.Protocol):
         exchange = self._early = Exchange(self)
         exchange.close = not keep
         self._exchanges.append(exchange)
-        self._intake.settle(exchange, self._error(error))
+        self._intake.settle(exchange, self._error(error, self._config))
 
-    def _error(self, error: LogkeepError) -> bytes:
+    def _error(self, error: LogkeepError, config: bytes | None = None) -> bytes:
         allow = error.allow if isinstance(error, MethodNotAllowed) else None
-        return self._intake.refusal(error, allow=allow)
+        return self._intake.refusal(error, allow=allow, config=config)
 
     def _head_too_large(self) -> InputError:
         limit = self._intake.settings.header_bytes_max

@@ -98,17 +98,20 @@ class Intake:
     def sender_of(
         self, authorization: bytes | None, key: bytes | None, query: bytes, address: str, origin: bytes | None
     ) -> Sender:
-        """Whose request this is, by its head. Raises what refuses it: see Admission, and Limiter.admit."""
+        """Whose request this is, by its head. Raises what refuses it: see Admission."""
         limiter = self.limiter
         if limiter is None:
             return self.admission.sender_of(authorization, key, query, origin)
         try:
-            sender = self.admission.sender_of(authorization, key, query, origin)
+            return self.admission.sender_of(authorization, key, query, origin)
         except InputError:
             limiter.unwelcome("", address)
             raise
-        limiter.admit(sender, address)
-        return sender
+
+    def admit(self, sender: Sender, address: str) -> None:
+        """Raises what refuses all that this sender sends: see Limiter.admit."""
+        if self.limiter is not None:
+            self.limiter.admit(sender, address)
 
     def submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         """Towards the commit, unless a limit stands before all of it."""
@@ -119,7 +122,8 @@ class Intake:
         try:
             cut = ruled(exchange, limiter, sender, address)
         except (QuotaExceeded, InputError) as error:
-            self.settle(exchange, with_headers(self.refusal(error), limiter.headers(sender.app)))
+            refusal = self.refusal(error, config=exchange.config)
+            self.settle(exchange, with_headers(refusal, limiter.headers(sender.app)))
             return
         if cut is None:
             self._commit(exchange)
@@ -141,13 +145,16 @@ class Intake:
         if done:
             self._commit(exchange)
         else:
-            self.settle(exchange, self.refusal(BackendUnavailable("the receiver failed here", code="internal")))
+            failure = BackendUnavailable("the receiver failed here", code="internal")
+            self.settle(exchange, self.refusal(failure, config=exchange.config))
 
-    def refusal(self, error: LogkeepError, *, allow: str | None = None) -> bytes:
-        """The answer that says why."""
+    def refusal(self, error: LogkeepError, *, allow: str | None = None, config: bytes | None = None) -> bytes:
+        """The answer that says why. config: what the sender's device is told with it."""
         status = error.status if isinstance(error, InputError) else 429 if isinstance(error, QuotaExceeded) else 503
         retry_after_s = None if isinstance(error, InputError) else getattr(error, "retry_after_s", None)
-        return self.answers.error(status, error.code, error.message, retry_after_s=retry_after_s, allow=allow)
+        return self.answers.error(
+            status, error.code, error.message, retry_after_s=retry_after_s, allow=allow, config=config
+        )
 
     def settle(self, exchange: Exchange, answer: bytes) -> None:
         """The exchange has its answer; it is sent when those before it are."""
@@ -195,9 +202,10 @@ class Intake:
 
     def _committed(self, batch: list[Exchange], error: BackendUnavailable | None) -> None:
         if error is not None:
-            answer = self.answers.error(503, error.code, error.message, retry_after_s=error.retry_after_s)
+            answer = self.refusal(error)
             for exchange in batch:
-                self.settle(exchange, answer)
+                told = exchange.config
+                self.settle(exchange, answer if told is None else self.refusal(error, config=told))
             return
         ready = self.answers.accepted
         flawless = 0
