@@ -28,7 +28,7 @@ class DeviceNotice(msgspec.Struct, frozen=True, kw_only=True):
     app_version: Text | None = None
     language: Text | None = None
     sdk: Text | None = None
-    keys: Annotated[dict[Annotated[str, Meta(min_length=1)], Scalar], Meta(max_length=KEYS_MAX)] | None = None
+    keys: dict[Annotated[str, Meta(min_length=1)], Scalar] | None = None  # of more than KEYS_MAX the rest is left out
 
     def __post_init__(self) -> None:
         """Raises ValueError."""

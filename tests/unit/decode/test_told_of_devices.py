@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from logkeep.decode.devices import DeviceNotice
+from logkeep.decode.devices import KEYS_MAX, DeviceNotice, joined
 from logkeep.decode.issues import STACK_KEPT_CHARS, IssueNotice, kept_stack, version_key
 
 
@@ -21,7 +21,6 @@ from logkeep.decode.issues import STACK_KEPT_CHARS, IssueNotice, kept_stack, ver
         {"device": "d", "keys": {"k": "v" * 193}},
         {"device": "d", "keys": {"k": {"deep": 1}}},
         {"device": "d", "keys": {"k": 2**63}},
-        {"device": "d", "keys": {f"k{index}": 1 for index in range(65)}},
         {"device": 7},
         {"device": "d", "os": 14},
     ],
@@ -30,6 +29,14 @@ from logkeep.decode.issues import STACK_KEPT_CHARS, IssueNotice, kept_stack, ver
 def test_a_device_that_tells_too_much_or_the_wrong_thing_is_refused(body: dict) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(msgspec.json.encode(body), type=DeviceNotice)
+
+
+def test_of_more_keys_than_a_device_may_have_the_first_are_kept() -> None:
+    told = {"device": "d", "keys": {f"k{index}": index for index in range(KEYS_MAX + 1)}}
+    notice = msgspec.json.decode(msgspec.json.encode(told), type=DeviceNotice)
+    device = joined(None, notice, "shop", 1)
+    assert device.keys == {f"k{index}": index for index in range(KEYS_MAX)}
+    assert joined(device, DeviceNotice(device="d", keys={"k0": None, "new": 1}), "shop", 2).keys["new"] == 1
 
 
 @pytest.mark.parametrize(
