@@ -703,6 +703,16 @@ def test_a_user_is_erased_with_devices_occurrences_names_titles_and_rules(world:
     assert "anna" not in everything(world).lower()
 
 
+def test_who_is_named_beside_words_is_erased_and_so_is_what_has_the_words(world: World) -> None:
+    world.register(pixel("d1", user="anna"), pixel("d2", user="bob"))
+    world.remote.make("shop", Wanted("user", "anna", 600, enabled=False), "eve")
+    world.tell(crash(title="of anna"), crash(title="bob met anna b", user="bob", device="d2"))
+    world.tell(crash(title="of bob", user="bob", device="d2"))
+    assert erase(world, 'user=anna or "anna b"') == {"devices": 1, "occurrences": 2}
+    assert world.listed() == ["of bob"] and world.find() == ["d2"]
+    assert "anna" not in everything(world).lower()
+
+
 def test_a_device_is_erased_and_those_it_met_stay(world: World) -> None:
     world.register(pixel("d1"), pixel("d2"))
     world.tell(crash(title="t", device="d1"), crash(title="t", device="d2"))

@@ -89,11 +89,11 @@ def test_erasing_a_session_ends_its_links_of_that_app(begun: Shared) -> None:
         for app in ("shop", "other")
         for name in ("s1", "s2")
     }
-    for query, dry in (("session=s1", True), ("user=s1", False), ("session=s1 level=error", False)):
-        assert ShareEraser(database).remove(job(query), dry=dry) == {}
+    for query, dry, count in (("session=s1", True, 1), ("user=s1", False, 0), ("session=s1 level=error", False, 0)):
+        assert ShareEraser(database).remove(job(query), dry=dry) == {"shares": count}
         assert all(shares.opened_by(secret) for secret in made.values())
-    for _ in range(2):
-        assert ShareEraser(database).remove(job("session=s1 or user=ann"), dry=False) == {}
+    for count in (1, 0):
+        assert ShareEraser(database).remove(job('session=s1 or user=ann or "ann b"'), dry=False) == {"shares": count}
         assert [one for one, secret in made.items() if not shares.opened_by(secret)] == [("shop", "s1")]
     assert "s1" not in repr(database.read(lambda transaction: transaction.rows(OF_SHOP)))
 

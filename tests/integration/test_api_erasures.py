@@ -48,6 +48,7 @@ def test_an_erasure_counts_first_and_begins_with_its_confirmation(reading: Readi
         "app": "shop",
         "state": "confirmed",
         "query": 'user="anna"',
+        "covers": {"session_map": ['user="anna"'], "devices": ['user="anna"']},
         "from": "2026-08-01T00:00:00.000000000Z",
         "to": "2026-08-01T10:00:00.000000000Z",
         "matches": 1,
@@ -68,9 +69,21 @@ def test_an_erasure_counts_first_and_begins_with_its_confirmation(reading: Readi
 
     reading.erasures.change(answer["job"], state="done", erased=Erased(1, 2, 3, 4), done_ns=1)
     ended = client.get(f"/api/v1/erasures/{answer['job']}", headers=ADMIN).json()
-    others = {"waiting": 0, "session_map": 0, "statistics": 0, "devices": 0, "occurrences": 0}
+    others = {"waiting": 0, "session_map": 0, "statistics": 0, "devices": 0, "occurrences": 0, "shares": 0}
     assert ended["erased"] == {"events": 1, "rejected_samples": 2, "dead_letters": 3, "patterns": 4} | others
     assert client.get("/api/v1/erasures", headers=ADMIN).json() == {"erasures": [ended]}
+
+
+def test_whom_an_erasure_covers_besides_the_events_is_told_before_and_in_the_receipt(client: TestClient[Any]) -> None:
+    covers = {
+        "session_map": ['device="a1"', 'session="s"', 'user="anna"'],
+        "devices": ['device="a1"', 'user="anna"'],
+    }
+    asked = ask(client, query='user=anna or device=a1 or session=s timeout or "anna@example.org"').json()
+    assert asked["covers"] == covers
+    assert client.get(f"/api/v1/erasures/{asked['job']}", headers=ADMIN).json()["covers"] == covers
+    nobody = ask(client, query="(user=anna or timeout) level:error").json()
+    assert nobody["covers"] == {"session_map": [], "devices": []}
 
 
 def test_an_empty_query_is_refused_unless_all_is_meant(reading: Reading, client: TestClient[Any]) -> None:

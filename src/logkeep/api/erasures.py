@@ -17,12 +17,28 @@ from logkeep.errors import InputError
 from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.erasures import Erased, Erasure
 from logkeep.query import ast
+from logkeep.query.named import Names, named_in, named_whole
 from logkeep.query.parser import parse
 from logkeep.query.printer import to_text
 from logkeep.store.erasing import ErasureRequest
 from logkeep.store.page import rfc3339
 
 AskedFor = Literal["waiting_for_confirmation", "confirmed", "removing_files", "done", "failed"]
+
+
+class Covers(msgspec.Struct):
+    """Whom the query names. What is known of them goes too, besides the events that match."""
+
+    session_map: Annotated[
+        list[str], Meta(description="of whom the session map, what was told of sessions, and statistics know no more")
+    ]
+    devices: Annotated[
+        list[str],
+        Meta(
+            description="of whom devices, rules of remote control, names that issues met and shared links go: those "
+            "of whom an alternative of the query asks nothing else"
+        ),
+    ]
 
 
 class ErasureAsked(msgspec.Struct):
@@ -32,6 +48,7 @@ class ErasureAsked(msgspec.Struct):
     state: AskedFor
     matches: Annotated[int, Meta(description="events stored now; what is queued comes to it")]
     query: Annotated[str, Meta(description="as it was understood")]
+    covers: Covers
     confirm: Annotated[str, Meta(description="send it to `/api/v1/erasures/{job}` to begin; shown only here")]
     expires: Annotated[str, Meta(description="until then it can be confirmed, RFC 3339")]
 
@@ -43,6 +60,7 @@ class ErasureAnswer(msgspec.Struct):
     app: str
     state: AskedFor
     query: str
+    covers: Covers
     from_: Annotated[str | None, Meta(description="null: from the beginning")] = msgspec.field(name="from")
     to: Annotated[str | None, Meta(description="null: to the end")]
     matches: Annotated[int, Meta(description="counted when it was asked for")]
@@ -109,7 +127,9 @@ async def erase(
         return made
 
     job, token = await context.checks.run(ask)
-    asked = ErasureAsked(job.job, job.state, job.matches, job.query, token, rfc3339(job.expires_ns))
+    asked = ErasureAsked(
+        job.job, job.state, job.matches, job.query, _covers(job.query), token, rfc3339(job.expires_ns)
+    )  # fmt: skip
     return json_answer(msgspec.json.encode(asked), 202)
 
 
@@ -182,6 +202,7 @@ def _answer(job: Erasure) -> ErasureAnswer:
         app=job.app,
         state=job.state,
         query=job.query,
+        covers=_covers(job.query),
         from_=_when(job.from_ns),
         to=_when(job.to_ns) if job.to_ns < TIME_NS_MAX else None,
         matches=job.matches,
@@ -197,6 +218,16 @@ def _answer(job: Erasure) -> ErasureAnswer:
         archives="none kept yet",
         error=job.error or None,
     )
+
+
+def _covers(text: str) -> Covers:
+    query = parse(text, chars_max=len(text))
+    return Covers(_terms(named_in(query)), _terms(named_whole(query)))
+
+
+def _terms(names: Names) -> list[str]:
+    """As a query names them, in order."""
+    return [to_text(ast.Equals(field, name)) for field in sorted(names) for name in sorted(names[field])]
 
 
 def _when(time_ns: int) -> str | None:

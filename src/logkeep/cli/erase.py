@@ -20,11 +20,16 @@ FAILED = 1
 T = TypeVar("T")
 
 
+class _Covers(msgspec.Struct, frozen=True):
+    session_map: list[str] = []
+
+
 class _Asked(msgspec.Struct):
     job: str
     matches: int
     query: str
     confirm: str
+    covers: _Covers = _Covers()
 
 
 class _Job(msgspec.Struct):
@@ -94,7 +99,9 @@ def _agreed(asked: _Asked) -> bool:
     what = printable(asked.query) or "everything"
     if not sys.stdin.isatty():
         raise InputError(f"{asked.matches:,} events match {what}; erasing them needs --yes, or a terminal to ask on")
-    print(f"{asked.matches:,} events match {what}. Erase them for good? [y/N] ", end="", file=sys.stderr, flush=True)
+    named = ", ".join(map(printable, asked.covers.session_map))
+    them = f"them, and what is known of {named}," if named else "them"
+    print(f"{asked.matches:,} events match {what}. Erase {them} for good? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

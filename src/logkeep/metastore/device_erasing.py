@@ -15,11 +15,11 @@ from logkeep.metastore.issues import Issue, Occurrence
 from logkeep.metastore.known_rules import TOPIC as RULES
 from logkeep.query import ast
 from logkeep.query.match import matcher
+from logkeep.query.named import Names, named_whole, names_alone
 from logkeep.query.parser import parse
 
 PAGE_ROWS = 500
 ERASED = "erased"  # the title of an issue whose kept occurrences are all gone
-WHO = ("user", "device", "session")
 
 
 class _Found(msgspec.Struct):
@@ -51,19 +51,9 @@ class DeviceEraser:
         return counts
 
 
-def named(query: ast.Query) -> dict[str, list[str]]:
-    """The users, devices and sessions that the query is about, and about nothing else: `user=anna or device=d1`."""
-    found: dict[str, list[str]] = {}
-    for part in query.children if isinstance(query, ast.Or) else (query,):
-        if not isinstance(part, ast.Equals) or part.field not in WHO:
-            return {}
-        found.setdefault(part.field, []).append(part.text)
-    return found
-
-
 def _devices(transaction: Transaction, job: Erasure, query: ast.Query) -> Iterator[str]:
     """Ids of the devices named, and of those that the users named used last; which told something in the range."""
-    who = named(query)
+    who = named_whole(query)
     ids = {devices.id_of(job.app, "device", name) for name in who.get("device", ())}
     for user in who.get("user", ()):
         ids.update(devices.of_user(transaction, job.app, user))
@@ -74,15 +64,17 @@ def _devices(transaction: Transaction, job: Erasure, query: ast.Query) -> Iterat
 
 def _occurrences(transaction: Transaction, job: Erasure, query: ast.Query) -> Iterator[tuple[int, tuple[str, str]]]:
     matches = matcher(query)
-    for page in _pages(transaction, job.app, named(query)):
+    for page in _pages(transaction, job.app, named_whole(query) if names_alone(query) else {}):
         for number, one in page:
             if job.from_ns <= one.time_ns < job.to_ns and matches(issues.as_event(one)):
                 yield number, (one.issue, one.device)
 
 
-def _pages(transaction: Transaction, app: str, who: dict[str, list[str]]) -> Iterator[list[tuple[int, Occurrence]]]:
+def _pages(transaction: Transaction, app: str, who: Names) -> Iterator[list[tuple[int, Occurrence]]]:
     """Occurrences that may match; all of the app's where nobody is named."""
-    conditions = [(f"o.{kind}_id = :who", devices.id_of(app, kind, name)) for kind in who for name in who[kind]]
+    conditions = [
+        (f"o.{kind}_id = :who", devices.id_of(app, kind, name)) for kind, names in who.items() for name in names
+    ]
     for condition, place in conditions or [("i.app = :who", app)]:
         after, full = -1, True
         while full:
@@ -98,7 +90,7 @@ def _pages(transaction: Transaction, app: str, who: dict[str, list[str]]) -> Ite
 
 def _remove(transaction: Transaction, job: Erasure, query: ast.Query, found: _Found) -> None:
     bump(transaction, devices.TOPIC)  # whoever counts these issues waits
-    who = named(query)
+    who = named_whole(query)
     _forget_names(transaction, job, who)
     transaction.change_many(
         "DELETE FROM issue_occurrences WHERE number = :number", [{"number": number} for number in found.occurrences]
@@ -118,7 +110,7 @@ def _remove(transaction: Transaction, job: Erasure, query: ast.Query, found: _Fo
     bump(transaction, RULES)
 
 
-def _forget_names(transaction: Transaction, job: Erasure, who: dict[str, list[str]]) -> None:
+def _forget_names(transaction: Transaction, job: Erasure, who: Names) -> None:
     """The users and devices named are not among those that an issue met, where it met them last in the range."""
     for kind in ("user", "device"):
         ids = [devices.id_of(job.app, kind, name) for name in who.get(kind, ())]

@@ -37,8 +37,8 @@ class Erased(msgspec.Struct, frozen=True):
     """What was removed, by place. events: of the store, those that updates had superseded among them; exact.
 
     waiting: events that lacked a session; exact. session_map: rows about whom the query names, and about their
-    sessions. statistics: cells that told they were there. These and the others: after a crash in the middle of it they
-    may be fewer, what went before is not counted again.
+    sessions. statistics: cells that told they were there. shares: links on sessions it names. These and the others:
+    after a crash in the middle of it they may be fewer, what went before is not counted again.
     """
 
     events: int = 0
@@ -50,6 +50,7 @@ class Erased(msgspec.Struct, frozen=True):
     devices: int = 0
     occurrences: int = 0
     statistics: int = 0
+    shares: int = 0
 
     def joined(self, other: "Erased") -> "Erased":
         """The larger of each: what is done a second time finds less than the first time."""

@@ -5,7 +5,7 @@ both wait for each other. Receivers read rules and matches into memory when they
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -307,7 +307,7 @@ def _rules_for(transaction: Transaction, app: str, kind: Target, target: str) ->
     return [str(name) for (name,) in rows]
 
 
-def remove_rules_for(transaction: Transaction, app: str, kind: Target, targets: Sequence[str]) -> int:
+def remove_rules_for(transaction: Transaction, app: str, kind: Target, targets: Iterable[str]) -> int:
     """How many rules there were for these; they are gone."""
     names = [name for target in targets for name in _rules_for(transaction, app, kind, target)]
     if names:

@@ -16,8 +16,8 @@ from logkeep.errors import InputError
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.database import Database, Transaction
-from logkeep.metastore.device_erasing import named
 from logkeep.metastore.erasures import Erasure
+from logkeep.query.named import named_whole
 from logkeep.query.parser import parse
 
 SHARES_MAX = 500  # of one app, in force: a list that people look through
@@ -165,20 +165,23 @@ class ShareEraser:
         self._database = database
 
     def remove(self, job: Erasure, *, dry: bool) -> dict[str, int]:
-        """Links on the sessions that are named are gone unless `dry`; nobody counts them. Again: no harm."""
-        sessions = set(named(parse(job.query)).get("session", ()))
-        if dry or not sessions:
-            return {}
+        """How many links are on the sessions that are named; gone unless `dry`. Again: no harm."""
+        sessions = named_whole(parse(job.query)).get("session", set())
 
-        def delete(transaction: Transaction) -> bool:
+        def gone(transaction: Transaction) -> int:
             rows = transaction.rows(f"SELECT {_COLUMNS} FROM shares WHERE app = :app", app=job.app)  # noqa: S608
-            gone = [share for share in map(_read, rows) if share.shared.session in sessions]
-            transaction.change_many("DELETE FROM shares WHERE share = :share", [{"share": one.share} for one in gone])
-            return bool(gone)
+            found = [share for share in map(_read, rows) if share.shared.session in sessions]
+            if found and not dry:
+                sql = "DELETE FROM shares WHERE share = :share"
+                transaction.change_many(sql, [{"share": one.share} for one in found])
+            return len(found)
 
-        if self._database.write(delete):
+        if not sessions:
+            return {"shares": 0}
+        count = self._database.read(gone) if dry else self._database.write(gone)
+        if count and not dry:
             self._database.scrub()
-        return {}
+        return {"shares": count}
 
 
 def _read(row: Sequence[Any]) -> Share:

@@ -12,6 +12,7 @@ from tests.unit.processor.test_erasure import confirm, done, run_until_done
 from tests.unit.processor.test_worker import APP, NOW_NS, TELEMETRY, Bench, Crash, Dying, Fuse
 
 from logkeep.clock import NS_PER_S, ManualClock
+from logkeep.metastore.database import Transaction
 from logkeep.metastore.session_map import spans_of, who_of
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.processor.ledger import AppLedger, NoticeLedger
@@ -243,6 +244,25 @@ def test_an_erasure_takes_what_waits_and_what_the_map_has_of_a_user(room: Room) 
     assert [len(known[who]) for who in whos] == [0, 0, 1]
     room.log("anna is unknown", 1000, user="anna")
     assert room.process() == {}
+
+
+def test_an_erasure_covers_whom_it_names_whatever_else_it_looks_for(room: Room) -> None:
+    room.tell(session="hers", user="anna", device="d", attributes={"email": "anna@example.org"})
+    room.log("hers", 0, session="hers", user="anna", device="d")
+    room.log("his", 0, session="his", user="ben", device="e")
+    room.log("about her", 0, session="his", user="ben", device="e", value="to anna@example.org")
+    room.process()
+    name = confirm(room, 'user=anna or device=d or "anna@example.org"')
+    run_until_done(room, room.processor(clock=room.clock))
+    erased = done(room, name).erased
+    assert erased is not None and (erased.session_map, erased.statistics > 0) == (3, True)
+
+    def left(transaction: Transaction) -> str:
+        tables = ("session_map", "sessions")
+        return repr([list(row) for table in tables for row in transaction.rows(f"SELECT * FROM {table}")])  # noqa: S608
+
+    held = room.database.read(left)
+    assert "hers" not in held and "anna" not in held and "his" in held
 
 
 def test_the_map_is_trimmed_by_time(room: Room) -> None:
