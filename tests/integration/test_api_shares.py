@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from tests.reading import ADMIN, OTHER_TOKEN, READ, Reading, make_event
+from tests.reading import ADMIN, NOW_NS, OTHER_TOKEN, READ, Reading, make_event
 
 from logkeep.clock import ManualClock
 from logkeep.masking.rules import OwnPattern, Rules
@@ -79,6 +79,35 @@ def test_the_page_of_a_link_tells_nobody_who_it_was(client: TestClient[Litestar]
     assert re.findall("user-[0-9a-f]{6}", other)[0] != user  # no two links can be put together by their names
     it.write([make_event(-5, "of later")])
     assert "of later" not in opened(client, make(client, event="id-0000", session=None)).text
+
+
+def test_what_comes_after_a_link_was_made_is_not_shown_whatever_its_time(
+    client: TestClient[Litestar], it: Reading
+) -> None:
+    it.write([make_event(6, "replaced later", key="status")])
+    session, one = make(client), make(client, session=None, event="id-0001")
+    assert "replaced later" in opened(client, session).text
+    assert isinstance(it.clock, ManualClock)
+    it.clock.advance(1)
+    later = it.clock.now_ns()
+    late = make_event(2, "kept offline", id="late", key="late", received_ns=later)
+    update = make_event(5, "by an update", id="update", key="status", update=True, received_ns=later)
+    it.write([late, update])
+    page = opened(client, session).text
+    assert [text for text in ("kept offline", "by an update", "replaced later") if text in page] == []
+    assert "refused" in page and "Authorization" in opened(client, one).text
+    newer = opened(client, make(client)).text
+    assert "kept offline" in newer and "by an update" in newer
+
+
+def test_late_events_take_nothing_from_what_a_link_shows(
+    client: TestClient[Litestar], it: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("shares", "shared_page"):
+        monkeypatch.setattr(f"logkeep.api.{module}.EVENTS_MAX", 4)
+    share = make(client)
+    it.write([make_event(1, "late", id=f"late-{n}", key=f"late-{n}", received_ns=NOW_NS + 1) for n in range(5)])
+    assert "mail [masked]" in opened(client, share).text
 
 
 def test_without_redaction_it_is_as_it_is_and_still_leads_nowhere(client: TestClient[Litestar]) -> None:

@@ -43,6 +43,10 @@ class StoredEvent(msgspec.Struct):
     def time_ns(self) -> int:
         return parse_time(str(self.time), 0)
 
+    @property
+    def received_ns(self) -> int:
+        return parse_time(str(self.received), 0) if self.received is not None else 0
+
 
 class Value(msgspec.Struct, frozen=True):
     """short: what is seen at once. full: what a click unfolds, None when `short` is all. note: how long it is.

@@ -1,5 +1,6 @@
 """`/shared/{secret}`: what a shared link shows, to whoever has it. No script, no account, no way into the rest."""
 
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,7 +19,9 @@ from logkeep.api.told_sessions import told_sessions
 from logkeep.event import LEVELS
 from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.shares import Share, Shared
+from logkeep.store.reading import Reading
 
+LATE_EVENTS_MAX = 1000  # that came after the link was made, with times among those it shows; beyond, it shows fewer
 _HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow, noarchive"}
 _NOBODY = Actor("", "whoever has the link")  # and no address: who opens a link is no colleague
 
@@ -58,11 +61,10 @@ def _looked_up(context: Context, address: str, secret: str) -> Share | None:
     return share
 
 
-def _page(context: Context, reading: Any, share: Share) -> bytes | None:
+def _page(context: Context, reading: Reading, share: Share) -> bytes | None:
     """Blocks: reads and renders. None: what it showed is not there any more."""
     about = share.shared
-    found = events_of(context, reading, share.app, about.session or None, about.event or None)
-    found = [event for event in found if about.from_ns <= event.time_ns < about.to_ns]
+    found = _found(context, reading, share)
     if not found:
         return None
     shown = _shown(context, share.app, about, found)
@@ -84,6 +86,17 @@ def _page(context: Context, reading: Any, share: Share) -> bytes | None:
         shown_by=about.shown_by,
         expires=format_time(share.expires_ns),
     )
+
+
+def _found(context: Context, reading: Reading, share: Share) -> list[StoredEvent]:
+    """The events that were there when the link was made and are there still."""
+    about, limit = share.shared, EVENTS_MAX + LATE_EVENTS_MAX
+    found = events_of(context, reading, share.app, about.session or None, about.event or None, limit=limit)
+    received_ns = about.received_ns or share.made_ns
+    were_there = (
+        event for event in found if about.from_ns <= event.time_ns < about.to_ns and event.received_ns <= received_ns
+    )
+    return list(islice(were_there, EVENTS_MAX))
 
 
 def _shown(context: Context, app: str, about: Shared, found: list[StoredEvent]) -> _Shown:

@@ -95,7 +95,10 @@ async def shares(context: GivenContext, credential: GivenCredential) -> Response
 async def make_share(
     request: Request[Any, Any, Any], context: GivenContext, credential: GivenCredential, data: JSONBody[NewShare]
 ) -> Response[bytes]:
-    """Whoever has the link sees the events that there are now, at most the first 1,000 of a session."""
+    """Whoever has the link sees the events that there are now, at most the first 1,000 of a session.
+
+    Not what is received later, and not what is replaced or erased by then.
+    """
     if (data.session is None) == (data.event is None):
         raise InputError("give one of `session` and `event`: a link shows one of them")
     app, person = credential.app, caller_of(request).person
@@ -112,8 +115,8 @@ async def make_share(
     def make() -> Response[bytes]:
         shared = Shared(
             session=data.session or "", event=data.event or "", from_ns=min(times), to_ns=max(times) + 1,
-            redact=data.redact, salt=secrets.token_hex(16), made_by=credential.name or credential.scope,
-            shown_by=_own_name(context, person), maker=person,
+            received_ns=max(event.received_ns for event in events), redact=data.redact, salt=secrets.token_hex(16),
+            made_by=credential.name or credential.scope, shown_by=_own_name(context, person), maker=person,
         )  # fmt: skip
         made, secret = context.backend.shares.make(
             app, shared, valid_s=data.expires_in_s, entry=lambda share: _entry(request, "share.made", share)
@@ -145,15 +148,15 @@ async def end_share(
 
 
 def events_of(
-    context: Context, reading: Reading, app: str, session: str | None, event: str | None
-) -> list[StoredEvent]:  # fmt: skip
-    """What a link on one of them shows, oldest first. Blocks."""
+    context: Context, reading: Reading, app: str, session: str | None, event: str | None, *, limit: int = EVENTS_MAX
+) -> list[StoredEvent]:
+    """What there is of one of them, oldest first. Blocks."""
     store = context.backend.store
     with context.telemetry["api_query_seconds"].labels("/shared/{secret}").time():
         if event:
             found = store.event(reading, app, event)
             return [_decode(found)] if found is not None else []
-        return decode_events(store.session(reading, app, session or "", limit=EVENTS_MAX).events)
+        return decode_events(store.session(reading, app, session or "", limit=limit).events)
 
 
 def _own_name(context: Context, person: str) -> str:

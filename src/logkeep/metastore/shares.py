@@ -29,6 +29,7 @@ _COLUMNS = "share, app, made_ns, expires_ns, body"
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """What a link shows: one event, or the events of a session with from_ns <= time < to_ns.
 
+    received_ns: none that was received later; 0 in links of before, which show what was received until they were made.
     redact: as api/redaction.py does it, with pseudonyms that `salt` makes. made_by: name of a credential, for
     colleagues. shown_by: a person's own name, for whoever opens it; "" where there is none. maker: id of the person
     who made it, by a sign-in or a token of theirs; "" for others: those end by themselves or by hand alone.
@@ -38,6 +39,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     event: str = ""
     from_ns: int
     to_ns: int
+    received_ns: int = 0
     redact: bool
     salt: str
     made_by: str
