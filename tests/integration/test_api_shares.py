@@ -110,6 +110,19 @@ def test_late_events_take_nothing_from_what_a_link_shows(
     assert "mail [masked]" in opened(client, share).text
 
 
+@pytest.mark.parametrize("fields", [{"user": "anna-77", "device": "pixel-9"}, {"device": "pixel-9"}, {}])
+def test_a_name_stays_out_when_the_event_that_named_it_was_replaced(
+    client: TestClient[Litestar], it: Reading, fields: dict[str, str]
+) -> None:
+    named = [make_event(9, "who", key="who", session="s-3", user="anna-77", device="pixel-9")]
+    named += [make_event(8, str(n), key="n", id=f"n{n}", session="s-3", user=f"user-no-{n}") for n in range(3)]
+    it.write([*named, make_event(7, {"anna-77": "uid anna-77 on pixel-9"}, session="s-3", key="anna-77")])
+    it.write([make_event(6, "nobody", key="who", session="s-3", update=True, **fields)])
+    for wanted in ({"session": "s-3"}, {"session": None, "event": "id-0007"}):
+        page = opened(client, make(client, **wanted)).text
+        assert "anna-77" not in page and "pixel-9" not in page and "uid user-" in page
+
+
 def test_without_redaction_it_is_as_it_is_and_still_leads_nowhere(client: TestClient[Litestar]) -> None:
     page = opened(client, share := make(client, session=None, event="id-0001", redact=False)).text
     assert "Ann Bell" in page and "hunter2" in page and "2001:db8" not in page and "<script" not in page

@@ -22,6 +22,7 @@ from logkeep.masking.rules import FIELDS_DEFAULT, MASK, Rules
 ADDRESS = "[address]"
 _IPV4 = re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9]|\.[0-9])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f:.]{3,45}(?![0-9A-Za-z_:])")
+Name = tuple[str, str]  # "user" or "device", and its text
 _KINDS: dict[int, ValueKind] = {
     ord('"'): "text", ord("{"): "object", ord("["): "array", ord("t"): "bool", ord("f"): "bool", ord("n"): "null",
 }  # fmt: skip
@@ -42,13 +43,11 @@ class Redaction:
         self._written: list[str] = []  # the names as they were written
         self._found = Names((), self.name)
 
-    def redact(
-        self, events: Sequence[StoredEvent], *, user: str = "", device: str = ""
-    ) -> list[StoredEvent]:  # fmt: skip
-        """The same events, numbered where they had ids. user, device: whose they are besides those they name."""
-        self._learn([("user", user), ("device", device)])
-        self._learn(("user", event.user) for event in events)
-        self._learn(("device", event.device) for event in events)
+    def redact(self, events: Sequence[StoredEvent], names: Iterable[Name]) -> list[StoredEvent]:
+        """The same events, numbered where they had ids. names: whose they are besides those they name."""
+        self._learn(names)
+        self._learn(("user", event.user or "") for event in events)
+        self._learn(("device", event.device or "") for event in events)
         self._found = Names(self._written, self.name)
         masked = [_as_event(event) for event in events]
         self._masker.mask(masked)
@@ -62,7 +61,7 @@ class Redaction:
         text = self._found.replaced(self._masker.mask_text(text))
         return _IPV6.sub(_without_ipv6, _IPV4.sub(ADDRESS, text))
 
-    def _learn(self, found: Iterable[tuple[str, str | None]]) -> None:
+    def _learn(self, found: Iterable[Name]) -> None:
         for of, name in dict.fromkeys(found):
             if name and name.casefold() not in self._names:
                 digest = hmac.new(self._salt, f"{of}\0{name.casefold()}".encode("utf-8", "replace"), "sha256")

@@ -1,6 +1,7 @@
 """`/shared/{secret}`: what a shared link shows, to whoever has it. No script, no account, no way into the rest."""
 
-from itertools import islice
+from collections.abc import Iterable
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -10,19 +11,24 @@ from litestar.params import FromPath
 from logkeep.api.answers import html_answer
 from logkeep.api.auth import address_of
 from logkeep.api.backend import Context
-from logkeep.api.redaction import Redaction
+from logkeep.api.redaction import Name, Redaction
 from logkeep.api.rows import StoredEvent, format_span, make_rows
 from logkeep.api.search import GivenContext
 from logkeep.api.shares import EVENTS_MAX, events_of
+from logkeep.api.tail import ARRIVAL_MAX
 from logkeep.api.times import format_time
 from logkeep.api.told_sessions import told_sessions
 from logkeep.event import LEVELS
 from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.shares import Share, Shared
+from logkeep.query.ast import And, Equals, Exists, Not, Or
+from logkeep.store.port import ArrivedRequest
 from logkeep.store.reading import Reading
 
 LATE_EVENTS_MAX = 1000  # that came after the link was made, with times among those it shows; beyond, it shows fewer
+NAME_LOOKS_MAX = 20  # for names that no event shown has; each finds all those that its first EVENTS_MAX events have
 _HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow, noarchive"}
+_decode = msgspec.json.Decoder(StoredEvent).decode
 _NOBODY = Actor("", "whoever has the link")  # and no address: who opens a link is no colleague
 
 
@@ -67,7 +73,7 @@ def _page(context: Context, reading: Reading, share: Share) -> bytes | None:
     found = _found(context, reading, share)
     if not found:
         return None
-    shown = _shown(context, share.app, about, found)
+    shown = _shown(context, reading, share.app, about, found)
     rows = make_rows(shown.events, deltas=True)
     levels = {level: sum(row.level == level for row in rows) for level in reversed(LEVELS)}
     return context.pages.render(
@@ -99,14 +105,42 @@ def _found(context: Context, reading: Reading, share: Share) -> list[StoredEvent
     return list(islice(were_there, EVENTS_MAX))
 
 
-def _shown(context: Context, app: str, about: Shared, found: list[StoredEvent]) -> _Shown:
+def _shown(context: Context, reading: Reading, app: str, about: Shared, found: list[StoredEvent]) -> _Shown:
     if not about.redact:
         return _Shown(about.session or found[0].session, found)
     redaction = Redaction(context.backend.masking.stored(app).rules, about.salt)
-    session = found[0].session
-    known = told_sessions(context, app, [session]).get(session)
-    events = redaction.redact(found, user=known.user if known else "", device=known.device if known else "")
+    events = redaction.redact(found, _names(context, reading, app, found))
     return _Shown(events[0].session, events)
+
+
+def _names(context: Context, reading: Reading, app: str, found: list[StoredEvent]) -> list[Name]:
+    """The users and devices of the session of `found`, users first: told of it, and named by any event it ever had.
+
+    An update without `user` may have replaced the only event that told whose name stands in the other texts. Events
+    are asked for by what is not known yet: mostly there is nothing to read.
+    """
+    session = found[0].session
+    told = told_sessions(context, app, [session]).get(session)
+    names = _named(found) | ({("user", told.user), ("device", told.device)} if told else set())
+    for _ in range(NAME_LOOKS_MAX):
+        others = And((Equals("session", session), Or((_another("user", names), _another("device", names)))))
+        arrived = context.backend.store.arrived(reading, ArrivedRequest(app, others, -1, ARRIVAL_MAX, EVENTS_MAX))
+        fresh = _named(_decode(one.event) for one in arrived) - names
+        if not fresh:
+            break
+        names |= fresh
+    return sorted(names, reverse=True)
+
+
+def _named(events: Iterable[StoredEvent]) -> set[Name]:
+    pairs = ((("user", event.user or ""), ("device", event.device or "")) for event in events)
+    return set(chain.from_iterable(pairs)) - {("user", ""), ("device", "")}
+
+
+def _another(field: str, names: set[Name]) -> And:
+    """That an event names a user or device which is not among `names`."""
+    known = sorted(text for of, text in names if of == field and text)
+    return And((Exists(field), *(Not(Equals(field, text)) for text in known)))
 
 
 def _distinct(names: Any) -> list[str]:
