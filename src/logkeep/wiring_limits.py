@@ -18,8 +18,9 @@ from logkeep.metastore.refusals import Refusals as RefusalRows
 from logkeep.metastore.refusals import Row
 from logkeep.receiver.admission import key_id
 from logkeep.receiver.count_exchange import CountExchange
-from logkeep.receiver.limiter import Limiter, Sender
+from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.refused import Refusals
+from logkeep.receiver.sender_limits import Sender
 from logkeep.receiver.udp_limits import SenderOfKey
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry, get_logger

@@ -17,8 +17,9 @@ from logkeep.counters.redis_counters import RedisCounters
 from logkeep.errors import QuotaExceeded
 from logkeep.metastore.limits import InForce, Limits, in_force
 from logkeep.receiver.count_exchange import CountExchange
-from logkeep.receiver.limiter import Limiter, Sender
+from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.refused import Refusals
+from logkeep.receiver.sender_limits import Sender
 from logkeep.settings import CounterSettings, LimitSettings, RedisSettings
 from logkeep.telemetry import Telemetry
 

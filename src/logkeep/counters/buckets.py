@@ -11,6 +11,8 @@ and trace leave some to the others. And errors have a reserve that is theirs alo
 
 from typing import Final, Protocol
 
+from logkeep.counters.limit import Limit
+
 SHARES_MAX: Final = 64  # those that come on top have one together, so that a flood of names leaves the others theirs
 OTHERS: Final = "\0others"
 ERROR, WARN, INFO, DEBUG = range(4)  # classes of levels, in the order in which they are let in
@@ -87,11 +89,12 @@ class Pool:
     """One limit. What is taken beyond its tokens is a debt: bounded, and paid back before anybody gets more."""
 
     def __init__(
-        self, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0, active_s: float
-    ) -> None:
+        self, limit: Limit, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0,
+        active_s: float,
+    ) -> None:  # fmt: skip
         """reserve: part of the limit that errors have on top. step: tokens of debt that a class of levels may have more
         than the one below it; `info` may have none. active_s: a share is kept so long after its last use."""
-        self.rate, self.capacity = rate, capacity
+        self.limit, self.rate, self.capacity = limit, rate, capacity
         self.main = Bucket(rate, capacity, now_s)
         self.reserve = Bucket(rate * reserve, capacity * reserve, now_s)
         self.shares: dict[str, Bucket] = {}
@@ -179,23 +182,23 @@ class Pool:
         self._owned = sum(max(0.0, share.refill(now_s)) for share in self.shares.values())
         return self._owned
 
-    def gate(self, why: str, name: str, level: int, now_s: float, *, cost: float, whole: int) -> "PoolGate":
+    def gate(self, name: str, level: int, now_s: float, *, cost: float, whole: int) -> "PoolGate":
         """Before events of whoever has the share `name`; see PoolGate."""
-        return PoolGate(self, why, self.share(name, now_s), level, now_s, cost, whole)
+        return PoolGate(self, self.share(name, now_s), level, now_s, cost, whole)
 
 
 class PoolGate:
     """A pool before some events of one sender and class of levels, at one moment: `allowed`, then `take` or nothing.
 
-    why: which limit it is. cost: tokens an event. whole: so many events come from this sender at this moment, of all
+    cost: tokens an event. whole: so many events come from this sender at this moment, of all
     levels; if they are more than fit in at once, they pass when its share is full, as a debt. 0: events are let in one
     by one.
     """
 
-    __slots__ = ("_cost", "_free", "_level", "_now_s", "_own", "_pool", "_reserve", "_share", "_whole", "why")
+    __slots__ = ("_cost", "_free", "_level", "_now_s", "_own", "_pool", "_reserve", "_share", "_whole", "limit")
 
-    def __init__(self, pool: Pool, why: str, share: Bucket, level: int, now_s: float, cost: float, whole: int) -> None:
-        self._pool, self.why, self._share, self._level = pool, why, share, level
+    def __init__(self, pool: Pool, share: Bucket, level: int, now_s: float, cost: float, whole: int) -> None:
+        self._pool, self.limit, self._share, self._level = pool, pool.limit, share, level
         self._cost, self._now_s = cost, now_s
         self._whole = whole * cost > share.capacity and share.was_full(now_s)
         self._own = max(0.0, share.tokens)
@@ -229,10 +232,10 @@ class PoolGate:
 class BucketGate:
     """The same of a bucket that nobody shares."""
 
-    __slots__ = ("_bucket", "_cost", "_now_s", "_whole", "why")
+    __slots__ = ("_bucket", "_cost", "_now_s", "_whole", "limit")
 
-    def __init__(self, bucket: Bucket, why: str, now_s: float, *, cost: float, whole: int) -> None:
-        self._bucket, self.why, self._now_s, self._cost = bucket, why, now_s, cost
+    def __init__(self, bucket: Bucket, limit: Limit, now_s: float, *, cost: float, whole: int) -> None:
+        self._bucket, self.limit, self._now_s, self._cost = bucket, limit, now_s, cost
         self._whole = whole * cost > bucket.capacity and bucket.was_full(now_s)
 
     def allowed(self, count: int) -> int:

@@ -5,8 +5,8 @@ from urllib.parse import unquote_plus
 
 from logkeep.errors import InputError
 from logkeep.metastore.port import Credential, Credentials
-from logkeep.receiver.limiter import Sender
 from logkeep.receiver.origins import refuse_other_pages
+from logkeep.receiver.sender_limits import Sender
 
 CACHE_KEYS_MAX = 10_000
 KEY_ID_CHARS = 16

@@ -1,36 +1,22 @@
 """What one receiver process knows of the limits of one app: buckets, shares, how long it has been over."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
 
 from logkeep.counters import usage
-from logkeep.counters.buckets import CLASSES, OTHERS, SHARES_MAX, Bucket, BucketGate, Gate, Pool, Shared
+from logkeep.counters.buckets import OTHERS, SHARES_MAX, Bucket, BucketGate, Gate, Pool, Shared
+from logkeep.counters.limit import Limit, Why
 from logkeep.counters.port import Addition
-from logkeep.decode.marks import Mark, component_of, level_of
 from logkeep.metastore.limits import InForce
+from logkeep.receiver.sender_limits import SECONDS_KEY_S
 from logkeep.settings import LimitSettings
 
 DAY_STEP_S = 60  # of refill that a level leaves to the one above it, of a day's limit …
 SECOND_STEP = 1 / 20  # … and part of the burst, of a limit a second
 SECOND_ACTIVE_S, DAY_ACTIVE_S = 10.0, 3600.0  # so long after its last event a component has a share
 GRACE_FACTOR = 2.0  # of the day's limit, while it is only slowed
-SECONDS_KEY_S = 3600.0
-RETRY_MAX_S = 3600
-
-Why = Literal["day", "second"]
-Group = tuple[int, str]  # class of levels, component
-
-
-class Share(msgspec.Struct):
-    """Of a group: how many came, how many may pass, which limit says so."""
-
-    count: int
-    passes: int
-    why: Why
-    wait_s: float
 
 
 class DayLimit(msgspec.Struct):
@@ -49,6 +35,7 @@ class AppLimit:
         if limits.events_per_second:
             burst = float(limits.burst_events)
             self.second = Pool(
+                Limit("app", app, "events_per_second", limits.events_per_second),
                 limits.events_per_second, burst, now_s, reserve=reserve, step=burst * SECOND_STEP,
                 active_s=SECOND_ACTIVE_S,
             )  # fmt: skip
@@ -57,7 +44,8 @@ class AppLimit:
             if limit:
                 rate = limit / usage.DAY_S
                 pool = Pool(
-                    rate, float(limit), now_s, reserve=reserve, step=rate * DAY_STEP_S, active_s=DAY_ACTIVE_S
+                    Limit("app", app, f"{what}_per_day", limit), rate, float(limit), now_s, reserve=reserve,
+                    step=rate * DAY_STEP_S, active_s=DAY_ACTIVE_S,
                 )  # fmt: skip
                 self.days.append(DayLimit(what, limit, pool))  # type: ignore[arg-type]
         self.by_component = bool(limits.component_events_per_second or limits.components)
@@ -89,27 +77,28 @@ class AppLimit:
         component in all; 0: events are let in one by one."""
         found: list[Gate] = []
         if self.second is not None:
-            found.append(_gate(self.second, "second", component, level, count, now_s, cost=1.0, whole=whole))
+            found.append(_gate(self.second, component, level, count, now_s, cost=1.0, whole=whole))
         for day in self.days:
             cost = 1.0 if day.what == "events" else max(1.0, size)
-            found.append(_gate(day.pool, "day", component, level, count, now_s, cost=cost, whole=whole))
+            found.append(_gate(day.pool, component, level, count, now_s, cost=cost, whole=whole))
         if self.by_component:
             found += self._component_gates(component, now_s, whole)
         return found
 
     def _component_gates(self, component: str, now_s: float, whole: int) -> Iterator[Gate]:
         own = self.limits.components.get(component)
-        rate = self.limits.component_events_per_second
+        rate, name = self.limits.component_events_per_second, "component_events_per_second"
         if own is not None and own.events_per_second is not None:
-            rate = own.events_per_second
+            rate, name = own.events_per_second, "events_per_second"
         if rate:
             capacity = max(1.0, rate * self._settings.burst_s)
             bucket = self._component("second", component, rate, capacity, now_s)
-            yield BucketGate(bucket, "second", now_s, cost=1.0, whole=whole)
+            yield BucketGate(bucket, Limit("component", component, name, rate), now_s, cost=1.0, whole=whole)
         if own is not None and own.events_per_day:
             limit = float(own.events_per_day)
             bucket = self._component("day", component, limit / usage.DAY_S, limit, now_s)
-            yield BucketGate(bucket, "day", now_s, cost=1.0, whole=whole)
+            named = Limit("component", component, "events_per_day", own.events_per_day)
+            yield BucketGate(bucket, named, now_s, cost=1.0, whole=whole)
 
     def _component(self, why: Why, name: str, rate: float, capacity: float, now_s: float) -> Bucket:
         if (why, name) not in self._components and name not in self.limits.components:
@@ -207,23 +196,8 @@ def named_buckets(pool: Pool) -> Iterator[tuple[str, Bucket]]:
         yield f"\0{name}", share
 
 
-def _gate(pool: Pool, why: Why, name: str, level: int, count: int, now_s: float, *, cost: float, whole: int) -> Gate:
+def _gate(pool: Pool, name: str, level: int, count: int, now_s: float, *, cost: float, whole: int) -> Gate:
     """Where there is enough for all, it does not matter who it is."""
     if pool.comfortable((whole or count) * cost, now_s):
-        return BucketGate(pool.main, why, now_s, cost=cost, whole=whole)
-    return pool.gate(why, name, level, now_s, cost=cost, whole=whole)
-
-
-def group_of(mark: Mark) -> Group:
-    return CLASSES[level_of(mark)], component_of(mark)
-
-
-def grouped(marks: Sequence[Mark]) -> dict[Group, int]:
-    """How many there are of each class of levels and component; those that are let in first first."""
-    if len(marks) == 1:
-        return {group_of(marks[0]): 1}
-    counts: dict[Group, int] = {}
-    for mark, count in Counter(marks).items():
-        group = group_of(mark)
-        counts[group] = counts.get(group, 0) + count
-    return dict(sorted(counts.items()))
+        return BucketGate(pool.main, pool.limit, now_s, cost=cost, whole=whole)
+    return pool.gate(name, level, now_s, cost=cost, whole=whole)

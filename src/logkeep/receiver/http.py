@@ -21,9 +21,9 @@ from logkeep.receiver.commit import Exchange
 from logkeep.receiver.configured import DEVICE, device_of
 from logkeep.receiver.heads import HEADERS, PLAIN
 from logkeep.receiver.intake import Intake, KnownHead
-from logkeep.receiver.limiter import Sender
 from logkeep.receiver.reading import PreparedBody, Result, SentBody
 from logkeep.receiver.routes import EVENTS, EVENTS_URL, MethodNotAllowed, Route, route_of
+from logkeep.receiver.sender_limits import Sender
 from logkeep.telemetry import get_logger
 
 PIPELINE_MAX = 64  # exchanges under way on one connection; then it is not read from until they are answered

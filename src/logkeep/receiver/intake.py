@@ -17,9 +17,10 @@ from logkeep.receiver.answers import Answers, status_of, with_headers
 from logkeep.receiver.commit import Committer, Exchange
 from logkeep.receiver.configured import Configured
 from logkeep.receiver.issue_links import issue_links
-from logkeep.receiver.limiter import Cut, Limiter, Sender
+from logkeep.receiver.limiter import Cut, Limiter
 from logkeep.receiver.limiting import leave_out, ruled
 from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX, Readers
+from logkeep.receiver.sender_limits import Sender
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.telemetry import Telemetry, get_logger
 

@@ -10,7 +10,6 @@ for many would hold up those who are within their limits: what is over is left o
 """
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -18,37 +17,40 @@ import msgspec
 
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.counters import usage
-from logkeep.counters.buckets import Bucket, Gate, Pool, Shared, Taken
+from logkeep.counters.buckets import Pool, Shared, Taken
+from logkeep.counters.limit import Limit
 from logkeep.counters.port import Addition
-from logkeep.decode.marks import Mark, component_of, spread
-from logkeep.errors import InputError, QuotaExceeded
+from logkeep.decode.marks import Mark, component_of
+from logkeep.errors import InputError
 from logkeep.event import RejectReason
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.addresses import WINDOW_S, Name, ShortBlocks
-from logkeep.receiver.app_limits import (
-    RETRY_MAX_S,
-    SECOND_ACTIVE_S,
-    SECOND_STEP,
-    SECONDS_KEY_S,
-    AppLimit,
-    Group,
-    Share,
-    Why,
-    group_of,
-    grouped,
-    named_buckets,
-)
+from logkeep.receiver.app_limits import SECOND_ACTIVE_S, SECOND_STEP, AppLimit, named_buckets
 from logkeep.receiver.count_exchange import CountExchange
+from logkeep.receiver.quota_headers import headers_of
 from logkeep.receiver.refused import Kind, Refusals
 from logkeep.receiver.refused import Why as RefusedWhy
+from logkeep.receiver.sender_limits import EXCHANGED_SENDERS_MAX, SECONDS_KEY_S, Sender, SenderLimits
+from logkeep.receiver.shares import (
+    Group,
+    LeftOut,
+    Share,
+    exceeded,
+    grouped,
+    lacking,
+    left_out,
+    over_day_of_app,
+    refusal_of,
+    refuses_all,
+    through,
+)
 from logkeep.settings import LimitSettings
 from logkeep.telemetry import Telemetry
 
-SENDERS_MAX = 20_000  # keys and addresses whose buckets are kept: some 5 MB; the one unused for longest makes room
-EXCHANGED_SENDERS_MAX = 1_000  # of them, those that took most
 APPS_MAX = 10_000
 REFUSALS_EVERY_S = 5.0
+NO_REASON = "no reason is given"
 AGAIN_S = 30.0  # between two tries to read what an app has used
 
 Marks = Callable[[], Sequence[Mark]]
@@ -64,13 +66,6 @@ class KnownLimits(Protocol):
     @property
     def any_address(self) -> bool: ...
     def in_force(self, app: str) -> InForce: ...
-
-
-class Sender(msgspec.Struct, frozen=True):
-    """Whose events these are. key: the first 16 hex digits of the SHA-256 of what was sent as key."""
-
-    app: str
-    key: str = ""
 
 
 class KnownBlocks(Protocol):
@@ -90,10 +85,9 @@ class Nothing:
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """Events that are left out, by index with the reason, and the words for each reason."""
+    """Events that are left out, by index."""
 
-    left_out: dict[int, RejectReason]
-    words: dict[RejectReason, str]
+    left_out: dict[int, LeftOut]
 
 
 class Limiter:
@@ -117,7 +111,7 @@ class Limiter:
         self.refusals = refusals
         self._apps: dict[str, AppLimit | None] = {}
         self._known = limits.known
-        self._senders: OrderedDict[tuple[str, str, str], Bucket] = OrderedDict()
+        self._senders = SenderLimits(settings)
         self._asked: dict[str, Shared] = {}  # key of an addition → what hears of its total
         self._told: dict[str, Name] = {}  # the same of refused addresses
         self._reading: dict[str, float] = {}  # app → when it was asked what it has used
@@ -125,7 +119,8 @@ class Limiter:
         self._total: Pool | None = None
         if rate:
             burst = rate * settings.burst_s
-            self._total = Pool(rate, burst, self._now_s(), step=burst * SECOND_STEP, active_s=SECOND_ACTIVE_S)
+            named = Limit("installation", "", "total_events_per_second", rate)
+            self._total = Pool(named, rate, burst, self._now_s(), step=burst * SECOND_STEP, active_s=SECOND_ACTIVE_S)
         self._refused = telemetry["intake_events_refused"]
         self._counters: dict[tuple[RefusedWhy, Kind], Any] = {}  # finding a metric by its labels takes 2 us
         self._headers: dict[str, bytes] = {}
@@ -156,22 +151,22 @@ class Limiter:
         found, blocked = self._of(sender.app), self._blocked.get(sender.app)
         if blocked is not None and blocked.components:
             given = list(marks())
-            left_out = self._without_components(sender.app, blocked, given)
-            if left_out:
-                return self._rule_the_rest(sender, address, size, given, left_out)
+            gone = self._without_components(sender.app, blocked, given)
+            if gone:
+                return self._rule_the_rest(sender, address, size, given, gone)
         if found is None and self._total is None:
             return None
         now_s = self._moment()
-        buckets = self._sender_buckets(found, sender, address, now_s) if found is not None else ()
-        for kind, source, bucket in buckets:
+        buckets = self._senders.of(found.limits, sender, address, now_s) if found is not None else ()
+        for limit, bucket in buckets:
             if not bucket.covers(count):
-                self._note(sender.app, kind, source, "second", count)
-                if kind == "address":
+                self._note_limit(sender.app, limit, count)
+                if limit.of == "address":
                     self.unwelcome(sender.app, address)
-                raise exceeded(f"of this {kind} a second", bucket.wait_s(count))
+                raise exceeded(limit.words, bucket.wait_s(count))
         cut = self._share_out(found, sender.app, count, size, marks, now_s)
         passed = count - (len(cut.left_out) if cut is not None else 0)
-        for _, _, bucket in buckets:
+        for _, bucket in buckets:
             bucket.take(passed, now_s)
         return cut
 
@@ -180,7 +175,8 @@ class Limiter:
         address goes on being refused)."""
         if self.short.any and (left_s := self.short.left_s(sender.app, address)) > 0:
             self._note(sender.app, "address", address, "blocked", count)
-            raise exceeded("this address is not listened to for a while", left_s)
+            often = f"{self._settings.block_refusals} times within {WINDOW_S:g} s"
+            raise exceeded(f"this address was refused {often} and is not listened to for a while", left_s)
         blocked = self._blocked.get(sender.app)
         if blocked is None:
             return
@@ -189,7 +185,7 @@ class Limiter:
             kind, source, reason = "address", address, blocked.of_address(address)
         if reason is not None:
             self._note(sender.app, kind, source, "blocked", count)  # type: ignore[arg-type]
-            raise InputError(f"this {kind} is blocked: {reason or 'no reason is given'}", code="blocked", status=403)
+            raise InputError(f"this {kind} is blocked: {reason or NO_REASON}", code="blocked", status=403)
 
     def unwelcome(self, app: str, address: str) -> None:
         """This app has refused this address something. Where addresses are limited, many of these close its door to it
@@ -197,31 +193,28 @@ class Limiter:
         if address and self.looks_at_addresses and self.short.refused(app, address):
             self._note(app, "address", address, "blocked", 0)
 
-    def _without_components(self, app: str, blocked: Blocked, marks: Sequence[Mark]) -> dict[int, RejectReason]:
-        left_out: dict[int, RejectReason] = {}
+    def _without_components(self, app: str, blocked: Blocked, marks: Sequence[Mark]) -> dict[int, LeftOut]:
+        gone: dict[int, LeftOut] = {}
         counts: dict[str, int] = {}
         for place, mark in enumerate(marks):
-            if (component := component_of(mark)) in blocked.components:
-                left_out[place] = "blocked"
+            component = component_of(mark)
+            reason = blocked.components.get(component)
+            if reason is not None:
+                gone[place] = LeftOut("blocked", f"this component is blocked: {reason or NO_REASON}")
                 counts[component] = counts.get(component, 0) + 1
         for component, count in counts.items():
             self._note(app, "component", component, "blocked", count)
-        return left_out
+        return gone
 
     def _rule_the_rest(
-        self, sender: Sender, address: str, size: int, given: Sequence[Mark], left_out: dict[int, RejectReason]
+        self, sender: Sender, address: str, size: int, given: Sequence[Mark], gone: dict[int, LeftOut]
     ) -> Cut:
         """Of a request with events of blocked components: the others go through the limits one by one."""
-        rest = [place for place in range(len(given)) if place not in left_out]
+        rest = [place for place in range(len(given)) if place not in gone]
         more = self._one_by_one(
             sender, [address] * len(rest) if address else (), size * len(rest) // len(given), [given[p] for p in rest]
         )
-        left_out = left_out | {rest[place]: reason for place, reason in more.items()}
-        words: dict[RejectReason, str] = {
-            "blocked": "this component is blocked",
-            "over_quota": _words(sender.app, None),
-        }
-        return Cut(left_out, words)
+        return Cut(gone | {rest[place]: told for place, told in more.items()})
 
     def rule_each(
         self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
@@ -232,13 +225,13 @@ class Limiter:
         """
         blocked = self._blocked.get(sender.app)
         if blocked is None:
-            return self._one_by_one(sender, addresses, size, marks)
+            return {place: told.reason for place, told in self._one_by_one(sender, addresses, size, marks).items()}
         gone = self._blocked_of(sender, blocked, addresses, marks)
         rest = [place for place in range(len(marks)) if place not in gone]
         if rest:
             own = [addresses[place] for place in rest] if addresses else ()
             more = self._one_by_one(sender, own, size * len(rest) // len(marks), [marks[place] for place in rest])
-            gone |= {rest[place]: reason for place, reason in more.items()}
+            gone |= {rest[place]: told.reason for place, told in more.items()}
         return gone
 
     def _blocked_of(
@@ -247,7 +240,7 @@ class Limiter:
         if blocked.of_key(sender.key) is not None:
             self._note(sender.app, "key", sender.key, "blocked", len(marks))
             return dict.fromkeys(range(len(marks)), "blocked")
-        gone = self._without_components(sender.app, blocked, marks)
+        gone = {place: told.reason for place, told in self._without_components(sender.app, blocked, marks).items()}
         if blocked.addresses:
             bad = {address for address in set(addresses) if blocked.of_address(address) is not None}
             for place, address in enumerate(addresses):
@@ -258,48 +251,24 @@ class Limiter:
 
     def _one_by_one(
         self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
-    ) -> dict[int, RejectReason]:
+    ) -> dict[int, LeftOut]:
         found = self._of(sender.app)
         if found is None and self._total is None:
             return {}
         now_s = self._moment()
-        left: list[int] = list(range(len(marks)))
+        places: list[int] = list(range(len(marks)))
+        gone: dict[int, LeftOut] = {}
         if found is not None:
-            left = self._within_senders(found, sender, addresses, left, now_s)
-        given = [marks[place] for place in left]
+            places, refused = self._senders.kept(found.limits, sender, addresses, places, now_s)
+            for limit, those in refused:
+                self._note_limit(sender.app, limit, len(those))
+                gone |= dict.fromkeys(those, LeftOut("over_quota", limit.words))
+        given = [marks[place] for place in places]
         if given:
             mean = size * len(given) // len(marks)
             cut = self._share_out(found, sender.app, len(given), mean, lambda: given, now_s, divisible=True)
-            if cut is not None:
-                left = [place for index, place in enumerate(left) if index not in cut.left_out]
-        kept = set(left)
-        return {place: "over_quota" for place in range(len(marks)) if place not in kept}
-
-    def _within_senders(
-        self, found: AppLimit, sender: Sender, addresses: Sequence[str], places: list[int], now_s: float
-    ) -> list[int]:
-        """Those of `places` that their key and address may send yet."""
-        limits = found.limits
-        if limits.address_events_per_second and addresses:
-            by_address: dict[str, list[int]] = {}
-            for place in places:
-                by_address.setdefault(addresses[place], []).append(place)
-            places = sorted(
-                place
-                for address, own in by_address.items()
-                for place in self._first("address", sender.app, address, limits.address_events_per_second, own, now_s)
-            )
-        if limits.key_events_per_second and sender.key:
-            places = self._first("key", sender.app, sender.key, limits.key_events_per_second, places, now_s)
-        return places
-
-    def _first(self, kind: Kind, app: str, source: str, rate: float, places: list[int], now_s: float) -> list[int]:
-        bucket = self._sender(kind, app, source, rate, now_s)
-        count = min(len(places), max(0, int(bucket.tokens + 1e-6)))
-        bucket.take(count, now_s)
-        if count < len(places):
-            self._note(app, kind, source, "second", len(places) - count)
-        return places[:count]
+            gone |= {places[index]: told for index, told in cut.left_out.items()} if cut is not None else {}
+        return gone
 
     def _share_out(
         self,
@@ -321,21 +290,20 @@ class Limiter:
             return None
         given = list(marks())
         shares, taken = self._shares(found, app, given, size / max(1, count), now_s, divisible)
-        if all(share.passes == share.count for share in shares.values()):
+        if not lacking(shares):
             return None
         wall_s = self._clock.now_ns() / NS_PER_S
-        if found is not None and any(s.why == "day" and s.passes < s.count for s in shares.values()):
+        if found is not None and over_day_of_app(shares):
             found.note_over(wall_s)
-        phase = found.phase(wall_s) if found is not None else "within"
-        self._note_shares(app, shares)
-        if not divisible and refuses_all(shares, phase):
+        for (_, component), share in lacking(shares).items():
+            if share.limit is not None:
+                kind: Kind = "component" if component else "app"
+                self._note(app, kind, component or app, share.limit.why, share.count - share.passes)
+        if not divisible and refuses_all(shares, found.phase(wall_s) if found is not None else "within"):
             for bucket, amount in taken:
                 bucket.give_back(amount)
-            worst = max((s for s in shares.values() if s.passes < s.count), key=lambda share: share.wait_s)
-            raise exceeded(_words(app, worst.why), worst.wait_s)
-        left_out: dict[int, RejectReason] = dict.fromkeys(_left_out(given, shares), "over_quota")
-        why = next(share.why for share in shares.values() if share.passes < share.count)
-        return Cut(left_out, {"over_quota": _words(app, why)})
+            raise refusal_of(shares)
+        return Cut(left_out(given, shares))
 
     def _shares(
         self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float, divisible: bool
@@ -352,37 +320,11 @@ class Limiter:
             own, everything = (0, 0) if divisible else (whole[component], len(given))
             gates = [] if found is None else found.gates(component, level, count, size, now_s, own)
             if self._total is not None:
-                gates.append(self._total.gate("second", app, level, now_s, cost=1.0, whole=everything))
-            shares[group] = _through(gates, count)
+                gates.append(self._total.gate(app, level, now_s, cost=1.0, whole=everything))
+            shares[group] = through(gates, count)
             for gate in gates if shares[group].passes else ():
                 gate.take(shares[group].passes, taken)
         return shares, taken
-
-    def _sender_buckets(
-        self, found: AppLimit, sender: Sender, address: str, now_s: float
-    ) -> list[tuple[Kind, str, Bucket]]:
-        limits = found.limits
-        buckets: list[tuple[Kind, str, Bucket]] = []
-        if limits.key_events_per_second and sender.key:
-            bucket = self._sender("key", sender.app, sender.key, limits.key_events_per_second, now_s)
-            buckets.append(("key", sender.key, bucket))
-        if limits.address_events_per_second and address:
-            bucket = self._sender("address", sender.app, address, limits.address_events_per_second, now_s)
-            buckets.append(("address", address, bucket))
-        return buckets
-
-    def _sender(self, kind: str, app: str, source: str, rate: float, now_s: float) -> Bucket:
-        name = (kind, app, source)
-        bucket = self._senders.get(name)
-        if bucket is None:
-            while len(self._senders) >= SENDERS_MAX:
-                self._senders.popitem(last=False)
-            bucket = self._senders[name] = Bucket(rate, max(1.0, rate * self._settings.burst_s), now_s)
-        else:
-            self._senders.move_to_end(name)
-            bucket.rate, bucket.capacity = rate, max(1.0, rate * self._settings.burst_s)
-        bucket.refill(now_s)
-        return bucket
 
     def _look(self) -> None:
         self.looks_at_addresses = (
@@ -414,11 +356,9 @@ class Limiter:
         counter.inc(events)
         self.refusals.add(app, kind, source, why, events, self._clock.now_ns())
 
-    def _note_shares(self, app: str, shares: dict[Group, Share]) -> None:
-        for (_, component), share in shares.items():
-            if share.passes < share.count:
-                kind: Kind = "component" if component else "app"
-                self._note(app, kind, component or app, share.why, share.count - share.passes)
+    def _note_limit(self, app: str, limit: Limit, events: int) -> None:
+        """A key or an address is over its own."""
+        self._note(app, limit.of, limit.who, limit.why, events)  # type: ignore[arg-type]
 
     # ── time, and the others ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -447,7 +387,7 @@ class Limiter:
             else:
                 self._reading[app] = now_s
                 reads += usage.keys(app, now_ns)
-        additions += self._sender_additions()
+        additions += self._senders.additions() + self._total_additions()
         additions += self._refused_addresses()
         self._asked = {one.key: bucket for bucket, one in additions if bucket is not None}
         self._headers.clear()
@@ -471,14 +411,8 @@ class Limiter:
         self._told |= {key: name for key, (name, _) in told.items()}
         return [(None, Addition(key, count, WINDOW_S)) for key, (_, count) in told.items()]
 
-    def _sender_additions(self) -> list[tuple[Shared | None, Addition]]:
-        spent = [(name, bucket) for name, bucket in self._senders.items() if bucket.spent]
-        spent.sort(key=lambda item: item[1].spent, reverse=True)
+    def _total_additions(self) -> list[tuple[Shared | None, Addition]]:
         found: list[tuple[Shared | None, Addition]] = []
-        for name, bucket in spent[:EXCHANGED_SENDERS_MAX]:
-            found.append((bucket, Addition("\0".join(name), round(bucket.spent), SECONDS_KEY_S)))
-        for _, bucket in spent:
-            bucket.spent = 0.0
         if self._total is not None:
             for app, bucket in named_buckets(self._total):
                 found.append((bucket, Addition(f"total{app}", round(bucket.spent), SECONDS_KEY_S)))
@@ -523,71 +457,9 @@ class Limiter:
         return self._clock.monotonic_ns() / NS_PER_S
 
 
-def headers_of(limit: AppLimit, now_s: float) -> bytes:
-    policies, rates = [], []
-    pools = [(f"{day.what}-day", day.limit, usage.DAY_S, day.pool) for day in limit.days]
-    if limit.second is not None:
-        window_s = max(1, round(limit.second.capacity / limit.second.rate))
-        pools.append(("second", round(limit.second.capacity), window_s, limit.second))
-    for name, quota, window_s, pool in pools:
-        left = max(0, int(pool.main.refill(now_s)))
-        unit = "content-bytes" if name == "bytes-day" else "events"
-        policies.append(f'"{name}";q={quota};w={window_s};qu="{unit}"')
-        rates.append(f'"{name}";r={left};t={int(pool.main.wait_s(pool.capacity)) + (left < quota)}')
-    if not pools:
-        return b""
-    return f"RateLimit-Policy: {', '.join(policies)}\r\nRateLimit: {', '.join(rates)}\r\n".encode()
-
-
 def hear(shared: Shared, total: int, sent: int) -> None:
     """All together have taken `total` within the counter's window, `sent` of it told from here just now."""
     before = shared.total
     shared.total = float(total)
     if before is not None:
         shared.debit(max(0.0, total - sent if total < before else total - before - sent))
-
-
-def _through(gates: Sequence[Gate], count: int) -> Share:
-    """The narrowest gate says how many."""
-    share = Share(count, count, "second", 0.0)
-    for gate in gates:
-        passes = gate.allowed(count)
-        if passes < share.passes:
-            share = Share(count, passes, "day" if gate.why == "day" else "second", gate.wait_s(count))
-    return share
-
-
-def refuses_all(shares: dict[Group, Share], phase: usage.Phase) -> bool:
-    """Whether a request of which not all may pass is refused whole, to be sent again (see the module's head)."""
-    if not any(share.passes for share in shares.values()):
-        return True
-    lacking = [share for share in shares.values() if share.passes < share.count]
-    if any(share.why == "day" for share in lacking):
-        return phase != "over"
-    short = {component for (_, component), share in shares.items() if share.passes < share.count}
-    return len(short) == len({component for _, component in shares})
-
-
-def _left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> frozenset[int]:
-    places: dict[Group, list[int]] = {}
-    known: dict[Mark, Group] = {}
-    for index, mark in enumerate(marks):
-        group = known.get(mark) or known.setdefault(mark, group_of(mark))
-        places.setdefault(group, []).append(index)
-    left_out: set[int] = set()
-    for group, indexes in places.items():
-        share = shares[group]
-        if share.passes < share.count:
-            kept = {indexes[place] for place in spread(share.count, share.passes)}
-            left_out.update(index for index in indexes if index not in kept)
-    return frozenset(left_out)
-
-
-def _words(app: str, why: Why | None) -> str:
-    limit = {"day": "events or bytes a day", "second": "events a second", None: "limit"}[why]
-    return f"the app {app!r} is over its {limit}"
-
-
-def exceeded(what: str, wait_s: float) -> QuotaExceeded:
-    retry_s = max(1, min(RETRY_MAX_S, int(wait_s) + 1))
-    return QuotaExceeded(f"over the limit: {what}; send it again in {retry_s} s", retry_after_s=retry_s)

@@ -5,8 +5,9 @@ from logkeep.decode.marks import marks_of, without
 from logkeep.decode.native import Rejected
 from logkeep.event import RejectReason
 from logkeep.receiver.commit import Exchange
-from logkeep.receiver.limiter import Cut, Limiter, Sender
+from logkeep.receiver.limiter import Cut, Limiter
 from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX
+from logkeep.receiver.sender_limits import Sender
 
 
 def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) -> Cut | None:
@@ -25,12 +26,11 @@ def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
 def leave_out(exchange: Exchange, cut: Cut) -> None:
     """`exchange` has what may pass, the rest is among its rejected. Takes a second where the body is of its largest."""
     kept, gone = without(exchange.body, exchange.form, cut.left_out)
-    reasons = [cut.left_out[index] for index in sorted(cut.left_out)]
-    told = zip(_as_sent(exchange, cut), reasons, strict=True)
-    rejected = [Rejected(index, reason, cut.words[reason]) for index, reason in told]
+    told = [cut.left_out[index] for index in sorted(cut.left_out)]
+    rejected = [Rejected(index, *one) for index, one in zip(_as_sent(exchange, cut), told, strict=True)]
     exchange.rejected = sorted([*exchange.rejected, *rejected], key=lambda one: one.index)
-    shown = list(zip(reasons, gone, strict=True))[: SAMPLES_MAX - len(exchange.samples)]
-    samples = [sample(reason, cut.words[reason], text) for reason, text in shown]
+    shown = list(zip(told, gone, strict=True))[: SAMPLES_MAX - len(exchange.samples)]
+    samples = [sample(one.reason, one.words, text) for one, text in shown]
     exchange.samples = (*exchange.samples, *samples)
     exchange.body, exchange.form, exchange.encoding = kept, "ndjson", "plain"
     exchange.count -= len(cut.left_out)

@@ -14,8 +14,9 @@ from logkeep.decode.frame import SAMPLES_MAX, FrameHeader, RejectedSample
 from logkeep.decode.marks import Mark
 from logkeep.event import RejectReason
 from logkeep.receiver.batch_ids import BatchIds
-from logkeep.receiver.limiter import Limiter, Sender
+from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.limiting import sample
+from logkeep.receiver.sender_limits import Sender
 
 SENDERS_KNOWN_MAX = 10_000
 ADDRESSES_KNOWN_MAX = 10_000

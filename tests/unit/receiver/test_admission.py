@@ -5,7 +5,7 @@ import pytest
 from logkeep.errors import InputError
 from logkeep.metastore.port import Credential
 from logkeep.receiver.admission import Admission, key_id
-from logkeep.receiver.limiter import Sender
+from logkeep.receiver.sender_limits import Sender
 
 
 class Keys:

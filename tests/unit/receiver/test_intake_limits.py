@@ -18,9 +18,10 @@ from logkeep.receiver import limiting
 from logkeep.receiver.admission import Admission
 from logkeep.receiver.commit import Exchange
 from logkeep.receiver.intake import Intake
-from logkeep.receiver.limiter import Limiter, Sender
+from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX, PreparedBody, SentBody
 from logkeep.receiver.refused import Refusals
+from logkeep.receiver.sender_limits import Sender
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.settings import LimitSettings
 from logkeep.telemetry import Telemetry

@@ -16,8 +16,9 @@ from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import ComponentLimits, InForce, Limits, in_force
 from logkeep.receiver.count_exchange import News
-from logkeep.receiver.limiter import SENDERS_MAX, Limiter, Sender
+from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.refused import Refusals
+from logkeep.receiver.sender_limits import SENDERS_MAX, Sender
 from logkeep.settings import LimitSettings
 from logkeep.telemetry import Telemetry
 
@@ -97,12 +98,14 @@ class Receiver:
     def send(self, *marks: Mark, app: str = "shop", key: str = "", address: str = "", size: int = 100) -> int | None:
         """How many of the events pass; None: sent away whole."""
         self.kept: list[Mark] = []
+        self.words: set[str] = set()
         try:
             cut = self.limiter.rule(Sender(app, key), address, len(marks), size * len(marks), lambda: marks)
         except QuotaExceeded as error:
             self.refusal = error
             return None
         left_out = cut.left_out if cut is not None else {}
+        self.words = {told.words for told in left_out.values()}
         self.kept = [mark for index, mark in enumerate(marks) if index not in left_out]
         return len(self.kept)
 
@@ -297,6 +300,51 @@ def test_a_component_has_limits_of_its_own() -> None:
     assert receiver.send(*events(10_000, None, "big")) == 10_000
     assert [receiver.send(*events(10, None, "daily")) for _ in range(2)] == [10, None]
     assert receiver.send(*events(1, None, "a"), *events(1, None, "big")) == 1
+
+
+def test_a_component_over_its_own_day_limit_concerns_nobody_else() -> None:
+    receiver = Receiver(
+        ManualClock(), events_per_day=1000, components={"dbg": ComponentLimits(events_per_day=4)}
+    )  # fmt: skip
+    assert receiver.send(*events(4, None, "dbg")) == 4
+    assert receiver.send(*events(1, None, "dbg"), *events(9, None, "ok")) == 9
+    assert {component for component, _ in receiver.kept} == {"ok"}
+    assert receiver.words == {"the component 'dbg' is over its events_per_day of 4"}
+    assert receiver.send(*events(2, None, "dbg")) is None
+    assert receiver.refusal.message == (
+        "the component 'dbg' is over its events_per_day of 4; send it again in 3600 s"
+    )  # fmt: skip
+    receiver.clock.advance(12 * 3600)
+    assert receiver.send(*events(3, None, "dbg")) == 2  # thinned, not held up for what is over
+    assert receiver.limiter._of("shop").phase(receiver.clock.now_ns() / 1e9) == "within"  # type: ignore[union-attr]
+    sources = {name[1:]: count.events for name, count in receiver.refusals.counts.items()}
+    assert sources == {("component", "dbg", "day"): 4}
+
+
+def test_whoever_is_refused_is_told_which_limit_it_was_and_its_value() -> None:
+    clock = ManualClock()
+    receiver = Receiver(
+        clock, events_per_second=1000, key_events_per_second=4, address_events_per_second=0.5,
+        component_events_per_second=10,
+    )  # fmt: skip
+
+    def refused(count: int, **sender: str) -> str:
+        clock.advance(600)
+        while receiver.send(*events(count, None, "cart"), **sender) is not None:  # type: ignore[arg-type]
+            pass
+        return str(receiver.refusal.message)
+
+    assert refused(10, key="k") == "this key is over its key_events_per_second of 4; send it again in 3 s"
+    assert refused(2, address="a") == "this address is over its address_events_per_second of 0.5; send it again in 2 s"
+    assert (
+        refused(50) == "the component 'cart' is over its component_events_per_second of 10; send it again in 5 s"
+    )  # fmt: skip
+    app = Receiver(ManualClock(), bytes_per_day=5_000_000, events_per_second=50)
+    assert [app.send(*events(500)), app.send(*events(1))] == [500, None]
+    assert app.refusal.message == "the app 'shop' is over its events_per_second of 50; send it again in 1 s"
+    app.clock.advance(DAY)
+    assert [app.send(*events(1), size=5_000_000), app.send(*events(1))] == [1, None]
+    assert app.refusal.message.startswith("the app 'shop' is over its bytes_per_day of 5,000,000; ")
 
 
 def test_keys_and_addresses_have_limits_and_a_million_of_them_take_bounded_memory() -> None:

@@ -9,7 +9,7 @@ from logkeep.clock import ManualClock
 from logkeep.decode.frame import FrameHeader
 from logkeep.metastore.limits import ComponentLimits
 from logkeep.receiver.batch_ids import BatchIds
-from logkeep.receiver.limiter import Sender
+from logkeep.receiver.sender_limits import Sender
 from logkeep.receiver.udp_limits import DatagramLimits
 
 KEYS = {"k-shop": Sender("shop", "1"), "k-other": Sender("other", "2")}
