@@ -211,8 +211,9 @@ class PoolGate:
             return count
         return min(count, int((self._own + self._free + self._reserve + 1e-6) / self._cost))
 
-    def take(self, count: int, taken: "Taken") -> None:
-        """Of its share, of what is free, of the reserve; noted in `taken`, to be given back."""
+    def take(self, count: int, taken: "Taken") -> float:
+        """Of its share, of what is free, of the reserve; noted in `taken`, to be given back. How many of the events its
+        share has paid for: what is free, or lent to their level, may have gone to somebody else by the next time."""
         pool, amount = self._pool, count * self._cost
         own = min(amount, self._own)
         reserved = min(max(0.0, amount - own - self._free), self._reserve)
@@ -224,9 +225,14 @@ class PoolGate:
         if reserved:
             pool.reserve.take(reserved, self._now_s)
             taken.append((pool.reserve, reserved))
+        return own / self._cost
 
-    def wait_s(self, count: int) -> float:
-        return min(self._share.wait_s(count * self._cost), self._pool.main.wait_s(count * self._cost))
+    def wait_s(self, count: float) -> float:
+        """Until `count` may pass, when nothing more becomes free than is now: its share comes back at its own rate."""
+        share, amount = self._share, count * self._cost
+        rate = share.rate + (self._pool.reserve.rate if self._level == ERROR else 0.0)
+        missing = amount - share.tokens - self._free - self._reserve
+        return min(share.wait_s(amount), max(0.0, missing / rate) if rate else 3600.0)
 
 
 class BucketGate:
@@ -243,11 +249,12 @@ class BucketGate:
             return count
         return max(0, min(count, int((self._bucket.tokens + 1e-6) / self._cost)))
 
-    def take(self, count: int, taken: "Taken") -> None:
+    def take(self, count: int, taken: "Taken") -> float:
         self._bucket.take(count * self._cost, self._now_s)
         taken.append((self._bucket, count * self._cost))
+        return float(count)
 
-    def wait_s(self, count: int) -> float:
+    def wait_s(self, count: float) -> float:
         return self._bucket.wait_s(count * self._cost)
 
 

@@ -315,15 +315,21 @@ class Limiter:
         whole: dict[str, int] = {}
         for (_, component), count in groups.items():
             whole[component] = whole.get(component, 0) + count
+        rest: dict[tuple[Limit, str], float] = {}  # of each limit's tokens for one, how many events wait for them yet
         for group, count in groups.items():
             level, component = group
             own, everything = (0, 0) if divisible else (whole[component], len(given))
             gates = [] if found is None else found.gates(component, level, count, size, now_s, own)
+            waits = [(gate.limit, component) for gate in gates]
             if self._total is not None:
                 gates.append(self._total.gate(app, level, now_s, cost=1.0, whole=everything))
-            shares[group] = through(gates, count)
-            for gate in gates if shares[group].passes else ():
-                gate.take(shares[group].passes, taken)
+                waits.append((self._total.limit, ""))
+            waiting = [
+                rest.setdefault(one, len(given) if one[0].of == "installation" else whole[component]) for one in waits
+            ]
+            shares[group] = share = through(gates, count, waiting)
+            for one, gate in zip(waits, gates, strict=True) if share.passes else ():
+                rest[one] -= gate.take(share.passes, taken)
         return shares, taken
 
     def _look(self) -> None:

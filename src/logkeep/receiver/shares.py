@@ -22,7 +22,7 @@ Group = tuple[int, str]  # class of levels, component
 class Share(msgspec.Struct):
     """Of a group: how many came, how many may pass, and where these are fewer, which limit says so.
 
-    wait_s: until all of them might pass.
+    wait_s: until the whole request might pass that limit.
     """
 
     count: int
@@ -53,13 +53,14 @@ def grouped(marks: Sequence[Mark]) -> dict[Group, int]:
     return dict(sorted(counts.items()))
 
 
-def through(gates: Sequence[Gate], count: int) -> Share:
-    """The narrowest gate says how many."""
+def through(gates: Sequence[Gate], count: int, rest: Sequence[float]) -> Share:
+    """The narrowest gate says how many. rest: of each gate, how many events of the request it has to cover yet, these
+    among them: so many wait for it together."""
     share = Share(count, count)
-    for gate in gates:
+    for gate, waiting in zip(gates, rest, strict=True):
         passes = gate.allowed(count)
         if passes < share.passes:
-            share = Share(count, passes, gate.limit, gate.wait_s(count))
+            share = Share(count, passes, gate.limit, gate.wait_s(waiting))
     return share
 
 

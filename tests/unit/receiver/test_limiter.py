@@ -302,6 +302,22 @@ def test_a_component_has_limits_of_its_own() -> None:
     assert receiver.send(*events(1, None, "a"), *events(1, None, "big")) == 1
 
 
+@pytest.mark.parametrize("sent", [["g0"], ["bad", "g0"], ["g0", "g1", "g1"]])
+def test_a_sender_that_waits_as_long_as_it_was_told_gets_in_though_shares_of_a_day_are_spent(sent: list[str]) -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_day=DAY)  # one a second
+    receiver.send(*events(DAY // 2, "info", "bad"))
+    for name in ("g0", "g1", "bad"):
+        while receiver.send(*events(100, "info", name)) is not None:
+            pass
+    wanted = [(name, level) for name in sent for level in ("error", "info", "info", "debug")]
+    while receiver.send(*wanted) is not None:
+        pass
+    assert receiver.refusal.retry_after_s > 3
+    clock.advance(receiver.refusal.retry_after_s)
+    assert receiver.send(*wanted) == len(wanted)
+
+
 def test_a_component_over_its_own_day_limit_concerns_nobody_else() -> None:
     receiver = Receiver(
         ManualClock(), events_per_day=1000, components={"dbg": ComponentLimits(events_per_day=4)}
