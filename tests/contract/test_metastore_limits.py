@@ -28,7 +28,7 @@ def test_what_an_owner_sets_counts_over_the_settings_and_is_seen_by_all(it: Shar
     assert (here.of("shöp"), here.retention_days("shöp")) == (Kept(Limits()), 15)
     set_ = Limits(
         events_per_day=0, bytes_per_day=7, address_events_per_second=0.5, retention_days=3,
-        components={"cart ☃": ComponentLimits(events_per_day=9)},
+        components={"cart ☃": ComponentLimits(events_per_day=9, bytes_per_day=99)},
     )  # fmt: skip
     kept = here.put("shöp", set_, by="anna")
     assert (kept.limits, kept.version, kept.changed_by) == (set_, 1, "anna")

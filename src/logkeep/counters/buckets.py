@@ -9,8 +9,10 @@ Errors are let in before warnings, these before the rest: each of them may go so
 and trace leave some to the others. And errors have a reserve that is theirs alone.
 """
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
+from logkeep.counters import usage
 from logkeep.counters.limit import Limit
 
 SHARES_MAX: Final = 64  # those that come on top have one together, so that a flood of names leaves the others theirs
@@ -85,21 +87,18 @@ class Shared(Protocol):
     def debit(self, amount: float) -> None: ...
 
 
-class Pool:
-    """One limit. What is taken beyond its tokens is a debt: bounded, and paid back before anybody gets more."""
+class Quota:
+    """One limit of one that shares it with nobody. What is taken beyond its tokens is a debt: bounded, and paid back
+    before it gets more."""
 
     def __init__(
-        self, limit: Limit, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0,
-        active_s: float,
-    ) -> None:  # fmt: skip
-        """reserve: part of the limit that errors have on top. step: tokens of debt that a class of levels may have more
-        than the one below it; `info` may have none. active_s: a share is kept so long after its last use."""
-        self.limit, self.rate, self.capacity = limit, rate, capacity
+        self, limit: Limit, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0
+    ) -> None:
+        """reserve: part of the limit that errors have on top, one event at least. step: tokens of debt that a class of
+        levels may have more than the one below it; `info` may have none."""
+        self.limit, self.rate, self.capacity, self.step = limit, rate, capacity, step
         self.main = Bucket(rate, capacity, now_s)
-        self.reserve = Bucket(rate * reserve, capacity * reserve, now_s)
-        self.shares: dict[str, Bucket] = {}
-        self.step, self._active_s, self._boost = step, active_s, 1.0
-        self._owned, self._owned_s = 0.0, -_OWNED_S
+        self.reserve = Bucket(rate * reserve, max(1.0, capacity * reserve) if reserve else 0.0, now_s)
 
     @property
     def total(self) -> float | None:
@@ -111,6 +110,42 @@ class Pool:
         self.main.total = total
 
     def debit(self, amount: float) -> None:
+        """Others have taken so much."""
+        self.main.debit(amount)
+
+    def comfortable(self, amount: float, now_s: float) -> bool:
+        """Half of it is left after this: there is no need to look at who it is."""
+        return self.main.refill(now_s) - amount >= self.capacity / 2
+
+    def spent(self) -> int:
+        """What was taken since this was last asked; of the reserve too: what is used is used."""
+        spent = max(0, round(self.main.spent + self.reserve.spent))
+        self.main.spent = self.reserve.spent = 0.0
+        return spent
+
+    def take_over_use(self, by_hour: Sequence[int], now_ns: int, now_s: float) -> None:
+        """Of a day's limit: as full as it is after this was used in the hours before; see usage.Hours."""
+        self.main.refill(now_s)
+        # What was let in since this receiver started is in its own tokens and not yet in the hours.
+        left = usage.left(by_hour, int(self.capacity), now_ns) - self.main.spent
+        self.debit(max(0.0, self.main.tokens - left))
+        self.total = float(by_hour[-1])
+
+
+class Pool(Quota):
+    """One limit that several share."""
+
+    def __init__(
+        self, limit: Limit, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0,
+        active_s: float,
+    ) -> None:  # fmt: skip
+        """active_s: a share is kept so long after its last use; the others: as of Quota."""
+        super().__init__(limit, rate, capacity, now_s, reserve=reserve, step=step)
+        self.shares: dict[str, Bucket] = {}
+        self._active_s, self._boost = active_s, 1.0
+        self._owned, self._owned_s = 0.0, -_OWNED_S
+
+    def debit(self, amount: float) -> None:
         """Others have taken so much, nobody says who: all shares are less by their part of it."""
         before = max(0.0, self.main.tokens)
         self.main.debit(amount)
@@ -118,10 +153,6 @@ class Pool:
         for share in self.shares.values():
             share.tokens = min(share.tokens, share.tokens * left)
         self._owned_s = -_OWNED_S
-
-    def comfortable(self, amount: float, now_s: float) -> bool:
-        """Half of it is left after this: there is no need to look at who it is."""
-        return self.main.refill(now_s) - amount >= self.capacity / 2
 
     def boost(self, factor: float, now_s: float) -> None:
         """Tokens come back so much faster."""
@@ -235,28 +266,42 @@ class PoolGate:
         return min(share.wait_s(amount), max(0.0, missing / rate) if rate else 3600.0)
 
 
-class BucketGate:
-    """The same of a bucket that nobody shares."""
+class QuotaGate:
+    """The same of a quota that nobody shares, or of which there is enough for all."""
 
-    __slots__ = ("_bucket", "_cost", "_now_s", "_whole", "limit")
+    __slots__ = ("_cost", "_lent", "_now_s", "_quota", "_reserve", "_whole", "limit")
 
-    def __init__(self, bucket: Bucket, limit: Limit, now_s: float, *, cost: float, whole: int) -> None:
-        self._bucket, self.limit, self._now_s, self._cost = bucket, limit, now_s, cost
-        self._whole = whole * cost > bucket.capacity and bucket.was_full(now_s)
+    def __init__(self, quota: Quota, level: int, now_s: float, *, cost: float, whole: int) -> None:
+        self._quota, self.limit, self._now_s, self._cost = quota, quota.limit, now_s, cost
+        quota.main.refill(now_s)
+        self._lent = (INFO - level) * quota.step
+        self._reserve = max(0.0, quota.reserve.refill(now_s)) if level == ERROR else 0.0
+        self._whole = whole * cost > quota.capacity and quota.main.was_full(now_s)
 
     def allowed(self, count: int) -> int:
         if self._whole:
             return count
-        return max(0, min(count, int((self._bucket.tokens + 1e-6) / self._cost)))
+        there = max(0.0, self._quota.main.tokens + self._lent) + self._reserve
+        return min(count, int((there + 1e-6) / self._cost))
 
     def take(self, count: int, taken: "Taken") -> float:
-        self._bucket.take(count * self._cost, self._now_s)
-        taken.append((self._bucket, count * self._cost))
-        return float(count)
+        main, amount = self._quota.main, count * self._cost
+        there = max(0.0, main.tokens)
+        lacks = amount - max(0.0, main.tokens + self._lent)
+        reserved = lacks if 0 < lacks <= self._reserve + 1e-3 else 0.0
+        main.take(amount - reserved, self._now_s)
+        taken.append((main, amount - reserved))
+        if reserved:
+            self._quota.reserve.take(reserved, self._now_s)
+            taken.append((self._quota.reserve, reserved))
+        return min(amount, there) / self._cost
 
     def wait_s(self, count: float) -> float:
-        return self._bucket.wait_s(count * self._cost)
+        main, amount = self._quota.main, count * self._cost
+        rate = main.rate + (self._quota.reserve.rate if self._reserve else 0.0)
+        missing = amount - main.tokens - min(0.0, self._lent) - self._reserve
+        return min(main.wait_s(amount), max(0.0, missing / rate) if rate else 3600.0)
 
 
-Gate = PoolGate | BucketGate
+Gate = PoolGate | QuotaGate
 Taken = list[tuple[Bucket, float]]

@@ -33,10 +33,14 @@ def addition(app: str, what: What, amount: int, now_ns: int) -> Addition:
     return Addition(key(app, what, hour_of(now_ns)), amount, WINDOW_S)
 
 
-def keys(app: str, now_ns: int) -> list[str]:
+def of_component(app: str, component: str) -> str:
+    """What stands in the place of an app for one component of it."""
+    return f"{app}\0{component}"
+
+
+def keys(app: str, now_ns: int, whats: Sequence[What] = ("events", "bytes", "over")) -> list[str]:
     """Everything that tells of `app`, for one reading."""
     last = hour_of(now_ns)
-    whats: tuple[What, ...] = ("events", "bytes", "over")
     return [key(app, what, hour) for what in whats for hour in range(last - HOURS_BACK, last + 1)]
 
 

@@ -40,6 +40,7 @@ class ComponentLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Of one component of an app; beside, not instead of, the app's own."""
 
     events_per_day: Annotated[_Count | None, _about("events a day; null, 0: no limit")] = None
+    bytes_per_day: Annotated[_Count | None, _about("bytes of its events a day; null, 0: no limit")] = None
     events_per_second: Annotated[
         _Rate | None, _about("events a second; null: as for every component of the app, 0: no limit")
     ] = None

@@ -6,15 +6,14 @@ from typing import Literal
 import msgspec
 
 from logkeep.counters import usage
-from logkeep.counters.buckets import OTHERS, SHARES_MAX, Bucket, BucketGate, Gate, Pool, Shared
-from logkeep.counters.limit import Limit, Why
+from logkeep.counters.buckets import Bucket, Gate, Pool, QuotaGate, Shared
+from logkeep.counters.limit import Limit
 from logkeep.counters.port import Addition
 from logkeep.metastore.limits import InForce
+from logkeep.receiver.component_limits import DAY_STEP_S, SECOND_STEP, ComponentQuotas
 from logkeep.receiver.sender_limits import SECONDS_KEY_S
 from logkeep.settings import LimitSettings
 
-DAY_STEP_S = 60  # of refill that a level leaves to the one above it, of a day's limit …
-SECOND_STEP = 1 / 20  # … and part of the burst, of a limit a second
 SECOND_ACTIVE_S, DAY_ACTIVE_S = 10.0, 3600.0  # so long after its last event a component has a share
 GRACE_FACTOR = 2.0  # of the day's limit, while it is only slowed
 
@@ -48,9 +47,8 @@ class AppLimit:
                     step=rate * DAY_STEP_S, active_s=DAY_ACTIVE_S,
                 )  # fmt: skip
                 self.days.append(DayLimit(what, limit, pool))  # type: ignore[arg-type]
-        self.by_component = bool(limits.component_events_per_second or limits.components)
-        self._components: dict[tuple[Why, str], Bucket] = {}
-        self.known_use = not self.days  # whether the hours of before were read
+        self.components = ComponentQuotas(app, limits, settings, now_s)
+        self.known_use = not self.days and not self.components.any_day  # whether the hours of before were read
         self.over_since_s = self.over_last_s = 0.0  # on the wall clock, 0: not over
         self._over = 0  # to be told to the others
         self._used = {"events": 0.0, "bytes": 0.0}
@@ -59,7 +57,7 @@ class AppLimit:
 
     def passes_at_once(self, count: int, size: int, now_s: float) -> bool:
         """Whether there is enough for all, whoever they are; then it is taken."""
-        if self.by_component:
+        if self.components.any:
             return False
         if self.second is not None and not self.second.comfortable(count, now_s):
             return False
@@ -81,43 +79,9 @@ class AppLimit:
         for day in self.days:
             cost = 1.0 if day.what == "events" else max(1.0, size)
             found.append(_gate(day.pool, component, level, count, now_s, cost=cost, whole=whole))
-        if self.by_component:
-            found += self._component_gates(component, now_s, whole)
+        if self.components.any:
+            found += self.components.gates(component, level, size, now_s, whole)
         return found
-
-    def _component_gates(self, component: str, now_s: float, whole: int) -> Iterator[Gate]:
-        own = self.limits.components.get(component)
-        rate, name = self.limits.component_events_per_second, "component_events_per_second"
-        if own is not None and own.events_per_second is not None:
-            rate, name = own.events_per_second, "events_per_second"
-        if rate:
-            capacity = max(1.0, rate * self._settings.burst_s)
-            bucket = self._component("second", component, rate, capacity, now_s)
-            yield BucketGate(bucket, Limit("component", component, name, rate), now_s, cost=1.0, whole=whole)
-        if own is not None and own.events_per_day:
-            limit = float(own.events_per_day)
-            bucket = self._component("day", component, limit / usage.DAY_S, limit, now_s)
-            named = Limit("component", component, "events_per_day", own.events_per_day)
-            yield BucketGate(bucket, named, now_s, cost=1.0, whole=whole)
-
-    def _component(self, why: Why, name: str, rate: float, capacity: float, now_s: float) -> Bucket:
-        if (why, name) not in self._components and name not in self.limits.components:
-            if len(self._components) >= 4 * SHARES_MAX:
-                self._forget_idle(now_s)
-            if len(self._components) >= 4 * SHARES_MAX:
-                name = OTHERS
-        found = self._components.get((why, name))
-        if found is None:
-            found = self._components[why, name] = Bucket(rate, capacity, now_s)
-        found.refill(now_s)
-        return found
-
-    def _forget_idle(self, now_s: float) -> None:
-        """A bucket that is full again is as good as a new one."""
-        full = [key for key, bucket in self._components.items() if bucket.refill(now_s) >= bucket.capacity]
-        for key in full:
-            if key[1] not in self.limits.components:
-                del self._components[key]
 
     # ── over the day's limit ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -148,10 +112,7 @@ class AppLimit:
         """What was taken here since the last time, by what is to hear of the others' part."""
         found: list[tuple[Shared | None, Addition]] = []
         for day in self.days:
-            # Of the reserve too: what is used is used.
-            spent = round(day.pool.main.spent + day.pool.reserve.spent)
-            found.append((day.pool, usage.addition(self.app, day.what, max(0, spent), now_ns)))
-            day.pool.main.spent = day.pool.reserve.spent = 0.0
+            found.append((day.pool, usage.addition(self.app, day.what, day.pool.spent(), now_ns)))
         if self._over:
             found.append((None, usage.addition(self.app, "over", self._over, now_ns)))
             self._over = 0
@@ -160,28 +121,22 @@ class AppLimit:
                 (bucket, Addition(f"second:{self.app}{name}", round(bucket.spent), SECONDS_KEY_S))
                 for name, bucket in named_buckets(self.second)
             ]
-        found += [
-            (bucket, Addition(f"component:{why}:{self.app}\0{name}", round(bucket.spent), SECONDS_KEY_S))
-            for (why, name), bucket in self._components.items()
-            if bucket.spent
-        ]
-        for bucket in [*(self.second.shares.values() if self.second else ()), *self._components.values()]:
-            bucket.spent = 0.0
+        found += self.components.additions(now_ns)
         if self.second is not None:
-            self.second.main.spent = self.second.reserve.spent = 0.0
+            for bucket in (self.second.main, self.second.reserve, *self.second.shares.values()):
+                bucket.spent = 0.0
         return found
 
+    def keys(self, now_ns: int) -> list[str]:
+        """What tells of its days, for one reading."""
+        return usage.keys(self.app, now_ns) + self.components.keys(now_ns)
+
     def take_over_use(self, totals: Mapping[str, int], now_ns: int, now_s: float) -> None:
-        """How full the buckets are, by what was used in the last two days; totals: of `usage.keys`."""
+        """How full the buckets are, by what was used in the last two days; totals: of `keys`."""
         hours = usage.Hours.read(self.app, totals, now_ns)
         for day in self.days:
-            by_hour = hours.events if day.what == "events" else hours.bytes
-            bucket = day.pool.main
-            bucket.refill(now_s)
-            # What was let in since this receiver started is in its own tokens and not yet in the hours.
-            left = usage.left(by_hour, day.limit, now_ns) - bucket.spent
-            day.pool.debit(max(0.0, bucket.tokens - left))
-            bucket.total = float(by_hour[-1])
+            day.pool.take_over_use(hours.events if day.what == "events" else hours.bytes, now_ns, now_s)
+        self.components.take_over_use(totals, now_ns, now_s)
         since_s = hours.over_since_s()
         if since_s:
             self.over_since_s = min(self.over_since_s or since_s, since_s)
@@ -199,5 +154,5 @@ def named_buckets(pool: Pool) -> Iterator[tuple[str, Bucket]]:
 def _gate(pool: Pool, name: str, level: int, count: int, now_s: float, *, cost: float, whole: int) -> Gate:
     """Where there is enough for all, it does not matter who it is."""
     if pool.comfortable((whole or count) * cost, now_s):
-        return BucketGate(pool.main, pool.limit, now_s, cost=cost, whole=whole)
+        return QuotaGate(pool, level, now_s, cost=cost, whole=whole)
     return pool.gate(name, level, now_s, cost=cost, whole=whole)

@@ -26,7 +26,8 @@ from logkeep.event import RejectReason
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.addresses import WINDOW_S, Name, ShortBlocks
-from logkeep.receiver.app_limits import SECOND_ACTIVE_S, SECOND_STEP, AppLimit, named_buckets
+from logkeep.receiver.app_limits import SECOND_ACTIVE_S, AppLimit, named_buckets
+from logkeep.receiver.component_limits import SECOND_STEP
 from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.quota_headers import headers_of
 from logkeep.receiver.refused import Kind, Refusals
@@ -392,7 +393,7 @@ class Limiter:
                 additions += found.additions(now_ns) if found.known_use else []
             else:
                 self._reading[app] = now_s
-                reads += usage.keys(app, now_ns)
+                reads += found.keys(now_ns)
         additions += self._senders.additions() + self._total_additions()
         additions += self._refused_addresses()
         self._asked = {one.key: bucket for bucket, one in additions if bucket is not None}

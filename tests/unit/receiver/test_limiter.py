@@ -337,6 +337,39 @@ def test_a_component_over_its_own_day_limit_concerns_nobody_else() -> None:
     assert sources == {("component", "dbg", "day"): 4}
 
 
+def test_of_a_component_over_its_own_limits_errors_are_the_last_to_go() -> None:
+    clock = ManualClock()
+    receiver = Receiver(
+        clock, components={"dbg": ComponentLimits(events_per_day=100), "sec": ComponentLimits(events_per_second=0.1)}
+    )  # fmt: skip
+    assert receiver.send(*events(100, "info", "dbg")) == 100
+    mixed = [*events(2, "info", "dbg"), *events(1, "fatal", "dbg")]
+    assert (receiver.send(*mixed), receiver.kept) == (1, [("dbg", "fatal")])
+    assert receiver.send(*events(9, "error", "dbg")) == 9  # a tenth of the limit, theirs alone
+    assert receiver.send(*events(1, "error", "dbg")) is None and receiver.send(*events(1, "info", "dbg")) is None
+    assert [receiver.send(*events(1, level, "sec")) for level in ("info", "info", "fatal")] == [1, None, 1]
+    small = Receiver(clock, components={"dbg": ComponentLimits(events_per_day=4)})
+    assert [small.send(*events(4, "info", "dbg")), small.send(*events(1, "error", "dbg"))] == [4, 1]
+
+
+def test_bytes_of_a_day_are_a_limit_of_a_component_too() -> None:
+    receiver = Receiver(ManualClock(), components={"big": ComponentLimits(bytes_per_day=10_000)})
+    assert receiver.send(*events(90, None, "big"), size=100) == 90
+    assert receiver.send(*events(20, None, "big"), *events(5, None, "small"), size=100) == 15
+    assert receiver.words == {"the component 'big' is over its bytes_per_day of 10,000"}
+
+
+def test_a_receiver_that_starts_goes_on_with_what_a_component_has_used() -> None:
+    clock, hours = ManualClock(), dict[str, int]()
+    limits = {"dbg": ComponentLimits(events_per_day=100, bytes_per_day=10**6)}
+    first = Receiver(clock, hours, components=limits)
+    assert first.send(*events(90, None, "dbg")) == 90
+    first.tick()
+    clock.advance(2)
+    second = Receiver(clock, hours, components=limits)
+    assert [second.send(*events(20, None, "dbg")), second.send(*events(2, None, "dbg"))] == [10, None]
+
+
 def test_whoever_is_refused_is_told_which_limit_it_was_and_its_value() -> None:
     clock = ManualClock()
     receiver = Receiver(

@@ -4,6 +4,7 @@ import { amount, typed } from "./use";
 export interface ComponentDraft {
   name: string;
   perDay: string;
+  bytesPerDay: string;
   perSecond: string;
 }
 
@@ -11,6 +12,7 @@ export function readComponents(components: Record<string, ComponentLimits> | und
   return Object.entries(components ?? {}).map(([name, limits]) => ({
     name,
     perDay: typed(limits.events_per_day),
+    bytesPerDay: typed(limits.bytes_per_day),
     perSecond: typed(limits.events_per_second),
   }));
 }
@@ -20,15 +22,19 @@ export function writeComponents(drafts: readonly ComponentDraft[]): Record<strin
   return Object.fromEntries(
     drafts
       .filter(({ name }) => name.trim())
-      .map(({ name, perDay, perSecond }) => [
+      .map(({ name, perDay, bytesPerDay, perSecond }) => [
         name.trim(),
-        { events_per_day: amount(perDay) ?? null, events_per_second: amount(perSecond) ?? null },
+        {
+          events_per_day: amount(perDay) ?? null,
+          bytes_per_day: amount(bytesPerDay) ?? null,
+          events_per_second: amount(perSecond) ?? null,
+        },
       ]),
   );
 }
 
-export function isWrong({ perDay, perSecond }: ComponentDraft): boolean {
-  return amount(perDay) === undefined || amount(perSecond) === undefined;
+export function isWrong({ perDay, bytesPerDay, perSecond }: ComponentDraft): boolean {
+  return [perDay, bytesPerDay, perSecond].some((text) => amount(text) === undefined);
 }
 
 interface Props {
@@ -59,6 +65,14 @@ export function ComponentLimitsTable({ drafts, onChange }: Props) {
             onChange={(event) => change(index, { perDay: event.target.value })}
           />
           <input
+            aria-label={`Bytes a day of ${draft.name || "it"}`}
+            placeholder="bytes a day"
+            inputMode="decimal"
+            value={draft.bytesPerDay}
+            aria-invalid={amount(draft.bytesPerDay) === undefined}
+            onChange={(event) => change(index, { bytesPerDay: event.target.value })}
+          />
+          <input
             aria-label={`Events a second of ${draft.name || "it"}`}
             placeholder="events a second"
             inputMode="decimal"
@@ -78,7 +92,7 @@ export function ComponentLimitsTable({ drafts, onChange }: Props) {
       <button
         type="button"
         className="small"
-        onClick={() => onChange([...drafts, { name: "", perDay: "", perSecond: "" }])}
+        onClick={() => onChange([...drafts, { name: "", perDay: "", bytesPerDay: "", perSecond: "" }])}
       >
         Add a component
       </button>
