@@ -61,6 +61,18 @@ def test_of_two_who_change_them_at_once_the_second_is_told(it: Shared) -> None:
         here.put("shop", Limits(components={"": ComponentLimits()}), by="anna")
 
 
+def test_a_rate_that_is_as_good_as_none_is_refused(it: Shared) -> None:
+    it.prepare()
+    limits = limits_of(it)
+    for given in (
+        Limits(events_per_second=5e-324), Limits(address_events_per_second=9e-6),
+        Limits(components={"cart": ComponentLimits(events_per_second=1e-320)}),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"events_per_second is .*; it is 0 \(no limit\) or 0.00001 "):
+            limits.put("shop", given, by="anna")
+    assert limits.put("shop", Limits(key_events_per_second=1e-5), by="anna").version == 1
+
+
 def test_without_a_database_the_settings_count_until_it_is_there(empty: Shared) -> None:
     limits = AppLimits(empty.open(), DEFAULTS, ManualClock(), refresh_s=60, retention_days=15).open()  # without tables
     assert (limits.in_force("shop").events_per_day, limits.retention_days("shop")) == (1000, 15)

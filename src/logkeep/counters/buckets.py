@@ -19,6 +19,7 @@ SHARES_MAX: Final = 64  # those that come on top have one together, so that a fl
 OTHERS: Final = "\0others"
 ERROR, WARN, INFO, DEBUG = range(4)  # classes of levels, in the order in which they are let in
 CLASSES: Final = {"fatal": ERROR, "error": ERROR, "warn": WARN, "info": INFO, "": INFO, "debug": DEBUG, "trace": DEBUG}
+WAIT_MAX_S: Final = 10**9  # longer than anybody waits, short enough for every integer field
 _FULL: Final = 0.999
 _OWNED_S: Final = 0.05
 _NEWCOMER_S: Final = 1.0  # of its share a newcomer has at once, also where all is spent
@@ -72,9 +73,15 @@ class Bucket:
         self.tokens = max(-self.capacity, self.tokens - amount)
 
     def wait_s(self, amount: float) -> float:
-        """Until it covers `amount`, when nobody else takes."""
-        missing = min(amount, self.capacity) - self.tokens
-        return max(0.0, missing / self.rate) if self.rate else 3600.0
+        """Until it covers `amount`, when nobody else takes; WAIT_MAX_S at most."""
+        return wait_s(min(amount, self.capacity) - self.tokens, self.rate)
+
+
+def wait_s(missing: float, rate: float) -> float:
+    """Until so many tokens have come back, 0 to WAIT_MAX_S."""
+    if missing <= 0:
+        return 0.0
+    return missing / rate if missing < rate * WAIT_MAX_S else WAIT_MAX_S
 
 
 class Shared(Protocol):
@@ -263,7 +270,7 @@ class PoolGate:
         share, amount = self._share, count * self._cost
         rate = share.rate + (self._pool.reserve.rate if self._level == ERROR else 0.0)
         missing = amount - share.tokens - self._free - self._reserve
-        return min(share.wait_s(amount), max(0.0, missing / rate) if rate else 3600.0)
+        return min(share.wait_s(amount), wait_s(missing, rate))
 
 
 class QuotaGate:
@@ -300,7 +307,7 @@ class QuotaGate:
         main, amount = self._quota.main, count * self._cost
         rate = main.rate + (self._quota.reserve.rate if self._reserve else 0.0)
         missing = amount - main.tokens - min(0.0, self._lent) - self._reserve
-        return min(main.wait_s(amount), max(0.0, missing / rate) if rate else 3600.0)
+        return min(main.wait_s(amount), wait_s(missing, rate))
 
 
 Gate = PoolGate | QuotaGate

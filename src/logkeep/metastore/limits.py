@@ -4,7 +4,7 @@ All rows are kept in memory, some 200 bytes each: a receiver looks at one with e
 batch. What is known goes on while the database is away, however long that is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -22,6 +22,7 @@ from logkeep.telemetry import get_logger
 
 TOPIC = "limits"
 COMPONENTS_MAX = 200  # with limits of their own, of one app
+RATE_MIN = 1e-5  # a second: about one a day; what should be less is blocked
 AMOUNT_MAX = 1 << 53  # what any JSON reader keeps exactly
 
 log = get_logger("metastore")
@@ -51,7 +52,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     events_per_day: Annotated[_Count | None, _about("events a day, on average over 24 hours")] = None
     bytes_per_day: Annotated[_Count | None, _about("bytes of events a day, as they are sent, inflated")] = None
-    events_per_second: Annotated[_Rate | None, _about("events a second")] = None
+    events_per_second: Annotated[_Rate | None, _about("events a second; 0, or 0.00001 at least")] = None
     burst_events: Annotated[
         _Count | None, _about("events that may come at once before events_per_second counts; null: some seconds' worth")
     ] = None
@@ -162,11 +163,16 @@ class AppLimits:
         """As they are kept now, durably; known everywhere within `refresh_s`. entries: what the audit log is told.
 
         version: of what was seen when they were changed, None: whatever it is. Raises InputError (400: a name of a
-        component is none; 409: somebody else was first), BackendUnavailable.
+        component is none, a rate is less than RATE_MIN; 409: somebody else was first), BackendUnavailable.
         """
         for name in limits.components:
             if not 0 < len(name.encode("utf-8", "surrogatepass")) <= NAME_BYTES_MAX:
                 raise InputError(f"a component's name has 1 to {NAME_BYTES_MAX} bytes, not {name[:80]!r}")
+        for name, rate in _rates(limits):
+            if rate is not None and 0 < rate < RATE_MIN:
+                raise InputError(
+                    f"{name} is {rate:g}; it is 0 (no limit) or {RATE_MIN:.5f} (about one event a day) at least"
+                )
         body, now_ns = msgspec.json.encode(limits), self._clock.now_ns()
 
         def write(transaction: Transaction) -> Kept:
@@ -207,6 +213,15 @@ class AppLimits:
                 limits = Limits()
             rows[str(app)] = Kept(limits, int(version), str(by), int(changed_ns))
         return _Known(change, rows, {app: in_force(kept.limits, self._settings) for app, kept in rows.items()})
+
+
+def _rates(limits: Limits) -> Iterator[tuple[str, float | None]]:
+    for name in (
+        "events_per_second", "key_events_per_second", "address_events_per_second", "component_events_per_second",
+    ):  # fmt: skip
+        yield name, getattr(limits, name)
+    for component, own in limits.components.items():
+        yield f"components.{component[:80]}.events_per_second", own.events_per_second
 
 
 def in_force(limits: Limits, settings: LimitSettings) -> InForce:

@@ -287,7 +287,10 @@ class Connection(asyncio.Protocol):
             elif b"connection" in self._head:
                 exchange.keep_alive = True
             self._exchanges.append(exchange)
-            self._take(exchange)
+            try:
+                self._take(exchange)
+            except Exception:
+                self._intake.fail(exchange)
         self._forget_request()
         if len(self._exchanges) >= PIPELINE_MAX or self._intake.pending_bytes > self._intake.pending_high:
             self._set_reading()

@@ -115,7 +115,19 @@ class Intake:
             self.limiter.admit(sender, address)
 
     def submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
-        """Towards the commit, unless a limit stands before all of it."""
+        """Towards the commit, unless a limit stands before all of it. Whatever happens here, it gets its answer."""
+        try:
+            self._submit(exchange, sender, address)
+        except Exception:
+            self.fail(exchange)
+
+    def fail(self, exchange: Exchange) -> None:
+        """In an exception's handler: a bug must leave neither its sender without an answer nor its memory held."""
+        _log.exception("a request failed", app=exchange.app, bytes=len(exchange.body))
+        if exchange.answer is None:
+            self.settle(exchange, self.refusal(BackendUnavailable("the receiver failed here", code="internal")))
+
+    def _submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         limiter = self.limiter
         if limiter is None or not limiter.limits(sender.app):
             self._commit(exchange)

@@ -94,3 +94,26 @@ def test_what_is_left_out_of_a_large_body_is_left_out_in_a_thread(kind: str, mon
     header, body = unpack_frame(record.payload)
     assert (header.count, header.rejected) == (20, {"blocked": 20})
     assert [json.loads(line)["session"] for line in body.split(b"\n")] == [str(n) for n in range(0, 40, 2)]
+
+
+@pytest.mark.parametrize("text", ["x", "x" * 2 * PLAIN_INLINE_BYTES_MAX])
+def test_a_limiter_that_fails_leaves_no_sender_without_an_answer(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: Any) -> Any:
+        raise OverflowError("a bug")
+
+    monkeypatch.setattr(Limiter, "rule", fails)
+    body = json.dumps([{"session": "s", "key": "k", "value": text[:200_000]}] * (1 + len(text) // 200_000)).encode()
+
+    async def run() -> tuple[Exchange, int]:
+        intake = Intake(
+            IntakeSettings(), MemoryQueue(), "http-0", Admission(cast(Any, None)), TELEMETRY, SystemClock(),
+            limiter_that_blocks("noisy"),
+        )  # fmt: skip
+        try:
+            return await answered(intake, SentBody("shop", body, limited=True)), intake.pending_bytes
+        finally:
+            intake.close()
+
+    exchange, pending = asyncio.run(run())
+    assert exchange.answer is not None and exchange.answer.startswith(b"HTTP/1.1 503")
+    assert json.loads(exchange.answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "internal" and pending == 0

@@ -396,6 +396,16 @@ def test_whoever_is_refused_is_told_which_limit_it_was_and_its_value() -> None:
     assert app.refusal.message.startswith("the app 'shop' is over its bytes_per_day of 5,000,000; ")
 
 
+@pytest.mark.parametrize("name", ["events", "key_events", "address_events", "component_events"])
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 1e-5])
+def test_the_smallest_rate_is_a_refusal_like_others(name: str, rate: float) -> None:
+    receiver = Receiver(ManualClock(), **{f"{name}_per_second": rate})
+    sent = events(1, None, "cart")
+    assert [receiver.send(*sent, key="k", address="a") for _ in range(2)] == [1, None]
+    assert receiver.refusal.retry_after_s == 3600
+    assert all(len(line) < 150 for line in receiver.limiter.headers("shop").split(b"\r\n"))
+
+
 def test_keys_and_addresses_have_limits_and_a_million_of_them_take_bounded_memory() -> None:
     receiver = Receiver(ManualClock(), key_events_per_second=1, address_events_per_second=2)
     assert [receiver.send(*events(10), key="k1", address="a") for _ in range(2)] == [10, None]
