@@ -125,7 +125,11 @@ class Intake:
         """In an exception's handler: a bug must leave neither its sender without an answer nor its memory held."""
         _log.exception("a request failed", app=exchange.app, bytes=len(exchange.body))
         if exchange.answer is None:
-            self.settle(exchange, self.refusal(BackendUnavailable("the receiver failed here", code="internal")))
+            self._settle_failed(exchange)
+
+    def _settle_failed(self, exchange: Exchange) -> None:
+        failure = BackendUnavailable("the receiver failed here", code="internal")
+        self.settle(exchange, self.refusal(failure, config=exchange.config))
 
     def _submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         limiter = self.limiter
@@ -158,8 +162,7 @@ class Intake:
         if done:
             self._commit(exchange)
         else:
-            failure = BackendUnavailable("the receiver failed here", code="internal")
-            self.settle(exchange, self.refusal(failure, config=exchange.config))
+            self._settle_failed(exchange)
 
     def refusal(self, error: LogkeepError, *, allow: str | None = None, config: bytes | None = None) -> bytes:
         """The answer that says why. config: what the sender's device is told with it."""

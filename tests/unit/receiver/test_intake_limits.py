@@ -88,7 +88,7 @@ def test_what_is_left_out_of_a_large_body_is_left_out_in_a_thread(kind: str, mon
     assert answer["accepted"] == 20
     assert [(one["index"], one["reason"]) for one in answer["rejected"]] == [(n, "blocked") for n in range(1, 40, 2)]
     assert [link["session"] for link in answer.get("links", [])] == (
-        [f"/sessions/{number}" for number in range(0, 40, 2)] if kind else []
+        [f"/sessions/{number}?app=shop" for number in range(0, 40, 2)] if kind else []
     )
     (record,) = queue.read("any", records_max=10, bytes_max=1 << 30)
     header, body = unpack_frame(record.payload)
