@@ -4,6 +4,7 @@ Nothing acknowledged is refused here for a wrong optional member: it is repaired
 attribute, and the repair counted under a name of `Correction`.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -271,7 +272,8 @@ def _cut(name: str, corrected: dict[str, int]) -> str:
 def time_from(sent: str | int | float) -> int | None:
     """ns UTC of RFC 3339 text or of an epoch in s, ms, µs or ns (told by its size); None when it is neither.
 
-    A time without an offset is taken as UTC.
+    A time without an offset is taken as UTC. In a leap second (`:60`), which no epoch counts, it is always the last ns
+    of the minute: behind what came before it, and never in the next one.
     """
     return _time_from_text(sent) if isinstance(sent, str) else _time_from_number(sent)
 
@@ -299,13 +301,16 @@ _seconds: dict[str, int] = {}  # "2026-11-22T12:00:00" → ns
 _SECONDS_MAX = 4096
 
 
+_RARE = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):(\d\d)((?:\.\d+)?)((?:[Zz]|[+-]\d\d:?\d\d)?)", re.ASCII)
+
+
 def _time_from_text(text: str) -> int | None:
     """Milliseconds in UTC is what most senders write: then only the second needs a parser, and once."""
     if len(text) == 24 and text[23] == "Z" and text[19] == "." and text[20:23].isdecimal() and text.isascii():
         second_ns = _seconds.get(text[:19])
         if second_ns is None:
             second_ns = _parsed_time(text[:19])
-            if second_ns is None or text[10] != "T":
+            if second_ns is None or text[10] != "T" or text[17:19] == "60":
                 return _parsed_time(text)
             if len(_seconds) >= _SECONDS_MAX:
                 _seconds.clear()
@@ -321,12 +326,24 @@ def _parsed_time(text: str) -> int | None:
             moment = moment.replace(tzinfo=UTC)
         seconds = moment.timestamp()
     except (ValueError, OverflowError):
+        if (usual := _usual(text)) is not None:
+            return _parsed_time(usual)
         try:
             return _time_from_number(float(text) if "." in text else int(text)) if len(text) <= 32 else None
         except ValueError:
             return None
     time_ns = round(seconds * 1_000_000) * 1000
     return time_ns + _below_microseconds(text) if len(text) > 26 else time_ns
+
+
+def _usual(text: str) -> str | None:
+    """What RFC 3339 allows and datetime does not read, as it does: `t` and `z`, leap seconds. None: it is not such."""
+    found = _RARE.fullmatch(text)
+    if found is None:
+        return None
+    minute, second, fraction, zone = found.groups()
+    usual = f"{minute}:59.999999999{zone}" if second == "60" else f"{minute}:{second}{fraction}{zone}"
+    return usual.upper() if usual.upper() != text else None
 
 
 def _below_microseconds(text: str) -> int:
