@@ -24,7 +24,7 @@ REASONS = {
     "missing_value": ("the event has no `value` member", "send one; `null` is a value"),
     "not_an_object": ("an element of the array, or a line, is not a JSON object", "send one object an event"),
     "invalid_json": ("the text is not JSON", "look at the column in the message; lines must not be cut"),
-    "invalid_utf8": ("the bytes are not UTF-8, or hold half a surrogate pair", "encode as UTF-8 before sending"),
+    "invalid_utf8": ("the bytes are not UTF-8", "encode as UTF-8 before sending"),
     "wrong_type": ("`session` or `key` is not text", "send them in quotes"),
     "too_large": ("the event is over `intake.event_bytes_max`", "split it, or raise the setting"),
     "too_deep": ("objects or arrays are nested too deep", "send deep structures as text"),

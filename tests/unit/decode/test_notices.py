@@ -91,3 +91,9 @@ def test_frames_of_events_are_byte_for_byte_what_they_were_but_for_a_member_olde
     older += bytes.fromhex("01a66e646a736f6ea5706c61696ea46874747090809 0c2".replace(" ", "")) + b"{}"
     older = older[:1] + (len(older) - 7).to_bytes(4, "little") + older[5:]
     assert unpack_frame(older) == (header, b"{}")
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
+    checked = check_notices(b'{"session":"a\\ud83d","user":"\\ud83d\\ude00"}', SESSIONS)
+    (notice,) = decode_notices(checked.body, SESSIONS).notices
+    assert (checked.rejected, notice.session, notice.user) == ((), "a\ufffd", "\U0001f600")
