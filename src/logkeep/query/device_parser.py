@@ -7,10 +7,11 @@ attributes of an event that stands for it (`described`), so that match.py is the
 import re
 from collections.abc import Iterator, Set
 
+from logkeep.errors import QuerySyntaxError
 from logkeep.event import Event, Scalar, attributes_json
 from logkeep.query import ast
 from logkeep.query.filter_parser import FilterParser
-from logkeep.query.leaves import refuse, shown
+from logkeep.query.leaves import shown
 from logkeep.query.scanner import QUERY_CHARS_MAX, Scanner
 
 TEXT_FIELDS = ("name", "model", "os", "os_version", "app_version", "language")
@@ -20,12 +21,28 @@ VERSION_FIELD = ast.ATTRIBUTE_PREFIX + "app_version"
 
 _named = re.compile(rf"({'|'.join(TEXT_FIELDS)}|enabled|keys\.[0-9A-Za-z_][0-9A-Za-z_.-]*)(?=\s*(?:!=|[=<>])|:)", re.I)
 _quoted_key = re.compile(r'keys\.(?=")', re.I)
+_attribute = re.compile(rf"\battributes\.(?=(?:{'|'.join(TEXT_FIELDS)}|enabled|keys)\b)")
 _other = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?=\s*(?:!=|[=<>])|:)")
 
 
 def parse_device_query(text: str, *, chars_max: int = QUERY_CHARS_MAX) -> ast.Query:
     """The filter; All() when it is blank. Raises QuerySyntaxError."""
-    return _DeviceParser(Scanner(text, chars_max), pipes=False).whole()
+    try:
+        return _DeviceParser(Scanner(text, chars_max), pipes=False).whole()
+    except _NoSuchField:
+        raise
+    except QuerySyntaxError as error:
+        raise QuerySyntaxError(_in_words_of_devices(error.message), column=error.column) from error
+
+
+class _NoSuchField(QuerySyntaxError):
+    """Refused here, and so in the words of devices."""
+
+
+def _in_words_of_devices(message: str) -> str:
+    """What the filter of events says, with the fields as they are written here; words stand in `name` and others."""
+    message = _attribute.sub("", message).replace('attributes."keys.', 'keys."').replace("value:/", "name:/")
+    return message.replace("(value, attributes.NAME) or levels", "(keys.NAME)")
 
 
 class _DeviceParser(FilterParser):
@@ -39,10 +56,10 @@ class _DeviceParser(FilterParser):
             return self._attribute(prefix.lower() + dot + key)
         other = self.scan.match(_other)
         if other is not None and other[0].lower() not in ("device", "terminal", "user"):
-            refuse(
+            raise _NoSuchField(
                 f"devices have no field {shown(other[0])}; they have {', '.join(FIELDS)}; to search for the text, "
                 "quote it",
-                start,
+                column=start + 1,
             )
         return super().field()
 

@@ -46,6 +46,33 @@ def test_fields_of_events_are_refused_where_they_stand(text: str, column: int) -
     assert refused.value.column == column
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "keys.level:[1 TO 5]",
+            "a range is keys.level:1..5 (both ends included), or use `>` and `<`; else quote the text",
+        ),
+        ("os:=x", "write os= for exact text, or quote a text that begins with `=`"),
+        ('keys."a b"=', 'keys."a b"= is followed by nothing; write a text, or keys."a b":* for `is set`'),
+        ("user>5", "user is text, and `>` compares numbers (keys.NAME)"),
+        (
+            "foo-bar*",
+            '`*` completes one word, and foo-bar is not one; write "foo bar", or name:/foo-bar/ for these characters',
+        ),
+        (
+            "attributes.os:x",
+            "devices have no field attributes.os; they have device, user, name, model, os, os_version, app_version, "
+            "language, enabled, keys.NAME; to search for the text, quote it",
+        ),
+    ],
+)  # fmt: skip
+def test_a_slip_is_told_in_fields_that_devices_have(text: str, message: str) -> None:
+    with pytest.raises(QuerySyntaxError) as refused:
+        parse_device_query(text)
+    assert refused.value.message == message
+
+
 def test_what_a_query_looks_at_tells_who_can_answer_it() -> None:
     assert fields_of(parse_device_query("user:x or not (app_version:3* word)")) == {
         "user", "attributes.app_version", "value",
