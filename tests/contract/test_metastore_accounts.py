@@ -503,7 +503,7 @@ def test_passwords_are_argon2id_and_older_hashes_are_made_anew(it: There) -> Non
     assert people.verify("anna@example.org", PASSWORD) is not None
     for weak in ("short", "a" * 20, "anna@example.org", "x" * 2000):
         with pytest.raises(InputError):
-            people.set_password(CONSOLE, anna.id, weak)
+            people.set(CONSOLE, anna.id, password=weak)
 
 
 def test_a_code_of_the_device_is_good_once_and_a_recovery_code_too(it: There) -> None:

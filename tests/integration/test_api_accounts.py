@@ -151,11 +151,13 @@ def test_a_new_password_ends_all_other_sign_ins(it: House) -> None:
     rows = ok(ask("GET", "/api/v1/me/sign-ins", here))["sign_ins"]
     assert sum(row["current"] for row in rows) == 1 and len(rows) >= 2
     for body, status, code in (
-        ({"password": {"new": NEW_PASSWORD, "current": "wrong"}}, 403, "wrong_password"),
-        ({"password": {"new": "short", "current": ADMIN_PASSWORD}}, 400, "weak_password"),
+        ({"name": "Eve", "password": {"new": NEW_PASSWORD, "current": "wrong"}}, 403, "wrong_password"),
+        ({"name": "Eve", "password": {"new": "short", "current": ADMIN_PASSWORD}}, 400, "weak_password"),
+        ({"name": "a\nb", "password": {"new": NEW_PASSWORD, "current": ADMIN_PASSWORD}}, 400, "bad_name"),
     ):
         refused = ask("PATCH", "/api/v1/me", here, body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+    assert ok(ask("PATCH", "/api/v1/me", here, {}))["name"] == "admin"  # none of it was done
     body = {"name": "Ädmin", "password": {"new": NEW_PASSWORD, "current": ADMIN_PASSWORD}}
     changed = ask("PATCH", "/api/v1/me", here, body)
     assert ok(changed)["name"] == "Ädmin"
@@ -450,8 +452,8 @@ def test_sign_ins_are_told_to_the_first_team_and_to_teams_of_their_members(it: H
         assert {entry["team"] for entry in entries} <= {""}
         return [entry["detail"]["email"] for entry in entries]
 
-    people.rename(CONSOLE, it.people["member"], "Member")
-    people.rename(CONSOLE, stranger, "Stranger")
+    people.set(CONSOLE, it.people["member"], name="Member")
+    people.set(CONSOLE, stranger, name="Stranger")
     it.client.cookies.clear()
     for email in (" Stranger@logkeep.test", "member@logkeep.test", "unknown@logkeep.test"):
         it.client.post("/api/v1/sign-in", json={"email": email, "password": "wrong"})

@@ -102,7 +102,7 @@ async def me(request: Request[Any, Any, Any], context: GivenContext) -> Response
 
 @patch("/api/v1/me", summary="Change oneself", tags=["oneself"], responses=told(MeAnswer, "As it is now", 429))
 async def change_me(request: Request[Any, Any, Any], context: GivenContext, data: JSONBody[MeBody]) -> Response[bytes]:
-    """Name or password. A new password ends all sign-ins but this one, which gets a new cookie."""
+    """Name or password, both or neither. A new password ends all sign-ins but this one, which gets a new cookie."""
     cookie = await context.checks.run(lambda: change(context, request, data))
     found = answer(await context.checks.run(lambda: _me(context, request)))
     if cookie:
@@ -197,14 +197,13 @@ def person_of(context: Context, request: Request[Any, Any, Any]) -> Person:
 
 def change(context: Context, request: Request[Any, Any, Any], data: MeBody) -> str:
     """The cookie to go on with, "" to keep the one there is."""
-    by, people = actor_of(request), context.backend.directory.people
-    if data.name is not None:
-        people.rename(by, by.id, data.name)
-    if data.password is None:
+    by, new = actor_of(request), data.password
+    if new is not None:
+        prove(context, request, new.current)
+    elif data.name is None:
         return ""
-    prove(context, request, data.password.current)
-    person = people.set_password(by, by.id, data.password.new)
-    return signing.open_for(context, signing.asker_of(request), "password_changed", person)
+    person = context.backend.directory.people.set(by, by.id, name=data.name, password=new.new if new else None)
+    return signing.open_for(context, signing.asker_of(request), "password_changed", person) if new else ""
 
 
 def prove(context: Context, request: Request[Any, Any, Any], password: str) -> None:

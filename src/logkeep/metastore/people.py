@@ -119,15 +119,30 @@ class People:
             self._writer.clock.now_ns(), 0, 1, 1,
         )  # fmt: skip
 
-    def rename(self, by: Actor, id: str, name: str) -> Person:
-        name = title(name, "your name")
-        return self.change(by, id, "person.changed", lambda person: {"name": name}, {"name": name})
+    def set(self, by: Actor, id: str, *, name: str | None = None, password: str | None = None) -> Person:
+        """What is given, all of it or nothing. Raises InputError (a bad name, a weak password).
 
-    def set_password(self, by: Actor, id: str, password: str) -> Person:
-        """It counts from now on, and all sign-ins made before are worth nothing. Raises InputError (a weak one)."""
-        passwords.refuse_weak(password, self.get(id).email)
-        made = passwords.hashed_password(password)
-        return self.change(by, id, "person.password_changed", lambda one: {"password": made, "epoch": one.epoch + 1})
+        A new password counts from now on, and all sign-ins made before are worth nothing.
+        """
+        changes: dict[str, Any] = {}
+        if name is not None:
+            changes["name"] = title(name, "your name")
+        if password is not None:
+            passwords.refuse_weak(password, self.get(id).email)
+            changes["password"] = passwords.hashed_password(password)
+
+        def update(transaction: Transaction) -> Person:
+            person = person_in(transaction, id)
+            epoch = person.epoch + (1 if password is not None else 0)
+            changed = msgspec.structs.replace(person, **changes, epoch=epoch, revision=person.revision + 1)
+            keep_person(transaction, changed)
+            entries = [self.entry(by, "person.changed", changed, {"name": changed.name})] if name is not None else []
+            if password is not None:
+                entries.append(self.entry(by, "person.password_changed", changed))
+            record(transaction, entries)
+            return changed
+
+        return self._writer.change(update)
 
     def sign_out_everywhere(self, by: Actor, id: str) -> Person:
         return self.change(by, id, "person.signed_out_everywhere", lambda person: {"epoch": person.epoch + 1})
