@@ -14,7 +14,10 @@ NAME_CHARS_MAX = 200
 EMAIL_CHARS_MAX = 254  # RFC 5321
 SLUG_CHARS_MAX = 63
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]]{1,64}@[^@\s<>\"(),:;\\\[\]]{1,253}")
+# RFC 5321: names between dots, in the domain without a dash at either end. Of others a mail server takes none.
+_ATOM = r"[^@\s<>\"(),:;\\\[\].]+"
+_LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 
 T = TypeVar("T")
 
