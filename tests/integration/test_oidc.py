@@ -15,7 +15,7 @@ from tests.servers.oidc import CLIENT_ID, CLIENT_SECRET
 from tests.servers.process import ServerProcess
 
 from logkeep.clock import NS_PER_S
-from logkeep.metastore.audit import CONSOLE
+from logkeep.metastore.audit import CONSOLE, Wanted
 from logkeep.settings import Api, OidcSettings, Settings
 
 BASE = "http://logkeep.test"
@@ -71,6 +71,14 @@ class There:
         found: dict[str, Any] = self.client.get("/api/v1/me").json()
         return found
 
+    def refused(self) -> list[str]:
+        """With which addresses, as the audit log tells."""
+        self.reading.app.state.context.auditing.flush()
+        rows = self.reading.directory.audit.list(Wanted(teams=("",), what="sign_in.failed"))
+        told = [msgspec.json.decode(row.detail) for row in rows]
+        assert all(one["how"] == "oidc" for one in told)
+        return [one["email"] for one in told]
+
 
 @pytest.fixture
 def it(provider: ServerProcess, request: pytest.FixtureRequest) -> Iterator[There]:
@@ -123,6 +131,7 @@ def test_who_is_not_as_the_settings_want_is_told_why(it: There, login: str, why:
     answer = it.sign_in(login)
     assert (answer.status_code, why in answer.text) == (403, True) and "logkeep" not in it.client.cookies
     assert it.client.get("/api/v1/me").status_code == 401
+    assert it.refused() == [CLAIMS[login]["email"]]
 
 
 @pytest.mark.parametrize("it", [{"team": "", "domains": "", "claim": ""}], indirect=True)
@@ -144,7 +153,7 @@ def test_a_person_who_is_disabled_is_not_let_in_by_the_provider_either(it: There
     assert it.sign_in("anna").status_code == 303
     by, anna = it.reading.directory.people, it.me()["id"]
     by.set_disabled(CONSOLE, anna, True)
-    assert it.sign_in("anna").status_code == 403
+    assert it.sign_in("anna").status_code == 403 and it.refused() == ["anna@example.org"]
     by.set_disabled(CONSOLE, anna, False)
     it.reading.directory.totp.enrol(CONSOLE, anna)
     it.reading.database.write(
@@ -160,6 +169,7 @@ def test_a_provider_that_says_no_or_does_not_answer_is_told(it: There) -> None:
     assert refused.status_code == 403 and "access_denied" in refused.text
     state = parse_qs(urlsplit(it.leave()).query)["state"][0]
     assert it.back(f"/sign-in/oidc/callback?code=guessed&state={state}").status_code == 403
+    assert set(it.refused()) == {""}  # of one moment they may be one entry
     away = OidcSettings(issuer="http://127.0.0.1:1", client_id="x", timeout_s=1)
     reading = Reading(Settings(api=Api(public_url=BASE), oidc=away))
     with TestClient(reading.app, base_url=BASE) as client:

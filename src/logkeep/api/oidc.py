@@ -70,11 +70,15 @@ def _finish(context: Context, asker: signing.Asker, step: str, given: Mapping[st
             "this sign-in was not begun in this browser, or too long ago; begin again", code="step_expired", status=401
         )
     steps.end(step)
-    if not given["code"]:
-        why = given["error"] or "it sent no code"
-        raise InputError(f"the provider did not let you in: {why[:100]}", code="sign_in_refused", status=403)
-    claims = provider.claims(begun, given["code"])
-    person = _person(context, asker, claims)
+    claims: Mapping[str, Any] = {}
+    try:
+        if not given["code"]:
+            raise _refused(f"the provider did not let you in: {(given['error'] or 'it sent no code')[:100]}")
+        claims = provider.claims(begun, given["code"])
+        person = _person(context, asker, claims)
+    except InputError:
+        signing.failed(context, asker, "oidc", str(claims.get("email", "")))
+        raise
     return signing.by_provider(context, asker, person), begun.next
 
 

@@ -44,7 +44,7 @@ def by_password(context: Context, asker: Asker, email: str, password: str) -> Si
     directory.attempts.begin(asker.address, email)
     person = directory.people.verify(email, password) if email and password else None
     if person is None:
-        _failed(context, asker, "password", email)
+        failed(context, asker, "password", email)
         raise InputError("that is not known here; check e-mail and password", code="wrong_sign_in", status=401)
     directory.attempts.succeeded(asker.address, email)
     return _signed(context, asker, "password", person)
@@ -56,7 +56,7 @@ def by_token(context: Context, asker: Asker, token: str) -> Signed:
     directory.attempts.begin(asker.address, "")
     caller = context.backend.metastore.caller(token)
     if caller is None:
-        _failed(context, asker, "token", "")
+        failed(context, asker, "token", "")
         raise InputError("that is not known here; check the token", code="wrong_sign_in", status=401)
     if caller.kind == "key":
         raise InputError(
@@ -78,7 +78,7 @@ def by_code(context: Context, asker: Asker, step: str, code: str) -> Signed:
     person = directory.people.get(found.person)
     by = Actor(person.id, person.email, asker.address)
     if person.disabled_ns or not directory.totp.check(by, person.id, code):
-        _failed(context, asker, "totp", person.email)
+        failed(context, asker, "totp", person.email)
         raise InputError("this is not the code that the device shows now", code="wrong_code", status=401)
     directory.attempts.succeeded(asker.address, found.person)
     directory.steps.end(step)
@@ -118,6 +118,17 @@ def close(context: Context, asker: Asker) -> None:
         context.backend.directory.audit.add([Entry(by=by, what="sign_in.ended", made_ns=now_ns, team=team)])
 
 
+def failed(context: Context, asker: Asker, how: str, email: str) -> None:
+    """A try that is refused is counted and told in the audit log. email: "" where nobody knows whose.
+
+    Kept by the batch: a guesser must not make the metastore write for each guess.
+    """
+    context.telemetry["sign_ins"].labels(how, "failed").inc()
+    email = email.strip().lower()[:EMAIL_CHARS_MAX]  # as it is kept of people, so that theirs are found
+    by, told = Actor("", email, asker.address), {"how": how, "email": email}
+    context.auditing.note(Entry(by=by, what="sign_in.failed", made_ns=context.clock.now_ns(), detail=told))
+
+
 def _signed(context: Context, asker: Asker, how: str, person: Person) -> Signed:
     if person.totp:
         return Signed(step=context.backend.directory.steps.begin(TOTP_STEP, person=person.id))
@@ -138,14 +149,6 @@ def _done(context: Context, asker: Asker, how: str, by: Actor, team: str = "") -
     now_ns = context.clock.now_ns()
     entry = Entry(by=by, what="sign_in.done", made_ns=now_ns, team=team, target=by.id, detail=told)
     context.backend.directory.audit.add([entry])
-
-
-def _failed(context: Context, asker: Asker, how: str, email: str) -> None:
-    """Kept by the batch: a guesser must not make the metastore write for each guess."""
-    context.telemetry["sign_ins"].labels(how, "failed").inc()
-    email = email.strip().lower()[:EMAIL_CHARS_MAX]  # as it is kept of people, so that theirs are found
-    by, told = Actor("", email, asker.address), {"how": how, "email": email}
-    context.auditing.note(Entry(by=by, what="sign_in.failed", made_ns=context.clock.now_ns(), detail=told))
 
 
 # ── cookies ───────────────────────────────────────────────────────────────────────────────────────────────────────────
