@@ -198,7 +198,7 @@ def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> No
 
 @contextmanager
 def _sealing(queue: Queue) -> Iterator[None]:
-    """Inside, segments that an erasure in the keeper wants to remove are closed within SEAL_EVERY_S."""
+    """Inside, segments that the keeper wants to remove are closed within SEAL_EVERY_S."""
     if not isinstance(queue, LocalQueue):
         yield
         return

@@ -133,7 +133,7 @@ def test_what_a_full_disk_refused_does_not_come_back_after_power_loss(seed: int)
 
 
 def test_the_runs_do_what_they_are_meant_to() -> None:
-    """Rolls over, trims, is full and commits: a workload that did not would prove nothing."""
+    """Rolls over, also for age, trims, is full and commits: a workload that did not would prove nothing."""
     world = World(SEEDS[0], "coverage")
     world.open()
     world.work(400)
@@ -141,4 +141,5 @@ def test_the_runs_do_what_they_are_meant_to() -> None:
     first_names = [world.disk.list(world.keeper._folder / partition)[0] for partition in ("a", "b")]
     assert states == {"acknowledged", "refused"}
     assert all(int(name[:20]) > 0 for name in first_names)
+    assert world.sealed > 0
     assert sorted(world.keeper.marks(GROUP)) == ["a", "b"]

@@ -14,7 +14,9 @@ from logkeep.settings import QueueSettings
 
 FOLDER = Path("/queue")
 PARTITIONS = ("a", "b")
-SETTINGS = QueueSettings(segment_bytes_max=1500, bytes_max=12_000, free_bytes_min=0, record_bytes_max=1000)
+SETTINGS = QueueSettings(
+    segment_bytes_max=1500, segment_s=1, bytes_max=12_000, free_bytes_min=0, record_bytes_max=1000
+)  # fmt: skip
 GROUP = "g"
 
 
@@ -42,6 +44,7 @@ class World:
         self.seen: dict[str, dict[int, bytes]] = {partition: {} for partition in PARTITIONS}
         self.positions: dict[str, int] = {}
         self.stopped: set[str] = set()
+        self.sealed = 0
         self.writer: LocalQueue
         self.keeper: LocalQueue
 
@@ -74,6 +77,7 @@ class World:
 
     def work(self, steps: int) -> None:
         choices = (self._append,) * 6 + (self._read,) * 3 + (self._commit, self._commit, self._trim, self._restart)
+        choices = choices * 4 + (self._seal,)
         for _ in range(steps):
             self.clock.advance(0.1)
             self.random.choice(choices)()
@@ -143,6 +147,21 @@ class World:
             self.keeper.trim()
         except BackendUnavailable:
             return
+
+    def _seal(self) -> None:
+        """The keeper catches up, and what is old by then is closed; on a full disk or a stopped partition it stays."""
+        before = self._newest_bases()
+        for _ in range(20):
+            self._read()
+        self._commit()
+        self.clock.advance(1.1)
+        self._trim()
+        self.writer.seal_where_asked()
+        self.sealed += sum(self._newest_bases()[name] > base for name, base in before.items())
+
+    def _newest_bases(self) -> dict[str, str]:
+        folder = FOLDER / "partitions"
+        return {name: max(n for n in self.disk.list(folder / name) if n.endswith(".log")) for name in PARTITIONS}
 
     def _restart(self) -> None:
         if self.random.random() < 0.5:

@@ -34,6 +34,7 @@ What must be true, and what breaks it on purpose in tests/simulation:
 * A segment's header and name are durable before its first record is written.
 * After a failed fsync a partition takes nothing more until a restart, which writes the last commit again (repair.py).
 * No offset is used again, and none below a committed one: a group would never read it.
+* A segment is closed by its writer alone, or by who holds its lock; whoever reads asks for it by the mark `seal`.
 * Oldest segments are removed first, one durable removal at a time: no holes.
 """
 
@@ -339,7 +340,11 @@ class LocalQueue:
     # Trimming
 
     def trim(self) -> int:
-        """See `Queue.trim`. A group counts from its first commit on; without groups nothing is trimmed."""
+        """See `Queue.trim`. A group counts from its first commit on; without groups nothing is trimmed.
+
+        A segment that is still written and has been for `segment_s` is asked to be closed, once something in it is
+        processed: then a later call may remove it.
+        """
         with self._lock:
             self._find_partitions()
             keep_bytes = self._settings.keep_bytes
@@ -355,7 +360,10 @@ class LocalQueue:
         if least is None:
             return 0
         bases = reader.bases()
-        return self._remove(reader.partition, self._removable(reader, bases, least, keep_bytes))
+        freed = self._remove(reader.partition, self._removable(reader, bases, least, keep_bytes))
+        if bases and bases[-1] < least and self._age_ns(reader, bases[-1]) > self._settings.segment_s * NS_PER_S:
+            self._ask_to_seal(reader.partition, least)
+        return freed
 
     def _remove(self, partition: Partition, removable: Sequence[Offset]) -> int:
         """Bytes freed. removable: the oldest segments, oldest first."""
@@ -374,11 +382,15 @@ class LocalQueue:
         kept_bytes = 0
         for index in range(len(processed) - 1, -1, -1):
             kept_bytes += bases[index + 1] - bases[index]
-            started_ns = reader.created_ns(bases[index + 1])  # the next one was started when this one had its last
-            age_ns = 0 if started_ns is None else self._clock.now_ns() - started_ns
+            age_ns = self._age_ns(reader, bases[index + 1])  # the next was started when it had its last
             if kept_bytes > keep_bytes or age_ns > self._settings.keep_s * NS_PER_S:
                 return processed[: index + 1]
         return []
+
+    def _age_ns(self, reader: PartitionReader, base: Offset) -> int:
+        """Since the segment at `base` was started; 0 when its header does not tell."""
+        started_ns = reader.created_ns(base)
+        return 0 if started_ns is None else self._clock.now_ns() - started_ns
 
     # Erasing
 
@@ -426,7 +438,10 @@ class LocalQueue:
             lock.release()
 
     def seal_where_asked(self) -> None:
-        """Segments of this process that someone wants to remove are closed. Costs microseconds when there are none."""
+        """Segments of this process that someone wants to remove are closed. Call it about once a second.
+
+        Costs microseconds when there are none.
+        """
         for writer in self._writers.values():
             writer.seal_if_asked()
 

@@ -442,6 +442,56 @@ def test_what_is_forgotten_leaves_no_bytes_although_its_segment_was_being_writte
     assert payloads(open_queue(tmp_path), "other") == [b"next"]
 
 
+def test_what_is_processed_leaves_no_bytes_after_a_while_though_little_comes(tmp_path: Path) -> None:
+    settings = QueueSettings(free_bytes_min=0, segment_s=60)
+    writer = open_queue(tmp_path, settings=settings)
+    reader = open_queue(tmp_path, write=(), settings=settings)
+    clock = reader._clock
+    assert isinstance(clock, ManualClock)
+
+    def is_there() -> bool:
+        """Whether some file has the secret after trimming, twice: the writer is asked and then has done it."""
+        for _ in range(2):
+            reader.trim()
+            writer.seal_where_asked()
+        return b"secret" in b"".join(path.read_bytes() for path in segments(tmp_path))
+
+    writer.append("a", [b"a secret"])
+    clock.advance(59)
+    reader.commit("g", {"a": Mark(reader.ends()["a"])})
+    assert is_there() and len(segments(tmp_path)) == 1  # young
+    clock.advance(2)
+    end = writer.append("a", [b"waits"])
+    assert is_there() and len(segments(tmp_path)) == 2  # closed; it goes when all of it is processed
+    assert payloads(reader) == [b"waits"]
+    reader.commit("g", {"a": Mark(reader.ends()["a"])})
+    assert not is_there() and [path.stat().st_size for path in segments(tmp_path)] == [HEADER]
+    assert writer.append("a", [b"next"]) > end and payloads(reader) == [b"next"]
+
+
+def test_what_nobody_has_processed_is_not_closed_for_its_age(tmp_path: Path) -> None:
+    queue = open_queue(tmp_path)
+    queue.append("a", [A])
+    assert isinstance(queue._clock, ManualClock)
+    queue._clock.advance(3600)
+    for group in ("g", "slow"):
+        queue.commit(group, {"a": Mark(0)})
+        queue.trim()
+        queue.seal_where_asked()
+    assert len(segments(tmp_path)) == 1 and payloads(queue) == [A]
+
+
+def test_what_is_processed_goes_too_where_nobody_writes_any_more(three: Path) -> None:
+    queue = open_queue(three, write=())
+    queue.commit("g", {name: Mark(end) for name, end in queue.ends().items()})
+    assert isinstance(queue._clock, ManualClock)
+    queue._clock.advance(61)
+    for _ in range(2):
+        queue.trim()
+    assert [path.stat().st_size for path in segments(three)] == [HEADER]
+    assert payloads(queue) == []
+
+
 def test_a_segment_whose_writer_is_gone_is_forgotten_too(three: Path) -> None:
     queue = open_queue(three, write=())
     ends = queue.ends()
