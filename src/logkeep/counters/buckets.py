@@ -9,7 +9,7 @@ Errors are let in before warnings, these before the rest: each of them may go so
 and trace leave some to the others. And errors have a reserve that is theirs alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from logkeep.counters import usage
@@ -22,7 +22,7 @@ CLASSES: Final = {"fatal": ERROR, "error": ERROR, "warn": WARN, "info": INFO, ""
 WAIT_MAX_S: Final = 10**9  # longer than anybody waits, short enough for every integer field
 _FULL: Final = 0.999
 _OWNED_S: Final = 0.05
-_NEWCOMER_S: Final = 1.0  # of its share a newcomer has at once, also where all is spent
+NEWCOMER_S: Final = 1.0  # of its share a newcomer has at once, also where all is spent
 _KEPT_S: Final = 0.5  # of its share each keeps when another comes
 
 
@@ -144,12 +144,14 @@ class Pool(Quota):
 
     def __init__(
         self, limit: Limit, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0,
-        active_s: float,
+        active_s: float, newcomer_s: float = NEWCOMER_S,
     ) -> None:  # fmt: skip
-        """active_s: a share is kept so long after its last use; the others: as of Quota."""
+        """active_s: a share is kept so long after its last use. newcomer_s: of its share a newcomer has at once, also
+        where all is spent. The others: as of Quota."""
         super().__init__(limit, rate, capacity, now_s, reserve=reserve, step=step)
         self.shares: dict[str, Bucket] = {}
-        self._active_s, self._boost = active_s, 1.0
+        self._active_s, self._newcomer_s, self._boost = active_s, newcomer_s, 1.0
+        self._introduced = False
         self._owned, self._owned_s = 0.0, -_OWNED_S
 
     def debit(self, amount: float) -> None:
@@ -167,6 +169,21 @@ class Pool(Quota):
             self.main.refill(now_s)
             self._boost, self.main.rate = factor, self.rate * factor
             self._resize(now_s)
+
+    def introduce(self, names: Iterable[str], now_s: float) -> None:
+        """Those who send while there is enough for all: when it gets short, what is there then is theirs in equal
+        parts, not of whoever comes first."""
+        for name in names:
+            self.share(name, now_s)
+        self._introduced = True
+
+    def _share_out(self, now_s: float) -> None:
+        part = max(0.0, self.main.refill(now_s)) / len(self.shares)
+        for share in self.shares.values():
+            share.refill(now_s)
+            share.tokens = min(share.capacity, part)
+        self._introduced = False
+        self._counted(now_s)
 
     def share(self, name: str, now_s: float) -> Bucket:
         found = self.shares.get(name)
@@ -186,7 +203,7 @@ class Pool(Quota):
             kept = (there - part) / owned
             for share in self.shares.values():
                 share.tokens = min(share.tokens, max(share.tokens * kept, share.rate * _KEPT_S))
-        made.tokens = min(made.capacity, max(part, made.rate * _NEWCOMER_S))
+        made.tokens = min(made.capacity, max(part, made.rate * self._newcomer_s))
         self._counted(now_s)
         return made
 
@@ -222,6 +239,8 @@ class Pool(Quota):
 
     def gate(self, name: str, level: int, now_s: float, *, cost: float, whole: int) -> "PoolGate":
         """Before events of whoever has the share `name`; see PoolGate."""
+        if self._introduced:
+            self._share_out(now_s)
         return PoolGate(self, self.share(name, now_s), level, now_s, cost, whole)
 
 

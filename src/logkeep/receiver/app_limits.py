@@ -1,6 +1,6 @@
 """What one receiver process knows of the limits of one app: buckets, shares, how long it has been over."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -9,13 +9,19 @@ from logkeep.counters import usage
 from logkeep.counters.buckets import Bucket, Gate, Pool, QuotaGate, Shared
 from logkeep.counters.limit import Limit
 from logkeep.counters.port import Addition
+from logkeep.decode.marks import Mark, component_of
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.component_limits import DAY_STEP_S, SECOND_STEP, ComponentQuotas
 from logkeep.receiver.sender_limits import SECONDS_KEY_S
 from logkeep.settings import LimitSettings
 
 SECOND_ACTIVE_S, DAY_ACTIVE_S = 10.0, 3600.0  # so long after its last event a component has a share
+DAY_NEWCOMER_S = 300.0  # of a share of a day's limit, for a component that comes when all is spent
+LOOKED_AT_MAX = 256  # events between two ticks that are looked at for who they are, while a day's limit is far
 GRACE_FACTOR = 2.0  # of the day's limit, while it is only slowed
+
+
+Marks = Callable[[], Sequence[Mark]]
 
 
 class DayLimit(msgspec.Struct):
@@ -44,19 +50,22 @@ class AppLimit:
                 rate = limit / usage.DAY_S
                 pool = Pool(
                     Limit("app", app, f"{what}_per_day", limit), rate, float(limit), now_s, reserve=reserve,
-                    step=rate * DAY_STEP_S, active_s=DAY_ACTIVE_S,
+                    step=rate * DAY_STEP_S, active_s=DAY_ACTIVE_S, newcomer_s=DAY_NEWCOMER_S,
                 )  # fmt: skip
                 self.days.append(DayLimit(what, limit, pool))  # type: ignore[arg-type]
         self.components = ComponentQuotas(app, limits, settings, now_s)
         self.known_use = not self.days and not self.components.any_day  # whether the hours of before were read
         self.over_since_s = self.over_last_s = 0.0  # on the wall clock, 0: not over
         self._over = 0  # to be told to the others
-        self._used = {"events": 0.0, "bytes": 0.0}
+        self._looked_at = 0
 
     # ── passing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def passes_at_once(self, count: int, size: int, now_s: float) -> bool:
-        """Whether there is enough for all, whoever they are; then it is taken."""
+    def passes_at_once(self, count: int, size: int, marks: Marks, now_s: float) -> bool:
+        """Whether there is enough for all, whoever they are; then it is taken.
+
+        Of a day's limit those who send now have their share later, when it is short: so some are looked at, few enough
+        to cost nothing, often enough to know whoever sends now and then."""
         if self.components.any:
             return False
         if self.second is not None and not self.second.comfortable(count, now_s):
@@ -68,6 +77,11 @@ class AppLimit:
             self.second.main.take(count, now_s)
         for day in self.days:
             day.pool.main.take(count if day.what == "events" else size, now_s)
+        if self.days and self._looked_at < LOOKED_AT_MAX:
+            self._looked_at += count
+            names = {component_of(mark) for mark in marks()}
+            for day in self.days:
+                day.pool.introduce(names, now_s)
         return True
 
     def gates(self, component: str, level: int, count: int, size: float, now_s: float, whole: int) -> list[Gate]:
@@ -78,6 +92,8 @@ class AppLimit:
             found.append(_gate(self.second, component, level, count, now_s, cost=1.0, whole=whole))
         for day in self.days:
             cost = 1.0 if day.what == "events" else max(1.0, size)
+            if self.components.any and day.pool.comfortable((whole or count) * cost, now_s):
+                day.pool.introduce((component,), now_s)
             found.append(_gate(day.pool, component, level, count, now_s, cost=cost, whole=whole))
         if self.components.any:
             found += self.components.gates(component, level, size, now_s, whole)
@@ -99,6 +115,7 @@ class AppLimit:
         """Twice a second or so. Who was not refused anything for a day is within the limit again."""
         if self.over_since_s and wall_s - self.over_last_s > usage.DAY_S:
             self.over_since_s = 0.0
+        self._looked_at = 0
         factor = GRACE_FACTOR if self.phase(wall_s) == "grace" else 1.0
         for day in self.days:
             day.pool.boost(factor, now_s)

@@ -10,7 +10,7 @@ for many would hold up those who are within their limits: what is over is left o
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -26,7 +26,7 @@ from logkeep.event import RejectReason
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.addresses import WINDOW_S, Name, ShortBlocks
-from logkeep.receiver.app_limits import SECOND_ACTIVE_S, AppLimit, named_buckets
+from logkeep.receiver.app_limits import SECOND_ACTIVE_S, AppLimit, Marks, named_buckets
 from logkeep.receiver.component_limits import SECOND_STEP
 from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.quota_headers import headers_of
@@ -53,8 +53,6 @@ APPS_MAX = 10_000
 REFUSALS_EVERY_S = 5.0
 NO_REASON = "no reason is given"
 AGAIN_S = 30.0  # between two tries to read what an app has used
-
-Marks = Callable[[], Sequence[Mark]]
 
 
 class KnownLimits(Protocol):
@@ -285,7 +283,7 @@ class Limiter:
         """divisible: what may pass passes, whatever becomes of the rest."""
         total = self._total
         at_once = total is None or total.comfortable(count, now_s)
-        if at_once and (found is None or found.passes_at_once(count, size, now_s)):
+        if at_once and (found is None or found.passes_at_once(count, size, marks, now_s)):
             if total is not None:
                 total.main.take(count, now_s)
             return None

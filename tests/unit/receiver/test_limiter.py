@@ -194,6 +194,37 @@ def test_in_one_request_of_many_components_only_what_is_over_is_left_out() -> No
     assert sources == {("component", "spam", "second"): 205 - passed}
 
 
+@pytest.mark.parametrize("size", [1, 50])
+@pytest.mark.parametrize("others", [{}, {"component_events_per_second": 1e6}])
+def test_of_a_day_those_who_sent_little_lose_nothing_to_one_that_sends_all(size: int, others: dict[str, float]) -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_day=1000 * size, **others)
+    quiet = [f"g{number}" for number in range(5)]
+
+    def quiet_pass() -> int:
+        clock.advance(1)
+        receiver.tick()
+        return sum(receiver.send(*events(size, "info", name)) or 0 for _ in range(20) for name in quiet)
+
+    assert quiet_pass() == 100 * size
+    taken = 0
+    for _ in range(60):
+        clock.advance(0.5)
+        receiver.tick()
+        taken += receiver.send(*events(50 * size, "info", "bad")) or 0
+    assert 400 * size <= taken <= 500 * size  # half of it is whoever's, of the rest it has a sixth
+    assert quiet_pass() == 100 * size
+    while receiver.send(*events(size, "info", "bad")) is not None:
+        pass
+
+
+def test_a_component_that_comes_when_a_day_is_spent_has_minutes_of_its_share() -> None:
+    receiver = Receiver(ManualClock(), events_per_day=DAY)
+    receiver.send(*events(DAY, "info", "bad"))
+    assert receiver.send(*events(1, "info", "bad")) is None
+    assert [receiver.send(*events(count, "info", "new")) for count in (150, 1)] == [150, None]
+
+
 def test_a_flood_of_names_leaves_those_before_it_their_share() -> None:
     clock = ManualClock()
     receiver = Receiver(clock, events_per_second=SHARES_MAX * 10, burst_events=SHARES_MAX * 10)
