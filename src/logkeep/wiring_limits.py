@@ -20,12 +20,13 @@ from logkeep.receiver.admission import key_id
 from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.refused import Refusals
+from logkeep.receiver.replays import Replays
 from logkeep.receiver.sender_limits import Sender
 from logkeep.receiver.udp_limits import SenderOfKey
 from logkeep.settings import Settings
 from logkeep.telemetry import Telemetry, get_logger
 
-COUNTERS_FILE = "counters"
+COUNTERS_FILE, REPLAYS_FILE = "counters", "replays"
 
 log = get_logger("limits")
 
@@ -41,6 +42,15 @@ def open_counters(settings: Settings) -> Counters:
     except BackendUnavailable as error:
         log.warning("limits are counted by this process alone", error=error.message)
         return LocalCounters(None, SystemClock())
+
+
+def open_replays(settings: Settings) -> Replays:
+    """As with counters: a process that cannot use the file knows its own alone."""
+    try:
+        return Replays(settings.folder / REPLAYS_FILE, SystemClock())
+    except BackendUnavailable as error:
+        log.warning("requests sent again are known by this process alone", error=error.message)
+        return Replays(None, SystemClock())
 
 
 def open_limits(settings: Settings, database: Database) -> AppLimits:
@@ -100,8 +110,9 @@ def limiting(settings: Settings, database: Database, telemetry: Telemetry) -> It
         closing(open_counters(settings)) as counters,
         closing(open_limits(settings, database)) as limits,
         closing(open_blocks(settings, database)) as blocks,
+        closing(open_replays(settings)) as replays,
     ):
         exchange = CountExchange(counters, clock, telemetry, write_refusals=write)
         exchange.start()
         with closing(exchange):
-            yield Limiter(limits, settings.limits, exchange, clock, telemetry, Refusals(), blocks)
+            yield Limiter(limits, settings.limits, exchange, clock, telemetry, Refusals(), blocks, replays)

@@ -133,7 +133,7 @@ class Intake:
 
     def _submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         limiter = self.limiter
-        if limiter is None or not limiter.limits(sender.app):
+        if limiter is None or not limiter.limits(sender.app) or self._is_replay(exchange):
             self._commit(exchange)
             return
         try:
@@ -149,6 +149,17 @@ class Intake:
             self._commit(exchange)
         else:
             self.readers.run(partial(_left_out, exchange, cut), partial(self._commit_rest, exchange))
+
+    def _is_replay(self, exchange: Exchange) -> bool:
+        """Whether it was taken before, under its Idempotency-Key: its quota is paid, and it is not stored again."""
+        replays = self.limiter.replays if self.limiter is not None else None
+        return exchange.repeatable and replays is not None and replays.knows(exchange.batch_id)
+
+    def _remember(self, batch: list[Exchange]) -> None:
+        replays = self.limiter.replays if self.limiter is not None else None
+        for exchange in batch if replays is not None else ():
+            if exchange.repeatable and replays is not None:
+                replays.taken(exchange.batch_id)
 
     def _commit(self, exchange: Exchange) -> None:
         if exchange.kind and KINDS[exchange.kind].answers_ids:
@@ -223,6 +234,7 @@ class Intake:
                 told = exchange.config
                 self.settle(exchange, answer if told is None else self.refusal(error, config=told))
             return
+        self._remember(batch)
         ready = self.answers.accepted
         flawless = 0
         for exchange in batch:

@@ -32,6 +32,7 @@ from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.quota_headers import headers_of
 from logkeep.receiver.refused import Kind, Refusals
 from logkeep.receiver.refused import Why as RefusedWhy
+from logkeep.receiver.replays import Replays
 from logkeep.receiver.sender_limits import EXCHANGED_SENDERS_MAX, SECONDS_KEY_S, Sender, SenderLimits
 from logkeep.receiver.shares import (
     Group,
@@ -101,7 +102,10 @@ class Limiter:
         telemetry: Telemetry,
         refusals: Refusals,
         blocks: KnownBlocks | None = None,
+        replays: Replays | None = None,
     ) -> None:
+        """replays: None: a request that is sent again is one like others."""
+        self.replays = replays
         self._blocks = blocks or Nothing()
         self._known_blocks, self._blocked = self._blocks.known, self._blocks.apps
         self.short = ShortBlocks(settings, clock)

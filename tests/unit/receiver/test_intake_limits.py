@@ -3,14 +3,17 @@
 import asyncio
 import json
 import threading
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from tests.unit.receiver.test_limiter import Alone, Blocks, Given
 
-from logkeep.clock import SystemClock
+from logkeep.clock import ManualClock, SystemClock
 from logkeep.decode.frame import unpack_frame
+from logkeep.errors import BackendUnavailable
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import Limits
 from logkeep.queue.memory import MemoryQueue
@@ -21,6 +24,7 @@ from logkeep.receiver.intake import Intake
 from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX, PreparedBody, SentBody
 from logkeep.receiver.refused import Refusals
+from logkeep.receiver.replays import KEPT_S, WAYS, Replays
 from logkeep.receiver.sender_limits import Sender
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.settings import LimitSettings
@@ -46,6 +50,7 @@ async def answered(intake: Intake, sent: SentBody) -> Exchange:
         exchange.body, exchange.count, exchange.form = result.body, result.checked.count, result.checked.form
         exchange.marks, exchange.rejected, exchange.kind = result.marks, result.checked.rejected, sent.kind
         exchange.issues = result.issues
+        exchange.batch_id, exchange.repeatable = result.batch_id, bool(result.batch_id)
         intake.submit(exchange, Sender(sent.app), "")
 
     intake.readers.read(sent, read)
@@ -117,3 +122,55 @@ def test_a_limiter_that_fails_leaves_no_sender_without_an_answer(text: str, monk
     exchange, pending = asyncio.run(run())
     assert exchange.answer is not None and exchange.answer.startswith(b"HTTP/1.1 503")
     assert json.loads(exchange.answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "internal" and pending == 0
+
+
+def test_a_request_sent_again_under_its_key_is_neither_refused_nor_counted_again(tmp_path: Path) -> None:
+    """Also by another receiver of the machine, and after a restart of it."""
+    clock, settings, queue = SystemClock(), LimitSettings(), MemoryQueue()
+
+    def receiver(replays: Replays) -> Intake:
+        alone: Any = Alone({})
+        given = Given(settings, shop=Limits(events_per_second=0.001, burst_events=5))
+        limiter = Limiter(given, settings, alone, clock, TELEMETRY, Refusals(), Blocks(), replays)
+        return Intake(IntakeSettings(), queue, "http-0", Admission(cast(Any, None)), TELEMETRY, clock, limiter)
+
+    def sent(key: bytes, value: str, count: int) -> SentBody:
+        body = b"\n".join([json.dumps({"session": "s", "key": "k", "value": value}).encode()] * count)
+        return SentBody("shop", body, idempotency_key=key, limited=True)
+
+    async def statuses(intake: Intake, *requests: SentBody) -> list[str]:
+        try:
+            found = [(await answered(intake, each)).answer for each in requests]
+        finally:
+            intake.close()
+        return [answer[9:12].decode() for answer in found if answer is not None]
+
+    with closing(Replays(tmp_path / "replays", clock)) as here, closing(Replays(tmp_path / "replays", clock)) as there:
+        first, other, new = sent(b"abc", "a", 3), sent(b"abc", "b", 3), sent(b"def", "a", 2)
+
+        async def run() -> list[list[str]]:
+            return [
+                await statuses(receiver(here), first, first, first, new, other),
+                await statuses(receiver(there), first, other, first, new),
+            ]
+
+        # `other` is another body under the same key: a request of its own
+        assert asyncio.run(run()) == [["202", "202", "202", "202", "429"], ["202", "202", "202", "202"]]
+
+
+def test_a_replay_is_known_for_a_day_and_the_newest_are_kept(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with closing(Replays(tmp_path / "replays", clock)) as replays:
+        replays.taken("0f" * 12)
+        assert (replays.knows("0f" * 12), replays.knows("0e" * 12)) == (True, False)
+        for number in range(WAYS - 1):
+            clock.advance(1)
+            replays.taken(f"{'0f' * 4}{number:016x}")
+        assert replays.knows("0f" * 12)
+        clock.advance(1)
+        replays.taken(f"{'0f' * 4}{WAYS:016x}")
+        assert not replays.knows("0f" * 12) and replays.knows(f"{'0f' * 4}{0:016x}")
+        clock.advance(KEPT_S)
+        assert not replays.knows(f"{'0f' * 4}{WAYS:016x}")
+    with pytest.raises(BackendUnavailable):
+        Replays(tmp_path / "replays" / "none", clock)
