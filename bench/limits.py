@@ -114,7 +114,7 @@ def one_request(admission: Admission, limiter: Limiter | None, body: bytes, coun
         if limiter is not None and limiter.limits(sender.app):
             try:
                 limiter.rule(sender, "198.51.100.7", count, len(body), lambda: marks_of(body, "ndjson"))
-                limiter.headers(sender.app)
+                limiter.headers(sender, "198.51.100.7")
             except QuotaExceeded:
                 pass
 

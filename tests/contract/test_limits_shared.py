@@ -84,7 +84,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
 
 def left(receiver: Receiver) -> int:
     receiver.limiter.tick()
-    text = receiver.limiter.headers("shop").decode()
+    text = receiver.limiter.headers(Sender("shop")).decode()
     return int(text.rpartition(";r=")[2].partition(";")[0])
 
 

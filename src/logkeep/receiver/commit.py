@@ -40,7 +40,8 @@ class Exchange:
     its body as it was sent. Of a request with events: app, body (exactly the accepted ones), form, encoding of `body`,
     count, what was rejected, batch_id when the sender made it repeatable or is told ids, and marks where they were read
     already. kind: of notices, "" for events; ids, links: of those, when the answer tells them, and issues, of which;
-    device: whose they are where they do not say. config: what the answer tells the sender's device.
+    device: whose they are where they do not say. config: what the answer tells the sender's device. limits: header
+    lines with what may be sent yet.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Exchange:
         "issues",
         "keep_alive",
         "kind",
+        "limits",
         "links",
         "marks",
         "rejected",
@@ -84,6 +86,7 @@ class Exchange:
         self.issues: tuple[NamedIssue, ...] = ()
         self.links: tuple[dict[str, str], ...] = ()
         self.config: bytes | None = None
+        self.limits = b""
         self.marks: Sequence[Mark] | None = None
         self.held = 0
         self.wire_bytes = 0

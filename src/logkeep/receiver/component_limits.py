@@ -45,6 +45,11 @@ class ComponentQuotas:
         if (day := self._days.get((component, "bytes"))) is not None:
             yield QuotaGate(day, level, now_s, cost=max(1.0, size), whole=whole)
 
+    def quotas(self, component: str) -> list[Quota]:
+        """Those of it that there are."""
+        days = (self._days.get((component, "events")), self._days.get((component, "bytes")))
+        return [one for one in (self._seconds.get(component), *days) if one is not None]
+
     def _day(self, component: str, what: Literal["events", "bytes"], limit: int, now_s: float) -> Quota:
         rate, named = limit / usage.DAY_S, Limit("component", component, f"{what}_per_day", limit)
         return Quota(

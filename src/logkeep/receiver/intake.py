@@ -133,14 +133,17 @@ class Intake:
 
     def _submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         limiter = self.limiter
-        if limiter is None or not limiter.limits(sender.app) or self._is_replay(exchange):
+        if limiter is None or not limiter.limits(sender.app):
+            self._commit(exchange)
+            return
+        if self._is_replay(exchange):
+            exchange.limits = limiter.headers(sender, address)
             self._commit(exchange)
             return
         try:
             cut = ruled(exchange, limiter, sender, address)
         except (QuotaExceeded, InputError) as error:
-            refusal = self.refusal(error, config=exchange.config)
-            self.settle(exchange, with_headers(refusal, limiter.headers(sender.app)))
+            self.settle(exchange, with_headers(self.refusal(error, config=exchange.config), exchange.limits))
             return
         if cut is None:
             self._commit(exchange)
@@ -242,7 +245,7 @@ class Intake:
                 answer = self.answers.some_rejected(
                     exchange.count, exchange.rejected, ids=exchange.ids, links=exchange.links, config=exchange.config
                 )
-                self.settle(exchange, self._with_limits(exchange, answer))
+                self.settle(exchange, with_headers(answer, exchange.limits))
                 continue
             flawless += 1
             self.pending_bytes -= exchange.held
@@ -250,16 +253,9 @@ class Intake:
                 answer = ready.get(exchange.count) or self.answers.all_accepted(exchange.count)
             else:
                 answer = self.answers.accepted_with(exchange.count, exchange.config)
-            exchange.answer = answer if self.limiter is None else self._with_limits(exchange, answer)
+            exchange.answer = with_headers(answer, exchange.limits)
             exchange.connection.send_ready()
         self._accepted_requests.inc(flawless)
-
-    def _with_limits(self, exchange: Exchange, answer: bytes) -> bytes:
-        """The answer with how much its app may send, where that is limited."""
-        limiter = self.limiter
-        if limiter is None or not limiter.limits(exchange.app):
-            return answer
-        return with_headers(answer, limiter.headers(exchange.app))
 
 
 def _left_out(exchange: Exchange, cut: Cut) -> bool:

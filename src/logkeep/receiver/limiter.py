@@ -51,6 +51,8 @@ from logkeep.settings import LimitSettings
 from logkeep.telemetry import Telemetry
 
 APPS_MAX = 10_000
+HEADERS_MAX, HEADERS_KEPT_S = 1_000, 0.02  # written once for those that come at once
+NOBODY: frozenset[str] = frozenset()
 REFUSALS_EVERY_S = 5.0
 NO_REASON = "no reason is given"
 AGAIN_S = 30.0  # between two tries to read what an app has used
@@ -106,6 +108,7 @@ class Limiter:
     ) -> None:
         """replays: None: a request that is sent again is one like others."""
         self.replays = replays
+        self._headers: dict[tuple[Sender, str, frozenset[str]], tuple[float, bytes]] = {}
         self._blocks = blocks or Nothing()
         self._known_blocks, self._blocked = self._blocks.known, self._blocks.apps
         self.short = ShortBlocks(settings, clock)
@@ -126,7 +129,6 @@ class Limiter:
             self._total = Pool(named, rate, burst, self._now_s(), step=burst * SECOND_STEP, active_s=SECOND_ACTIVE_S)
         self._refused = telemetry["intake_events_refused"]
         self._counters: dict[tuple[RefusedWhy, Kind], Any] = {}  # finding a metric by its labels takes 2 us
-        self._headers: dict[str, bytes] = {}
 
         self._look()
 
@@ -345,16 +347,27 @@ class Limiter:
 
     # ── told in every answer ──────────────────────────────────────────────────────────────────────────────────────
 
-    def headers(self, app: str) -> bytes:
-        """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), a line each, as of the last tick.
+    def headers(
+        self, sender: Sender, address: str = "", marks: Sequence[Mark] = (), *, fresh: bool = False
+    ) -> bytes:  # fmt: skip
+        """RateLimit and RateLimit-Policy, a line each, as it was HEADERS_KEPT_S ago at most, or `fresh`. marks: of its
+        events, where they were looked at.
 
         Quotas are in events, or in bytes as `qu` says. r: what may come now; t: seconds until all of it may again.
         """
-        found = self._headers.get(app)
+        found = self._of(sender.app)
         if found is None:
-            limit = self._of(app)
-            found = self._headers[app] = b"" if limit is None else headers_of(limit, self._now_s())
-        return found
+            return b""
+        now_s = self._now_s()
+        components = frozenset(map(component_of, marks)) if found.components.any else NOBODY
+        kept = self._headers.get((sender, address, components))
+        if kept is not None and not fresh and 0 <= now_s - kept[0] < HEADERS_KEPT_S:
+            return kept[1]
+        told = headers_of(found, self._senders.of(found.limits, sender, address, now_s), components, now_s)
+        if len(self._headers) >= HEADERS_MAX:
+            self._headers.clear()
+        self._headers[sender, address, components] = (now_s, told)
+        return told
 
     # ── what was refused ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -399,7 +412,6 @@ class Limiter:
         additions += self._senders.additions() + self._total_additions()
         additions += self._refused_addresses()
         self._asked = {one.key: bucket for bucket, one in additions if bucket is not None}
-        self._headers.clear()
         if additions or reads:
             self._exchange.give([one for _, one in additions], reads)
 

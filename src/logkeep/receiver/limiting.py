@@ -1,7 +1,9 @@
 """One request and the limits: what of its events goes on, and how the rest is told."""
 
+from collections.abc import Sequence
+
 from logkeep.decode.frame import SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
-from logkeep.decode.marks import marks_of, without
+from logkeep.decode.marks import Mark, marks_of, without
 from logkeep.decode.native import Rejected
 from logkeep.event import RejectReason
 from logkeep.receiver.commit import Exchange
@@ -15,12 +17,26 @@ def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
     of it is taken.
 
     What was read before its app had limits passes: its body may be compressed, or would take long to be looked at here.
+    `exchange.limits` has what may be sent after it, also where it is refused.
     """
     body, form, marks = exchange.body, exchange.form, exchange.marks
     exchange.marks = None
-    if not exchange.count or exchange.encoding != "plain" or (marks is None and len(body) > PLAIN_INLINE_BYTES_MAX):
-        return None
-    return limiter.rule(sender, address, exchange.count, len(body), lambda: marks or marks_of(body, form))
+    seen: list[Sequence[Mark]] = []
+
+    def look() -> Sequence[Mark]:
+        seen.append(marks or marks_of(body, form))
+        return seen[-1]
+
+    refused = True
+    try:
+        if not exchange.count or exchange.encoding != "plain" or (marks is None and len(body) > PLAIN_INLINE_BYTES_MAX):
+            cut = None
+        else:
+            cut = limiter.rule(sender, address, exchange.count, len(body), look)
+        refused = cut is not None
+        return cut
+    finally:
+        exchange.limits = limiter.headers(sender, address, seen[-1] if seen else (), fresh=refused)
 
 
 def leave_out(exchange: Exchange, cut: Cut) -> None:

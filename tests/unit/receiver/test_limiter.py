@@ -434,7 +434,7 @@ def test_the_smallest_rate_is_a_refusal_like_others(name: str, rate: float) -> N
     sent = events(1, None, "cart")
     assert [receiver.send(*sent, key="k", address="a") for _ in range(2)] == [1, None]
     assert receiver.refusal.retry_after_s == 3600
-    assert all(len(line) < 150 for line in receiver.limiter.headers("shop").split(b"\r\n"))
+    assert all(len(line) < 150 for line in receiver.limiter.headers(Sender("shop")).split(b"\r\n"))
 
 
 def test_keys_and_addresses_have_limits_and_a_million_of_them_take_bounded_memory() -> None:
@@ -477,11 +477,29 @@ def test_changed_limits_count_and_others_keep_what_they_have_used() -> None:
 def test_the_headers_tell_how_much_is_left() -> None:
     receiver = Receiver(ManualClock(), events_per_day=DAY, events_per_second=10)
     receiver.send(*events(60))
-    assert receiver.limiter.headers("shop") == (
+    assert receiver.limiter.headers(Sender("shop")) == (
         b'RateLimit-Policy: "events-day";q=86400;w=86400;qu="events", "second";q=100;w=10;qu="events"\r\n'
         b'RateLimit: "events-day";r=86340;t=61, "second";r=40;t=7\r\n'
     )
-    assert receiver.limiter.headers("other") == b""
+    assert receiver.limiter.headers(Sender("other")) == b""
+
+
+def test_the_headers_tell_of_key_address_and_the_tightest_component_too() -> None:
+    receiver = Receiver(
+        ManualClock(), key_events_per_second=4, address_events_per_second=2, component_events_per_second=100,
+        components={"dbg": ComponentLimits(events_per_day=50, bytes_per_day=100_000)},
+    )  # fmt: skip
+    sent = [*events(9, None, "dbg"), *events(1, None, "cart")]
+    assert receiver.send(*sent, key="k", address="a") == 10
+    assert receiver.limiter.headers(Sender("shop", "k"), "a", sent) == (
+        b'RateLimit-Policy: "key-second";q=40;w=10;qu="events", "address-second";q=20;w=10;qu="events", '
+        b'"component-events-day";q=50;w=86400;qu="events"\r\n'
+        b'RateLimit: "key-second";r=30;t=3, "address-second";r=10;t=6, '
+        b'"component-events-day";r=41;t=15553;pk=:ZGJn:\r\n'
+    )
+    assert receiver.limiter.headers(Sender("shop"), "", events(1, None, "cart")).endswith(
+        b'RateLimit: "component-second";r=999;t=1;pk=:Y2FydA==:\r\n'
+    )
 
 
 @pytest.mark.parametrize("level", ["ERROR", "err", " Critical ", "fatal"])
