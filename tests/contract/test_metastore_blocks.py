@@ -38,6 +38,15 @@ def test_a_block_is_seen_by_all_and_ends_by_itself(begun: Shared) -> None:
     assert [there.remove(app, made.block) for app in ("other", "shöp", "shöp")] == [False, True, False]
 
 
+@pytest.mark.parametrize("value, kept", [("::ffff:10.5.5.5", "10.5.5.5/32"), ("::ffff:10.5.5.0/120", "10.5.5.0/24")])
+def test_an_ipv4_address_written_as_ipv6_blocks_that_address(begun: Shared, value: str, kept: str) -> None:
+    blocks = Blocks(begun.open(), SystemClock(), refresh_s=60)
+    assert blocks.put("shop", "address", value, reason="a scan", by="anna", expires_ns=0).value == kept
+    assert [blocks.apps["shop"].of_address(address) for address in ("10.5.5.5", "10.5.6.5")] == ["a scan", None]
+    wide = blocks.put("shop", "address", "::/0", reason="all", by="anna", expires_ns=0)
+    assert (wide.value, blocks.apps["shop"].of_address("10.5.6.5")) == ("::/0", None)
+
+
 def test_blocks_of_a_team_and_of_all_count_for_their_apps(begun: Shared) -> None:
     """Also for apps that are made later."""
     accounts = begun.accounts()

@@ -206,7 +206,7 @@ def normal(kind: Kind, value: str) -> str:
     """As it is kept. Raises InputError."""
     if kind == "address":
         try:
-            return str(ipaddress.ip_network(value.strip(), strict=False))
+            return str(_unmapped(ipaddress.ip_network(value.strip(), strict=False)))
         except ValueError as error:
             raise InputError(f"no address or network: {str(error)[:200]}") from error
     if kind == "key":
@@ -218,6 +218,14 @@ def normal(kind: Kind, value: str) -> str:
     return value
 
 
+def _unmapped(network: Network) -> Network:
+    """As senders are counted (receiver/addresses.py): an IPv4 address is one however it is written."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+
+
 def _block(row: Sequence[Any]) -> Block:
     block, app, team, kind, value, reason, made_by, made_ns, expires_ns = row
     return Block(
@@ -227,7 +235,7 @@ def _block(row: Sequence[Any]) -> Block:
 
 def _blocked(blocks: Sequence[Block]) -> Blocked:
     return Blocked(
-        tuple((ipaddress.ip_network(one.value), one.reason) for one in blocks if one.kind == "address"),
+        tuple((_unmapped(ipaddress.ip_network(one.value)), one.reason) for one in blocks if one.kind == "address"),
         tuple((one.value, one.reason) for one in blocks if one.kind == "key"),
         {one.value: one.reason for one in blocks if one.kind == "component"},
     )
