@@ -241,6 +241,24 @@ def test_a_body_that_is_none_is_a_400(it: House, body: bytes) -> None:
     assert it.client.post("/api/v1/apps", content=large, headers=it.as_("owner")).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"title":"x","revision":"1"}', "revision: expected `int | null`, got `str`"),
+        (b'{"title":"x","archived":"true"}', "archived: expected `bool | null`, got `str`"),
+        (b'{"title":"x","revision":1e999}', "revision: number out of range"),
+        (b'{"title":"x","id":1}', "body: object contains unknown field `id`"),
+        (b'{"title":1}x', "title: expected `str | null`, got `int`"),
+        (b'{"title":"x"}x', "body: JSON is malformed: trailing characters (byte 14)"),
+        (b'{"title"', "body: input data was truncated"),
+        (b"[]", "body: expected `object`, got `array`"),
+    ],
+)
+def test_what_is_wrong_in_a_body_is_told_with_its_place(it: House, body: bytes, message: str) -> None:
+    answer = it.client.patch("/api/v1/apps/shop", content=body, headers=it.as_("owner"))
+    assert (answer.status_code, answer.json()["error"]) == (400, {"code": "bad_input", "message": message})
+
+
 # ── ids of others ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

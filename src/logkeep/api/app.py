@@ -62,6 +62,7 @@ from logkeep.api import (
 from logkeep.api.auditing import Auditing
 from logkeep.api.auth import admit, provide_credential
 from logkeep.api.backend import Backend, Context
+from logkeep.api.bodies import TypedRequest
 from logkeep.api.gone import cancel_when_gone
 from logkeep.api.oidc_client import Provider
 from logkeep.api.pages import CONTENT_SECURITY_POLICY, Pages
@@ -140,6 +141,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         middleware=[cancel_when_gone],
         on_startup=[start],
         on_shutdown=[close],
+        request_class=TypedRequest,
         request_max_body_size=BODY_BYTES_MAX,
         state=State({"context": context}),
         openapi_config=None,

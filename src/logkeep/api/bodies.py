@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
 from logkeep.api.answers import documented
-from logkeep.api.errors import ErrorAnswer
+from logkeep.api.errors import ErrorAnswer, as_message
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.errors import InputError
 from logkeep.store.page import rfc3339
@@ -27,6 +27,23 @@ Revision = Annotated[
 
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a request may say: any other member is a 400, so that nothing is set that was not meant to be."""
+
+
+class TypedRequest(Request[Any, Any, Any]):
+    """Decodes a body as what the handler takes: a text is no number, and what is wrong is told with its place.
+
+    The framework decodes it as anything first, and then takes "1" where a number is meant.
+    """
+
+    async def json(self) -> Any:
+        """Raises InputError."""
+        taken = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        try:
+            return msgspec.json.decode(await self.body(), type=taken)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            what, _, place = str(error).partition(" - at `$")
+            member = place.rstrip("`").removeprefix(".") or "body"
+            raise InputError(f"{member}: {as_message(what)}", code="bad_input") from error
 
 
 def answer(content: msgspec.Struct, status: int = 200, *, revision: int | None = None) -> Response[bytes]:

@@ -80,7 +80,7 @@ def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
     """What the framework found wrong before a handler was called: no such path, method, or parameter value."""
     if error.status_code >= 500:
         return _answer_bug(request, error)
-    message = error.detail[:1].lower() + error.detail[1:]
+    message = as_message(error.detail)
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
         message = "; ".join(map(_of_value, error.extra))
     if error.status_code == 404:
@@ -138,9 +138,9 @@ def _of_value(item: Any) -> str:
     key, message = item.get("key"), item.get("message")
     if key == "data" and message == "'data'":
         return "the body is empty; send a JSON object"
-    return f"{'body' if key == 'data' else key}: {_lower(message)}"
+    return f"{'body' if key == 'data' else key}: {as_message(str(message or 'not valid'))}"
 
 
-def _lower(message: Any) -> str:
-    text = str(message or "not valid")
-    return text[:1].lower() + text[1:]
+def as_message(text: str) -> str:
+    """As ours begin: with a small letter, unless it is a name such as JSON."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
