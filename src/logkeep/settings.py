@@ -149,9 +149,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     segment_bytes_max: Annotated[int, _doc("bytes of one segment file; trimming removes whole ones", ge=65536)] = (
         128 * MIB
     )
-    segment_s: Annotated[
-        float, _doc("seconds until a segment with processed events is closed, so that they can go", ge=1)
-    ] = 60.0
+    segment_s: Annotated[float, _doc("seconds until a segment with processed events is closed and goes", ge=1)] = 60.0
     record_bytes_max: Annotated[int, _doc("bytes of one record; above inflated_bytes_max and its header", ge=1024)] = (
         80 * MIB
     )
