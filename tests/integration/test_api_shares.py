@@ -10,6 +10,7 @@ from litestar.testing import TestClient
 from tests.reading import ADMIN, NOW_NS, OTHER_TOKEN, READ, Reading, make_event
 
 from logkeep.clock import ManualClock
+from logkeep.errors import BackendUnavailable
 from logkeep.masking.rules import OwnPattern, Rules
 from logkeep.metastore.audit import CONSOLE, Wanted
 from logkeep.metastore.masking import MaskingRules
@@ -123,6 +124,17 @@ def test_a_name_stays_out_when_the_event_that_named_it_was_replaced(
         assert "anna-77" not in page and "pixel-9" not in page and "uid user-" in page
 
 
+def test_while_the_metastore_does_not_tell_whose_a_session_is_its_page_is_not_shown(
+    client: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise BackendUnavailable("away")
+
+    share = make(client)
+    monkeypatch.setattr("tests.reading.known_sessions", away)
+    assert opened(client, share).status_code == 503
+
+
 def test_without_redaction_it_is_as_it_is_and_still_leads_nowhere(client: TestClient[Litestar]) -> None:
     page = opened(client, share := make(client, session=None, event="id-0001", redact=False)).text
     assert "Ann Bell" in page and "hunter2" in page and "2001:db8" not in page and "<script" not in page
@@ -148,6 +160,8 @@ def test_a_link_ends_with_its_time_or_before_and_all_that_are_no_good_look_alike
     for _ in range(8):
         last = opened(client, {"url": "/guessed"})
     assert last.status_code == 429 and int(last.headers["retry-after"]) > 0
+    assert f"Wait {last.headers['retry-after']} s" in last.text and "sign-in" not in last.text.partition("<h1>")[2]
+    assert "noindex" in last.headers["x-robots-tag"] and not re.findall(r"<a\b|<form", last.text)
 
 
 def test_who_only_reads_shares_nothing_and_nobody_what_is_not_theirs(client: TestClient[Litestar]) -> None:

@@ -17,7 +17,7 @@ from logkeep.api.search import GivenContext
 from logkeep.api.shares import EVENTS_MAX, events_of
 from logkeep.api.tail import ARRIVAL_MAX
 from logkeep.api.times import format_time
-from logkeep.api.told_sessions import told_sessions
+from logkeep.errors import QuotaExceeded
 from logkeep.event import LEVELS
 from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.shares import Share, Shared
@@ -41,12 +41,20 @@ class _Shown(msgspec.Struct, frozen=True):
 
 @get("/shared/{secret:str}", include_in_schema=False)
 async def shared(request: Request[Any, Any, Any], context: GivenContext, secret: FromPath[str]) -> Response[bytes]:
-    """The page. Of a link that never was, has expired or was ended, the same one that says so."""
+    """The page. Of a link that never was, has expired or was ended, the same one that says so.
+
+    After many of these from one address a page that says how long to wait, also for a link that is good.
+    """
     address = address_of(request)
-    share = await context.checks.run(lambda: _looked_up(context, address, secret))
+    try:
+        share = await context.checks.run(lambda: _looked_up(context, address, secret))
+    except QuotaExceeded as error:
+        waiting = _answer(context.pages.render("shared_gone.html", app=None, wait_s=error.retry_after_s), 429)
+        waiting.headers["Retry-After"] = str(error.retry_after_s)
+        return waiting
     page = None if share is None else await context.read(lambda reading: _page(context, reading, share))
     if share is None or page is None:
-        return _answer(context.pages.render("shared_gone.html", app=None), 404)
+        return _answer(context.pages.render("shared_gone.html", app=None, wait_s=0), 404)
     metastore = context.backend.metastore
     context.auditing.note(
         Entry(
@@ -117,10 +125,11 @@ def _names(context: Context, reading: Reading, app: str, found: list[StoredEvent
     """The users and devices of the session of `found`, users first: told of it, and named by any event it ever had.
 
     An update without `user` may have replaced the only event that told whose name stands in the other texts. Events
-    are asked for by what is not known yet: mostly there is nothing to read.
+    are asked for by what is not known yet: mostly there is nothing to read. Raises BackendUnavailable, of the
+    metastore too: a page that lacks a name would show it.
     """
     session = found[0].session
-    told = told_sessions(context, app, [session]).get(session)
+    told = context.backend.told_sessions(app, [session]).get(session)
     names = _named(found) | ({("user", told.user), ("device", told.device)} if told else set())
     for _ in range(NAME_LOOKS_MAX):
         others = And((Equals("session", session), Or((_another("user", names), _another("device", names)))))
