@@ -16,18 +16,20 @@ from tests.service import wait_for
 
 from logkeep import wiring
 from logkeep.clock import ManualClock, SystemClock
+from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable, CorruptData, InputError, QuotaExceeded
 from logkeep.metastore import erasures as erasures_module
 from logkeep.metastore import moving
 from logkeep.metastore import samples as samples_module
 from logkeep.metastore.audit import CONSOLE
-from logkeep.metastore.database import HEAD, Transaction, bump
+from logkeep.metastore.database import HEAD, NoAnswer, Transaction, bump
 from logkeep.metastore.erasures import CONFIRM_S, WAITING_MAX, Erased, Erasures
 from logkeep.metastore.migrate import VERSIONS, migrate, migrate_sqlite
 from logkeep.metastore.port import Credential, SignIn
 from logkeep.metastore.samples import DeadLetter, Rejected, Samples
 from logkeep.metastore.server import ServerDatabase
 from logkeep.metastore.sign_ins import SignIns
+from logkeep.metastore.start import prepare
 from logkeep.settings import MetastoreSettings, Settings
 
 SERVERS = [kind for kind in KINDS if kind != "sqlite"]
@@ -320,7 +322,7 @@ def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refu
             assert accounts.last_known(first.app_key) is not None
     finally:
         server.server.start()
-    here._watched.look()
+    wait_for(lambda: answers(here.look), 20, "the server to be used again")
     assert here.credential(first.app_key) is not None and here.problem() is None
     for accounts in (here, started):
         accounts.close()
@@ -336,20 +338,73 @@ def test_a_connection_lost_between_two_calls_is_made_again(on_server: tuple[Shar
     assert database.read(lambda transaction: transaction.rows("SELECT name FROM apps")) == names
 
 
-def test_a_server_that_answers_nothing_any_more_is_not_waited_for(on_server: tuple[Shared, Any]) -> None:
+def answers(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except BackendUnavailable:
+        return False
+    return True
+
+
+def test_a_server_that_answers_nothing_any_more_is_waited_for_once(on_server: tuple[Shared, Any]) -> None:
+    it, server = on_server
+    it.prepare()
+    database, fresh = it.open(timeout_s=1), it.open(timeout_s=1)
+    assert isinstance(database, ServerDatabase)
+    names = "SELECT name FROM apps"
+    database.read(lambda transaction: transaction.rows(names))
+    server.server.freeze()
+    try:
+        with pytest.raises(BackendUnavailable) as first:
+            database.read(lambda transaction: transaction.rows(names))
+        assert first.value.code == "metastore_unavailable"
+        with pytest.raises(BackendUnavailable):
+            fresh.revision()
+        database._in_transaction = None  # type: ignore[assignment, method-assign]  # whoever asks the server now fails
+        for call in (database.read, database.write):
+            with pytest.raises(BackendUnavailable, match="does not answer"):
+                call(lambda transaction: transaction.rows(names))
+        del database._in_transaction  # type: ignore[method-assign]
+    finally:
+        server.server.thaw()
+    wait_for(lambda: answers(database.revision) and answers(fresh.revision), 20, "the server to be used again")
+    assert database.read(lambda transaction: len(transaction.rows(names))) == 1
+
+
+def test_a_server_that_answers_nothing_when_the_service_starts_is_unavailable(on_server: tuple[Shared, Any]) -> None:
     it, server = on_server
     it.prepare()
     database = it.open(timeout_s=1)
-    database.read(lambda transaction: transaction.rows("SELECT name FROM apps"))
-    blocked = it.open(timeout_s=1)
     server.server.freeze()
     try:
-        for each in (database, blocked):
-            with pytest.raises(BackendUnavailable):
-                each.read(lambda transaction: transaction.rows("SELECT name FROM apps"))
+        with pytest.raises(BackendUnavailable):
+            prepare(database, it.folder, SystemDisk(), SystemClock())
     finally:
         server.server.thaw()
-    assert database.read(lambda transaction: len(transaction.rows("SELECT name FROM apps"))) == 1
+
+
+def test_whoever_waits_in_vain_for_a_lock_is_no_outage_for_others(on_server: tuple[Shared, Any]) -> None:
+    it, _ = on_server
+    it.prepare()
+    holder, database = it.open(), it.open(timeout_s=1)
+    held, done = threading.Event(), threading.Event()
+
+    def hold(transaction: Transaction) -> None:
+        bump(transaction, "accounts")
+        held.set()
+        done.wait(60)
+
+    thread = threading.Thread(target=lambda: holder.write(hold))
+    thread.start()
+    try:
+        assert held.wait(20)
+        with pytest.raises(BackendUnavailable) as refused:
+            database.write(lambda transaction: bump(transaction, "accounts"))
+        assert not isinstance(refused.value, NoAnswer)
+        assert database.read(lambda transaction: len(transaction.rows("SELECT name FROM apps"))) == 1
+    finally:
+        done.set()
+        thread.join(20)
 
 
 def test_an_address_that_is_none_is_refused_without_telling_it() -> None:

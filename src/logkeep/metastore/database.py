@@ -47,7 +47,8 @@ Work = Callable[[Transaction], T]
 
 
 class Database(Protocol):
-    """Safe from many threads; every call blocks, for about `metastore.timeout_s` at most where nobody answers.
+    """Safe from many threads; every call blocks, for about `metastore.timeout_s` at most where nobody answers, and not
+    at all while that is known.
 
     Raises BackendUnavailable (it does not answer, or others were in the way too often: try later), CorruptData.
     """
@@ -79,6 +80,10 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
+class NoAnswer(BackendUnavailable):
+    """Nobody is there, or nobody answers in time; whoever met another one, or was refused, had an answer."""
+
+
 class Again(Exception):
     """The transaction had no effect, or nobody knows whether it had: it may be done again. cause: else raised."""
 
@@ -104,13 +109,15 @@ def tried_again(attempt: Callable[[], T], clock: Clock, *, within_s: float) -> T
     raise AssertionError("the last try returns or raises")
 
 
-def unavailable(what: str, error: BaseException) -> BackendUnavailable:
+def unavailable(
+    what: str, error: BaseException, kind: type[BackendUnavailable] = BackendUnavailable
+) -> BackendUnavailable:
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if any(words in first_line.lower() for words in _NOT_LET_IN):
         text = f"lets us not in: {first_line}; check user and password in metastore.url"
     else:
         text = f"{what}: {advice(first_line, 'metastore')}; try again"
-    return BackendUnavailable(f"the metastore {text}", code="metastore_unavailable")
+    return kind(f"the metastore {text}", code="metastore_unavailable")
 
 
 def bump(transaction: Transaction, topic: str) -> None:

@@ -3,15 +3,16 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from logkeep.clock import NS_PER_S, Clock, SystemClock
-from logkeep.errors import InputError
-from logkeep.metastore.database import HEAD, Again, Value, Work, tried_again, unavailable
+from logkeep.errors import BackendUnavailable, InputError
+from logkeep.metastore.breaker import Breaker
+from logkeep.metastore.database import HEAD, Again, NoAnswer, Value, Work, tried_again, unavailable
 from logkeep.metastore.hosts import Place, Places, urls_of
 from logkeep.tls import TlsFiles
 
@@ -65,7 +66,8 @@ class _Transaction:
 
 
 class ServerDatabase:
-    """The Database port. Statements, waits for locks and for connections end after `timeout_s`."""
+    """The Database port. Statements, waits for locks and for connections end after `timeout_s`; once nobody has
+    answered, calls fail at once until somebody does."""
 
     def __init__(self, url: str, *, timeout_s: float, tls: TlsFiles | None = None, clock: Clock | None = None) -> None:
         """url: `mariadb://…` or `postgresql://…`. Raises InputError, which does not tell it: it holds a password.
@@ -74,19 +76,32 @@ class ServerDatabase:
         """
         self._clock, self._timeout_s = clock or SystemClock(), timeout_s
         self._engine = _engine(url, timeout_s, tls, self._clock)
+        self._breaker = Breaker(lambda: self._tried(lambda: self._in_transaction(_anything)))
 
     def read(self, work: Work[T]) -> T:
-        return self._tried(work)
+        return self._asked(lambda: self._in_transaction(work))
 
     def write(self, work: Work[T]) -> T:
-        return self._tried(work)
+        return self._asked(lambda: self._in_transaction(work))
 
-    def _tried(self, work: Work[T]) -> T:
-        return tried_again(lambda: self._in_transaction(work), self._clock, within_s=self._timeout_s)
+    def _asked(self, attempt: Callable[[], T]) -> T:
+        return self._breaker.passed(lambda: self._tried(attempt))
+
+    def _tried(self, attempt: Callable[[], T]) -> T:
+        return tried_again(attempt, self._clock, within_s=self._timeout_s)
 
     def _in_transaction(self, work: Work[T]) -> T:
-        with self._named_errors(), self._engine.begin() as connection, self._bounded(connection):
+        with self._named_errors(), self._connected() as connection, self._bounded(connection), connection.begin():
             return work(_Transaction(connection))
+
+    def _connected(self) -> sa.Connection:
+        """Raises NoAnswer, and what `_named_errors` knows."""
+        try:
+            return self._engine.connect()
+        except sa.exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            raise _away(error) from error
 
     @contextmanager
     def _bounded(self, connection: sa.Connection) -> Iterator[None]:
@@ -112,17 +127,21 @@ class ServerDatabase:
         except sa.exc.TimeoutError as error:  # of the pool
             raise unavailable("has no connection free", error) from error
         except sa.exc.DBAPIError as error:
+            # Of a server that was restarted all connections are lost, and new ones are had at once.
+            if error.connection_invalidated:
+                raise Again(_away(error)) from error
             cause = error.orig or error
             named = unavailable("does not answer", cause)
-            # Of a server that was restarted all connections are lost, and new ones are had at once.
-            again = error.connection_invalidated or _met_another(cause)
-            raise (Again(named) if again else named) from error
+            raise (Again(named) if _met_another(cause) else named) from error
 
     # ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def revision(self) -> str | None:
         """Of its tables, None when there are none yet."""
-        with self._named_errors(), self._engine.connect() as connection:
+        return self._asked(self._looked_up)
+
+    def _looked_up(self) -> str | None:
+        with self._named_errors(), self._connected() as connection, self._bounded(connection):
             return _revision(connection)
 
     def upgrade(self) -> None:
@@ -133,7 +152,7 @@ class ServerDatabase:
         from logkeep.metastore.migrate import migrate  # 0.7 s: before anything is locked
 
         # Each statement of the holder by itself: a server ends a connection that does nothing within a transaction.
-        with self._named_errors(), self._engine.connect() as holder:
+        with self._named_errors(), self._connected() as holder:
             holder = holder.execution_options(isolation_level="AUTOCOMMIT")
             with self._alone(holder), self._engine.begin() as connection:
                 if self._engine.dialect.name == "postgresql":  # large tables take their time
@@ -165,7 +184,16 @@ class ServerDatabase:
         """Files of a server are its own: it reuses them when it cleans up."""
 
     def close(self) -> None:
+        self._breaker.close()
         self._engine.dispose()
+
+
+def _anything(transaction: Any) -> None:
+    transaction.rows("SELECT 1")
+
+
+def _away(error: sa.exc.DBAPIError) -> BackendUnavailable:
+    return unavailable("does not answer", error.orig or error, NoAnswer)
 
 
 def _engine(url: str, timeout_s: float, tls: TlsFiles | None, clock: Clock) -> sa.Engine:
