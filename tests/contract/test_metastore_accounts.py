@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,19 @@ import pytest
 from tests.contract.metastores import KINDS, Shared, shared
 from tests.contract.test_metastore import at_once
 
+from logkeep.api import audit_rows
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.attempts import WAIT_MAX_S
-from logkeep.metastore.audit import CONSOLE, Actor, Entry, Wanted
+from logkeep.metastore.audit import CONSOLE, Actor, Entry, Verified, Wanted
 from logkeep.metastore.directory import Directory
 from logkeep.metastore.key_use import KeyUse
 from logkeep.metastore.links import INVITATION_S, RESET_S
 from logkeep.metastore.migrate import migrate, migrate_sqlite
 from logkeep.metastore.people import Person
 from logkeep.metastore.server import ServerDatabase
+from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.steps import STEP_S, TRIES_MAX
 from logkeep.metastore.tokens import Token
 
@@ -639,6 +643,8 @@ def test_a_change_that_fails_leaves_no_entry(it: There) -> None:
         ("DELETE FROM audit WHERE number = 3", 4),
         ("UPDATE audit SET hash = previous WHERE number = 5", 5),
         ("UPDATE audit SET team = 'other' WHERE number = 2", 2),
+        ("DELETE FROM audit WHERE number <= 2", 3),
+        ("INSERT INTO audit_begin (number, hash) VALUES (1, 'ff')", 1),
     ],
 )
 def test_an_entry_that_was_changed_or_taken_out_is_found(it: There, tamper: str, broken: int) -> None:
@@ -648,9 +654,21 @@ def test_an_entry_that_was_changed_or_taken_out_is_found(it: There, tamper: str,
     assert it.directory.audit.verify().broken == broken
 
 
-def entry(it: There, number: int, **fields: Any) -> Entry:
-    values = {"by": CONSOLE, "what": "read.search", "team": "main", "app": "default", "made_ns": it.clock.now_ns()}
-    return Entry(**(values | {"detail": {"query": f"n:{number}"}} | fields))
+@pytest.mark.parametrize("value", ["'{}'", "'no object'", "x'ff00'", "7"])
+def test_whatever_was_put_into_an_entry_it_is_listed_and_found(it: There, value: str) -> None:
+    if not isinstance(it.shared.open(), SqliteDatabase):
+        pytest.skip("a server refuses values of another type")
+    it.directory.audit.add([entry(it, number) for number in range(6)])
+    columns = ("detail", "made_ns", "ip", "who_name")
+    for number, column in enumerate(columns, 3):
+        sql = f"UPDATE audit SET {column} = {value} WHERE number = {number}"  # noqa: S608
+        it.shared.open().write(lambda transaction, sql=sql: transaction.change(sql))
+    found = it.directory.audit.verify()
+    assert (found.broken, found.count) == (3, len(columns))
+    listed = {row.number: row.is_changed() for row in rows(it)}
+    listed.pop(4, None)  # what has no time may be in no range of it
+    assert [number for number, changed in listed.items() if changed] == [6, 5, 3]
+    assert len(audit_rows.lines(rows(it), "ndjson").splitlines()) == len(audit_rows.lines(rows(it), "csv").splitlines())
 
 
 def test_the_log_is_listed_by_what_is_asked_for(it: There) -> None:
@@ -709,3 +727,31 @@ def test_old_entries_go_and_the_rest_is_a_chain_still(it: There) -> None:
     assert it.directory.audit.prune(1) == before - 1 > 3
     assert len(rows(it)) == 1 and it.directory.audit.verify().broken == 0
     assert it.directory.audit.prune(1) == 0
+    it.clock.jump(400 * 86_400)
+    assert it.directory.audit.prune(1) == 1 and it.directory.audit.verify() == Verified(0, 0, 0, "")
+    it.directory.audit.add([entry(it, 10)])
+    assert rows(it)[0].number == before + 1 and it.directory.audit.verify().broken == 0
+
+
+def test_pruning_does_not_cover_that_the_oldest_were_taken_out(it: There) -> None:
+    it.directory.audit.add([entry(it, number) for number in range(6)])
+    it.clock.jump(400 * 86_400)
+    it.directory.audit.add([entry(it, 9)])
+    it.shared.open().write(lambda transaction: transaction.change("DELETE FROM audit WHERE number <= 3"))
+    assert it.directory.audit.verify().broken == 4
+    it.directory.audit.prune(1)
+    (told,) = it.directory.audit.list(Wanted(teams=("",), what="audit.missing"))
+    assert msgspec.json.decode(told.detail) == {"after": 0, "before": 4}
+    assert it.directory.audit.verify().broken == told.number
+
+
+def test_a_log_that_was_pruned_by_an_older_logkeep_begins_where_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "metastore.db"
+    migrate_sqlite(path, timeout_s=5, to="0010")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        columns = "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash"
+        values = f"7, 'aud_1', 5, '', '', '', '', 'x', '', '', x'7b7d', '{'a' * 64}', '{'b' * 64}'"
+        connection.execute(f"INSERT INTO audit ({columns}) VALUES ({values})")  # noqa: S608
+    migrate_sqlite(path, timeout_s=5)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT number, hash FROM audit_begin").fetchall() == [(6, "a" * 64)]

@@ -11,7 +11,10 @@ from logkeep.api.answers import Time
 from logkeep.metastore.audit import AuditRow
 from logkeep.store.page import rfc3339
 
-COLUMNS = ("number", "time", "team", "app", "who", "who_name", "what", "target", "ip", "detail", "id", "hash")
+COLUMNS = (
+    "number", "time", "team", "app", "who", "who_name", "what", "target", "ip", "detail", "id", "hash",
+    "changed",
+)  # fmt: skip
 
 
 class AuditAnswer(msgspec.Struct):
@@ -29,13 +32,34 @@ class AuditAnswer(msgspec.Struct):
     ip: str
     detail: Annotated[dict[str, Any], Meta(description="what was asked or changed; never a secret")]
     hash: str
+    changed: Annotated[bool, Meta(description="somebody has changed it in the database: it does not fit its hash")]
 
 
 def entry(row: AuditRow) -> AuditAnswer:
     return AuditAnswer(
-        row.number, row.id, rfc3339(row.made_ns), row.team, row.app or None, row.who, row.who_name, row.what,
-        row.target, row.ip, msgspec.json.decode(row.detail), row.hash,
+        row.number, row.id, time_of(row), row.team, row.app or None, row.who, row.who_name, row.what,
+        row.target, row.ip, _detail(row), row.hash, row.is_changed(),
     )  # fmt: skip
+
+
+def time_of(row: AuditRow) -> str:
+    """What somebody has put there may be no time that can be told."""
+    try:
+        return rfc3339(row.made_ns)
+    except (ValueError, OverflowError, OSError):
+        return rfc3339(0)
+
+
+def _detail(row: AuditRow) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(row.detail, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return {"unreadable": text_of(row)}
+
+
+def text_of(row: AuditRow) -> str:
+    """Its detail, as it is kept."""
+    return row.detail.decode("utf-8", "backslashreplace")
 
 
 def head() -> str:
@@ -52,4 +76,5 @@ def lines(rows: Iterable[AuditRow], form: str) -> bytes:
 
 def _cells(row: AuditRow) -> list[str]:
     texts = (row.team, row.app, row.who, row.who_name, row.what, row.target, row.ip)
-    return [str(row.number), rfc3339(row.made_ns), *map(event_csv.safe, texts), row.detail.decode(), row.id, row.hash]
+    changed = "true" if row.is_changed() else "false"
+    return [str(row.number), time_of(row), *map(event_csv.safe, texts), text_of(row), row.id, row.hash, changed]

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from logkeep.cli.admin_common import Admin, Config, Data, Json, day, opened, show, tell
+from logkeep.cli.admin_common import Admin, Config, Data, Json, opened, show, tell
 from logkeep.clock import SystemClock
 from logkeep.metastore.audit import PAGE_MAX, Wanted
 
@@ -25,18 +25,21 @@ def list_audit(
     json: Json = False,
 ) -> int:
     """List who did what, newest first."""
+    from logkeep.api import audit_rows
+
     with opened(data, config) as admin:
         wanted = _wanted(admin, team, app, who, what, from_, limit)
         rows = [
             {
                 "number": row.number,
-                "time": day(row.made_ns),
+                "time": audit_rows.time_of(row)[:19] + "Z",
                 "who": row.who_name or row.who,
                 "what": row.what,
                 "app": row.app,
                 "target": row.target,
                 "ip": row.ip,
-                "detail": row.detail.decode(),
+                "detail": audit_rows.text_of(row),
+                "changed": row.is_changed(),
             }
             for row in admin.directory.audit.list(wanted)
         ]
@@ -73,7 +76,7 @@ def export(
 
 
 def verify(data: Data = None, config: Config = None, json: Json = False) -> int:
-    """Check that no entry was changed, taken out or put in.
+    """Check that no entry was changed, taken out or put in, the oldest too.
 
     Prints the hash of the last one. Write it down elsewhere: then a log that was cut off or made anew shows too.
     """
@@ -81,6 +84,8 @@ def verify(data: Data = None, config: Config = None, json: Json = False) -> int:
         found = admin.directory.audit.verify()
     if found.broken:
         print(f"entry {found.broken} does not fit: it, or one before it, was changed or is missing", file=sys.stderr)
+        if found.count > 1:
+            print(f"{found.count:,} of {found.rows:,} entries do not fit", file=sys.stderr)
         return FAILED
     return tell({"entries": found.rows, "hash": found.head}, json, found.head, f"{found.rows:,} entries fit")
 

@@ -1,8 +1,9 @@
 """The audit log: who did what, where, when. Rows are added and never changed; each holds the hash of the one before.
 
-A row that was changed, taken out or put in between breaks the chain, and `verify` says where. That somebody cut off
-its end, or made a whole chain anew, shows only against a hash that was written down elsewhere: `verify` tells the last.
-No row holds a secret.
+A row that was changed, taken out or put in between breaks the chain, and `verify` says where. The table audit_begin
+has number and hash of the last row that was pruned, so that the oldest ones cannot go unseen either. That somebody cut
+off the end, or made a whole chain anew, shows only against a hash that was written down elsewhere: `verify` tells the
+last. No row holds a secret.
 """
 
 import hashlib
@@ -17,9 +18,11 @@ from logkeep.metastore.database import Database, Transaction, bump
 
 TOPIC = "audit"
 PAGE_MAX = 1000
-TARGET_CHARS_MAX, TEXT_CHARS_MAX = 300, 1000
+TARGET_CHARS_MAX = 300
+TEXT_CHARS_MAX = 1000
 PRUNED_AT_ONCE = 10_000
 FIRST = "0" * 64  # what the first row has for the hash of the one before
+MISSING = "audit.missing"  # told by pruning, which would else cover the traces
 _COLUMNS = "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -67,7 +70,12 @@ class AuditRow(msgspec.Struct, frozen=True):
 
     def expected_hash(self) -> str:
         content = msgspec.structs.astuple(self)[:-1]
-        return hashlib.sha256(_encode([one.decode() if isinstance(one, bytes) else one for one in content])).hexdigest()
+        texts = [one.decode("utf-8", "backslashreplace") if isinstance(one, bytes) else one for one in content]
+        return hashlib.sha256(_encode(texts)).hexdigest()
+
+    def is_changed(self) -> bool:
+        """It is not as it was written. What tells only together with its neighbours is for `verify`."""
+        return self.hash != self.expected_hash()
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +97,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """rows: looked at. broken: the number of the first row that does not fit, 0 for none. head: the last hash."""
+    """rows: looked at, all of them. broken: the number of the first row that does not fit, 0 for none; count: how many
+    do not. head: the last hash."""
 
     rows: int
     broken: int
+    count: int
     head: str
 
 
@@ -103,8 +113,7 @@ def record(transaction: Transaction, entries: Sequence[Entry]) -> None:
     bump(transaction, TOPIC)
     if transaction.rows("SELECT 1 FROM audit WHERE id = :id", id=entries[0].id):
         return  # this transaction was done before, and its answer was lost
-    last = transaction.rows("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
-    before, previous = (int(last[0][0]), str(last[0][1])) if last else (0, FIRST)
+    before, previous = _end(transaction) or _begin(transaction)
     added = []
     for number, entry in enumerate(entries, before + 1):
         row = _row(number, entry, previous)
@@ -172,40 +181,108 @@ class Audit:
         return self._database.read(look)
 
     def verify(self) -> Verified:
-        """Looks at the whole chain."""
-        number, previous, seen = 0, "", 0
-        while page := self._after(number):
+        """Looks at the whole chain, also behind a row that does not fit."""
+        number, previous, rows, broken = 0, FIRST, 0, list[int]()
+        while True:
+            begin, page = self._after(number)
+            if begin[0] > number:
+                number, previous = begin
+            before = number
             for row in page:
-                gap = seen and (row.number != number + 1 or row.previous != previous)
-                if gap or row.hash != row.expected_hash():
-                    return Verified(seen, row.number, previous)
-                number, previous, seen = row.number, row.hash, seen + 1
-        return Verified(seen, 0, previous)
+                fits = row.number == number + 1 and row.previous == previous and row.what != MISSING
+                if not fits or row.is_changed():
+                    broken.append(row.number)
+                number, previous, rows = max(number, row.number), row.hash, rows + 1
+            if len(page) < PAGE_MAX or number == before:
+                return Verified(rows, broken[0] if broken else 0, len(broken), previous if rows else "")
 
     def prune(self, days: int) -> int:
-        """How many rows were older than `days` and are gone now. What is left is a chain still."""
-        before_ns = self._clock.now_ns() - days * NS_PER_DAY
+        """How many rows were older than `days` and are gone now. What is left is a chain still, and where it begins is
+        known; rows before them that had gone in another way are told of in the log itself."""
+        before_ns, missing = self._clock.now_ns() - days * NS_PER_DAY, self._missing()
 
         def delete(transaction: Transaction) -> int:
             bump(transaction, TOPIC)
-            sql = f"SELECT number FROM audit WHERE made_ns < :before ORDER BY number LIMIT {PRUNED_AT_ONCE}"  # noqa: S608
-            old = transaction.rows(sql, before=before_ns)
-            # From the beginning on, without gaps: clocks may have gone back in between.
-            last = transaction.rows("SELECT MIN(number) FROM audit WHERE made_ns >= :before", before=before_ns)[0][0]
-            until = min([int(old[-1][0])] + ([int(last) - 1] if last is not None else [])) if old else 0
-            return transaction.change("DELETE FROM audit WHERE number <= :until", until=until) if until else 0
+            last = _last_of(transaction, before_ns)
+            if last is None:
+                return 0
+            begin, first = _begin(transaction), transaction.rows(f"{_PLACES} ORDER BY number LIMIT 1")[0]
+            if (int(first[0]) - 1, first[1]) != begin:
+                told = {"after": begin[0], "before": int(first[0])}
+                record(transaction, [msgspec.structs.replace(missing, detail=told)])
+            transaction.change("DELETE FROM audit_begin")
+            transaction.change(
+                "INSERT INTO audit_begin (number, hash) VALUES (:number, :hash)", number=last[0], hash=last[1]
+            )
+            return transaction.change("DELETE FROM audit WHERE number <= :until", until=last[0])
 
         return self._database.write(delete)
 
-    def _after(self, number: int) -> Sequence[AuditRow]:
+    def _missing(self) -> Entry:
+        return Entry(by=Actor("", "the service"), what=MISSING, made_ns=self._clock.now_ns())
+
+    def _after(self, number: int) -> tuple[tuple[int, str], Sequence[AuditRow]]:
+        """Where the log begins, and a page of what is behind this number, both of the same moment."""
         sql = f"SELECT {_COLUMNS} FROM audit WHERE number > :number ORDER BY number LIMIT {PAGE_MAX}"  # noqa: S608
-        return self._database.read(lambda transaction: [_kept(row) for row in transaction.rows(sql, number=number)])
+        return self._database.read(
+            lambda transaction: (_begin(transaction), [_kept(row) for row in transaction.rows(sql, number=number)])
+        )
+
+
+_PLACES = "SELECT number, previous, hash FROM audit"
+
+
+def _begin(transaction: Transaction) -> tuple[int, str]:
+    """Number and hash of the last row that was pruned; of what stands before the first, when none was."""
+    found = transaction.rows("SELECT number, hash FROM audit_begin")
+    return (int(found[0][0]), str(found[0][1])) if found else (0, FIRST)
+
+
+def _end(transaction: Transaction) -> tuple[int, str] | None:
+    last = transaction.rows(f"{_PLACES} ORDER BY number DESC LIMIT 1")
+    return (int(last[0][0]), str(last[0][2])) if last else None
+
+
+def _last_of(transaction: Transaction, before_ns: int) -> tuple[int, str] | None:
+    """Number and hash of the last row that may go: from the beginning on, without gaps, for clocks may have gone back
+    in between."""
+    sql = f"SELECT number FROM audit WHERE made_ns < :before ORDER BY number LIMIT {PRUNED_AT_ONCE}"  # noqa: S608
+    if not (old := transaction.rows(sql, before=before_ns)):
+        return None
+    young = transaction.rows("SELECT MIN(number) FROM audit WHERE made_ns >= :before", before=before_ns)[0][0]
+    until = min([int(old[-1][0])] + ([int(young) - 1] if young is not None else []))
+    last = transaction.rows(f"{_PLACES} WHERE number <= :until ORDER BY number DESC LIMIT 1", until=until)
+    return (int(last[0][0]), str(last[0][2])) if last else None
 
 
 def _kept(row: Sequence[Any]) -> AuditRow:
-    values = list(row)
-    values[10] = bytes(values[10])
-    return AuditRow(*values)
+    """Whatever somebody has put in there: a value of another type than was written is read as one of the right type, so
+    that such a row can be shown and found to be changed."""
+    number, id, made_ns, *middle, detail, previous, hash = row
+    team, app, who, who_name, what, target, ip = map(_kept_text, middle)
+    return AuditRow(
+        number=_kept_number(number),
+        id=_kept_text(id),
+        made_ns=_kept_number(made_ns),
+        team=team,
+        app=app,
+        who=who,
+        who_name=who_name,
+        what=what,
+        target=target,
+        ip=ip,
+        detail=bytes(detail) if isinstance(detail, bytes | memoryview) else str(detail).encode("utf-8", "replace"),
+        previous=_kept_text(previous),
+        hash=_kept_text(hash),
+    )
+
+
+def _kept_text(value: Any) -> str:
+    return bytes(value).decode("utf-8", "backslashreplace") if isinstance(value, bytes | memoryview) else str(value)
+
+
+def _kept_number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 _MEMBERS = "FROM memberships m JOIN people p ON p.id = m.person WHERE m.team = :team"

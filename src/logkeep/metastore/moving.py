@@ -24,6 +24,7 @@ TABLES = (
     ("links", "sha256, id, kind, team, person, email, role, made_by, made_ns, expires_ns, used_ns", "sha256"),
     ("sign_ins", "sha256, id, person, token_sha256, name, address, agent, made_ns, used_ns, epoch", "sha256"),
     ("audit", "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash", "number"),
+    ("audit_begin", "number, hash", "number"),
     ("erasures", "job, app, state, expires_ns, body", "number"),
     ("samples", "kind, app, size, content", "number"),
     ("limits", "app, version, body, changed_by, changed_ns", "app"),

@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0010');
+INSERT INTO "alembic_version" VALUES('0011');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -44,6 +44,11 @@ CREATE TABLE audit (
 	hash VARCHAR(64) NOT NULL, 
 	PRIMARY KEY (number), 
 	UNIQUE (id)
+);
+CREATE TABLE audit_begin (
+	number BIGINT NOT NULL, 
+	hash VARCHAR(64) NOT NULL, 
+	PRIMARY KEY (number)
 );
 CREATE TABLE blocks (
 	number INTEGER NOT NULL, 
