@@ -671,6 +671,17 @@ def test_whatever_was_put_into_an_entry_it_is_listed_and_found(it: There, value:
     assert len(audit_rows.lines(rows(it), "ndjson").splitlines()) == len(audit_rows.lines(rows(it), "csv").splitlines())
 
 
+def test_a_long_query_is_kept_whole(it: There) -> None:
+    query = "ä" * 4096
+    it.directory.audit.add([entry(it, 0, detail={"query": query})])
+    assert msgspec.json.decode(rows(it)[0].detail) == {"query": query}
+
+
+def entry(it: There, number: int, **fields: Any) -> Entry:
+    values = {"by": CONSOLE, "what": "read.search", "team": "main", "app": "default", "made_ns": it.clock.now_ns()}
+    return Entry(**(values | {"detail": {"query": f"n:{number}"}} | fields))
+
+
 def test_the_log_is_listed_by_what_is_asked_for(it: There) -> None:
     first = [entry(it, 0, what="read.export"), entry(it, 1, team="other", app="theirs"), entry(it, 2, app="shop")]
     it.directory.audit.add(first)

@@ -19,7 +19,7 @@ from logkeep.metastore.database import Database, Transaction, bump
 TOPIC = "audit"
 PAGE_MAX = 1000
 TARGET_CHARS_MAX = 300
-TEXT_CHARS_MAX = 1000
+TEXT_CHARS_MAX = 65_536  # as long as an address may be: a query is kept whole
 PRUNED_AT_ONCE = 10_000
 FIRST = "0" * 64  # what the first row has for the hash of the one before
 MISSING = "audit.missing"  # told by pruning, which would else cover the traces
