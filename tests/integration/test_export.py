@@ -5,17 +5,19 @@ import gzip
 import io
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from tests.reading import NOW_NS, READ, Reading, make_event, served
+from tests.reading import NOW_NS, READ, READ_TOKEN, Reading, make_event, served
 from tests.service import wait_for
 
 from logkeep.api import export as export_module
+from logkeep.api.sign_ins import FRESH_S
 from logkeep.errors import BackendUnavailable
+from logkeep.metastore.audit import CONSOLE
 from logkeep.settings import Api, Settings
 from logkeep.store.port import Page, SearchRequest
 from logkeep.store.reading import Reading as StoreReading
@@ -149,6 +151,68 @@ def test_a_failure_half_way_is_the_last_line_and_an_answer_cut_off(
             text += part
     assert text.splitlines()[-1] == last
     assert len(text.splitlines()) > 7
+
+
+class Meanwhile:
+    """A search that does something else before its second page."""
+
+    def __init__(self, reading: Reading, what: Callable[[], object]) -> None:
+        self._search, self._what, self.calls = reading.store.search, what, 0
+
+    def __call__(self, reading: StoreReading, request: SearchRequest) -> Page:
+        self.calls += 1
+        if self.calls == 2:
+            self._what()
+        return self._search(reading, request)
+
+
+@pytest.mark.parametrize("how", ["token revoked", "role taken", "signed out", "signed out with another instance"])
+def test_an_export_is_cut_off_when_its_reader_may_not_read_any_more(reading: Reading, url: str, how: str) -> None:
+    fill(reading)
+    directory, sign_ins = reading.directory, reading.app.state.context.sign_ins
+    anna = directory.people.create(CONSOLE, email="anna@example.org")
+    directory.teams.add(CONSOLE, "main", anna.id, "member")
+    cookie = sign_ins.open(name=anna.email, person=anna.id)
+    (row,) = sign_ins.of_person(anna.id)
+
+    def end() -> None:
+        if how == "token revoked":
+            reading.accounts.revoke(READ_TOKEN)
+        elif how == "role taken":
+            directory.teams.remove(CONSOLE, "main", anna.id, is_owner=True)
+        elif how == "signed out":
+            sign_ins.close(cookie)
+        else:
+            directory.sign_ins.remove(row.sha256)
+            reading.clock.advance(FRESH_S + 1)
+
+    search = reading.store.search = Meanwhile(reading, end)  # type: ignore[method-assign,assignment]
+    headers = READ if how == "token revoked" else {"Cookie": f"logkeep={cookie}"}
+    text = ""
+    with (
+        pytest.raises(httpx.RemoteProtocolError, match="incomplete"),
+        httpx.stream("GET", f"{url}/api/v1/export", headers=headers) as answer,
+    ):
+        for part in answer.iter_text():
+            text += part
+    *events, last = [json.loads(line) for line in text.splitlines()]
+    assert len(events) == 7 and last["error"]["code"] == ("forbidden" if how == "role taken" else "unauthorized")
+    assert search.calls == 2
+
+
+def test_an_export_that_nobody_takes_is_cut_off_too(reading: Reading, url: str) -> None:
+    reading.write([make_event(index, "x" * 50_000) for index in range(400)])  # 20 MB: more than sockets hold
+    parts = urlsplit(url)
+    with socket.create_connection((str(parts.hostname), parts.port)) as stalled:
+        token = READ["Authorization"]
+        stalled.sendall(f"GET /api/v1/export HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+        assert stalled.recv(12) == b"HTTP/1.1 200"
+        reading.accounts.revoke(READ_TOKEN)
+        wait_for(lambda: reading.app.state.context.exports._left == 1, 60, "the export to end")
+        taken = b""
+        while part := stalled.recv(1 << 20):
+            taken = taken[-10:] + part
+    assert not taken.endswith(b"0\r\n\r\n")
 
 
 def test_one_more_than_may_run_is_a_503_and_a_client_that_goes_gives_its_place_back(reading: Reading, url: str) -> None:

@@ -12,6 +12,7 @@ from tests.reading import NOW_NS, OTHER_TOKEN, READ, READ_TOKEN, WRITE_KEY, Read
 from tests.service import wait_for
 from tests.sse import Reader
 
+from logkeep.api.sign_ins import FRESH_S
 from logkeep.clock import NS_PER_DAY
 from logkeep.event import Event
 from logkeep.metastore.audit import CONSOLE
@@ -265,6 +266,28 @@ def test_a_tail_ends_when_its_reader_has_another_role(make: Callable[..., Tailin
     it.arrive(1)  # what comes after is not shown any more, although it waits for the reader already
     message = reader.next()
     assert message is not None and message.event == "error" and b'"code":"forbidden"' in message.data
+    assert reader.next() is None and reader.ended
+
+
+@pytest.mark.parametrize("how", ["signed out", "ended from elsewhere", "by another instance"])
+def test_a_tail_ends_with_the_sign_in(make: Callable[..., Tailing], how: str) -> None:
+    it = make()
+    anna = it.reading.directory.people.create(CONSOLE, email="anna@example.org")
+    it.reading.directory.teams.add(CONSOLE, "main", anna.id, "member")
+    sign_ins = it.reading.app.state.context.sign_ins
+    cookie = sign_ins.open(name=anna.email, person=anna.id)
+    reader = it.open(headers={"Cookie": f"logkeep={cookie}"}).begin()
+    (row,) = sign_ins.of_person(anna.id)
+    if how == "signed out":
+        sign_ins.close(cookie)
+    elif how == "ended from elsewhere":
+        sign_ins.close_one(anna.id, row.id)
+    else:
+        it.reading.directory.sign_ins.remove(row.sha256)
+        it.reading.clock.advance(FRESH_S + 1)
+    it.arrive(1)
+    message = reader.next()
+    assert message is not None and message.event == "error" and b'"code":"unauthorized"' in message.data
     assert reader.next() is None and reader.ended
 
 

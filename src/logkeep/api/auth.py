@@ -56,10 +56,16 @@ async def admit(connection: Connection, _: BaseRouteHandler) -> None:
 async def still_admitted(connection: Connection) -> None:
     """For answers that last: raises as `admit` when the caller of this request may not have it any more."""
     route = BY_PLACE[("GET", connection.scope["path_template"])]  # all of them are reads
-    before = cast(Credential, connection.state.credential)
     caller = await _caller(connection, route)
-    if route.scope not in caller.scopes_in(before.app):
-        raise _may_not(route, caller, f"the app {before.app!r}")
+    if route.of == "app":
+        before = cast(Credential, connection.state.credential)
+        if route.scope not in caller.scopes_in(before.app):
+            raise _may_not(route, caller, f"the app {before.app!r}")
+        return
+    where = [connection.state.get(name) for name in ("team", "apps")]
+    _allow(connection, route, caller)
+    if where != [connection.state.get(name) for name in ("team", "apps")]:
+        raise _may_not(route, caller, f"the team {where[0]!r}")
 
 
 def provide_credential(

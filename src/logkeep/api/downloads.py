@@ -2,7 +2,8 @@
 
 What fails before the first byte is an answer with its status. What fails later cannot be one any more: then the last
 line is the error (`{"error":{…}}`, or a row that begins with `#error`), and the connection is cut without the end that
-HTTP asks for, so that curl, browsers and libraries report an incomplete download.
+HTTP asks for, so that curl, browsers and libraries report an incomplete download. So ends the file of somebody who may
+not read it any more; where the connection takes nothing just then, it is cut without that line.
 """
 
 import re
@@ -17,6 +18,7 @@ from litestar.params import QueryParameter
 from logkeep import event_csv
 from logkeep.api.backend import Context
 from logkeep.api.errors import ErrorAnswer, describe
+from logkeep.api.lasting import Admission
 from logkeep.api.streams import Broken, Parts, StreamAnswer
 from logkeep.api.times import format_time
 from logkeep.errors import InputError, LogkeepError
@@ -61,6 +63,7 @@ async def download(
         raise InputError(f"format is 'ndjson' or 'csv', not {form[:40]!r}")
     context = cast(Context, request.app.state.context)
     packing = _Packing(form, bool(_accepts_gzip(request.headers.get("accept-encoding", ""))))
+    admission = Admission(request, context)
     leave = context.exports.enter()
     try:
         part = await read(first)
@@ -72,22 +75,28 @@ async def download(
     if packing.is_zipped:
         headers["Content-Encoding"] = "gzip"
     return StreamAnswer(
-        _parts(part, read, packing, head.encode() if form == "csv" else b""),
+        _parts(part, read, packing, head.encode() if form == "csv" else b"", admission.look),
         media_type=TYPES[form],
         headers=headers,
         stalled_s=context.settings.api.stalled_s,
+        over=admission.until_over,
         on_end=leave,
     )
 
 
 async def _parts(
-    part: Part[Place], read: Callable[[Place], Awaitable[Part[Place]]], packing: "_Packing", head: bytes
+    part: Part[Place],
+    read: Callable[[Place], Awaitable[Part[Place]]],
+    packing: "_Packing",
+    head: bytes,
+    still_may: Callable[[], Awaitable[None]],
 ) -> Parts:
     try:
         if data := packing.packed(head + part.data):
             yield data
         while part.next is not None:
             part = await read(part.next)
+            await still_may()  # before it is sent
             if data := packing.packed(part.data):
                 yield data
     except LogkeepError as error:

@@ -35,7 +35,7 @@ class SignIns:
     """At most SIGN_INS_MAX; the one unused for longest makes room. Only hashes of the cookies are kept.
 
     Signed in with one instance, a browser is known to all; signed out, it is refused by all within FRESH_S. While the
-    metastore does not answer, those seen within `valid_s` go on. All methods but `is_fresh` may block, and raise
+    metastore does not answer, those seen within `valid_s` go on. All methods but `is_…` may block, and raise
     BackendUnavailable.
     """
 
@@ -74,6 +74,10 @@ class SignIns:
         """Whether `caller` is answered from memory."""
         kept = self._by_hash.get(_hash(secret))
         return kept is not None and self._age_s(kept) <= FRESH_S
+
+    def is_known(self, secret: str) -> bool:
+        """Whether it was seen here, and not signed out here since."""
+        return _hash(secret) in self._by_hash
 
     def caller(self, secret: str) -> Caller | None:
         """Whom the cookie stands for; None when it is unknown, signed out, too old, or its token or person is gone."""

@@ -17,14 +17,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from logkeep.api.answers import EventAnswer, QueryText, documented
-from logkeep.api.auth import SignInNeeded, still_admitted
 from logkeep.api.backend import Context
 from logkeep.api.errors import ErrorDetail
+from logkeep.api.lasting import LOOK_S, Admission
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.streams import Parts, StreamAnswer
 from logkeep.api.tail_buffers import Buffer, Reason, notice
 from logkeep.api.tails import Tail, event_frame
-from logkeep.clock import NS_PER_DAY, NS_PER_S
+from logkeep.clock import NS_PER_DAY
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
 from logkeep.query.ast import Equals, Query
 from logkeep.query.parser import parse
@@ -35,7 +35,6 @@ PAGE_EVENTS = 250  # of a replay: as many events of the largest size are 64 MB
 RETRY_MS = 1000  # how soon a browser comes back
 ARRIVAL_MAX = (1 << 63) - 1
 LAST_ID_CHARS_MAX = 1024
-RIGHTS_S = 1.0  # how often it is looked whether rights have changed, from memory; what has is looked at closely then
 FOLLOW_S = 5.0  # for the first look into the store at an app that nobody tailed
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second keeps nginx from holding events back
@@ -72,12 +71,14 @@ async def tail(
     if len(last_id) > LAST_ID_CHARS_MAX:
         raise InputError(f"a Last-Event-ID of {len(last_id):,} characters is none of ours", code="bad_cursor")
     place = context.tails.enter(credential.app, query)
-    parts = _Stream(request, context, credential.app, query, place).parts(last_id.strip())
+    admission = Admission(request, context, closely_s=context.settings.tail.keep_alive_s)
+    parts = _Stream(admission, context, credential.app, query, place).parts(last_id.strip())
     return StreamAnswer(
         parts,
         media_type="text/event-stream",
         headers=_HEADERS,
         stalled_s=context.settings.api.stalled_s,
+        over=admission.until_over,
         on_end=place.close,
     )
 
@@ -92,8 +93,8 @@ _decode_id = msgspec.json.Decoder(_Id).decode
 class _Stream:
     """What one reader is sent."""
 
-    def __init__(self, request: Request[Any, Any, Any], context: Context, app: str, query: Query, place: Tail) -> None:
-        self._request, self._context, self._app, self._query, self._place = request, context, app, query, place
+    def __init__(self, admission: Admission, context: Context, app: str, query: Query, place: Tail) -> None:
+        self._admission, self._context, self._app, self._query, self._place = admission, context, app, query, place
         self._feed = context.backend.feed
         self._keep_alive_s = context.settings.tail.keep_alive_s
         self._sent = 0  # the place of which the reader knows
@@ -180,6 +181,7 @@ class _Stream:
             async with self._context.tails.replays:
                 page = await self._read(ArrivedRequest(self._app, self._query, after, until, PAGE_EVENTS))
             fresh = [each for each in page if each.event not in border]
+            await self._admission.look()
             if wanted := [each for each in fresh if told < self._place_in_feed(each) <= until]:
                 self._context.telemetry["tail_events"].inc(len(wanted))
                 yield b"".join(event_frame(max(each.arrival, known), each.event) for each in wanted)
@@ -203,10 +205,7 @@ class _Stream:
     # ── live ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _live(self, buffer: Buffer) -> AsyncIterator[bytes]:
-        clock = self._context.clock
-        look_ns, quiet_s = clock.monotonic_ns(), 0.0
-        wait_s = min(RIGHTS_S, self._keep_alive_s)
-        change = self._context.backend.metastore.change()
+        wait_s, quiet_s = min(LOOK_S, self._keep_alive_s), 0.0
         while True:
             data: bytes | None
             try:
@@ -218,10 +217,7 @@ class _Stream:
             else:
                 if not data:
                     return
-            now_ns, found = clock.monotonic_ns(), self._context.backend.metastore.change()
-            if found != change or now_ns - look_ns >= self._keep_alive_s * NS_PER_S:
-                change, look_ns = found, now_ns
-                await self._look_at_credential()  # before it is sent: who may read it no more does not get it
+            await self._admission.look()  # before it is sent: who may read it no more does not get it
             if data is not None:
                 quiet_s = 0.0
                 yield data
@@ -231,10 +227,3 @@ class _Stream:
             return b": keep-alive\n\n"
         self._sent = self._place.seen
         return b": keep-alive\nid: %d\n\n" % self._sent
-
-    async def _look_at_credential(self) -> None:
-        """Raises InputError when the reader may not read any more: a token revoked, a sign-in ended."""
-        try:
-            await still_admitted(self._request)
-        except SignInNeeded as error:
-            raise InputError("the sign-in has ended; sign in again", code="unauthorized", status=401) from error
