@@ -59,9 +59,27 @@ def balanced(service: Service) -> dict[str, Any]:
     return ledger
 
 
+def test_the_api_tells_what_is_used_of_each_limit_and_null_where_there_is_none(service: Service) -> None:
+    set_limits(service, events_per_second=5000, components={"dbg": {"events_per_day": 60, "events_per_second": 9000}})
+    assert service.post([event(n, component="dbg") for n in range(50)]).status_code == 202
+    wait_for(
+        lambda: use(service)["components"]["dbg"]["events_per_day"]["used"] == 50, 20, "the component to be counted"
+    )
+    found = use(service)
+    own = found["components"]["dbg"]
+    assert own["events_per_day"] == {"used": 50, "limit": 60, "left": 10}
+    assert own["bytes_per_day"] == found["events_per_day"] == {"used": None, "limit": None, "left": None}
+    assert (found["events_per_second"]["limit"], own["events_per_second"]["limit"]) == (5000, 9000)
+    wait_for(lambda: use(service)["events_per_second"]["used"] > 0, 30, "the rate to be told")
+    mixed = service.post([event(n, component=("dbg", "ok")[n % 2]) for n in range(40)])
+    assert mixed.status_code == 202 and {one["index"] % 2 for one in mixed.json()["rejected"]} == {0}
+    assert mixed.json()["rejected"][0]["message"] == "the component 'dbg' is over its events_per_day of 60"
+    assert '"component-events-day"' in mixed.headers["ratelimit-policy"] and use(service)["over_since"] is None
+
+
 def test_over_the_limit_of_a_day_errors_are_kept_and_the_rest_is_told_and_counted(service: Service) -> None:
     found = set_limits(service, events_per_day=1000)
-    assert (found["in_force"]["events_per_day"], found["version"]) == (1000, 1)
+    assert (found["in_force"]["events_per_day"], found["version"]) == (1000, 2)
     before = balanced(service)
     started = use(service)["events_per_day"]["used"]
     answers: list[httpx.Response] = []

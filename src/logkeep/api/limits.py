@@ -1,5 +1,6 @@
 """How much an app may send, how much it has sent: `/api/v1/apps/{app}/limits`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +16,7 @@ from logkeep.api.search import GivenContext
 from logkeep.counters import usage
 from logkeep.counters.usage import Phase
 from logkeep.errors import BackendUnavailable
-from logkeep.metastore.limits import InForce, Kept, Limits
+from logkeep.metastore.limits import ComponentLimits, InForce, Kept, Limits
 from logkeep.store.page import rfc3339
 
 BODY_BYTES_MAX = 64 * 1024
@@ -24,9 +25,24 @@ BODY_BYTES_MAX = 64 * 1024
 class DayUse(msgspec.Struct):
     """used: in the last 24 hours. left: what may come at once now; it comes back at limit / 24 an hour."""
 
-    used: int
+    used: Annotated[int | None, Meta(description="null: without a limit it is not counted")]
     limit: Annotated[int | None, Meta(description="null: no limit")]
     left: int | None
+
+
+class RateUse(msgspec.Struct):
+    """used: events a second that were let in, the mean of the last ten whole seconds by the clock."""
+
+    used: Annotated[float | None, Meta(description="null: without a limit it is not counted")]
+    limit: Annotated[float | None, Meta(description="null: no limit")]
+
+
+class ComponentUse(msgspec.Struct):
+    """Of a component that has limits of its own."""
+
+    events_per_day: DayUse
+    bytes_per_day: DayUse
+    events_per_second: RateUse
 
 
 class Use(msgspec.Struct):
@@ -36,6 +52,8 @@ class Use(msgspec.Struct):
     bytes_per_day: DayUse
     phase: Phase
     over_since: Annotated[str | None, Meta(description="RFC 3339, to the hour")]
+    events_per_second: RateUse
+    components: dict[str, ComponentUse]
 
 
 class LimitsAnswer(msgspec.Struct):
@@ -112,7 +130,11 @@ def _set(limits: Limits) -> dict[str, Any]:
 
 def _use(context: GivenContext, app: str, in_force: InForce) -> Use | None:
     now_ns = context.clock.now_ns()
-    keys = usage.keys(app, now_ns)
+    names = {name: usage.of_component(app, name) for name in in_force.components}
+    slot = usage.rate_slot(now_ns) - 1
+    keys = [*usage.keys(app, now_ns), usage.rate_key(app, slot)]
+    for name, own in in_force.components.items():
+        keys += _component_keys(names[name], own, now_ns, slot)
     try:
         totals = dict(zip(keys, context.backend.counters.read(keys), strict=True))
     except BackendUnavailable:
@@ -120,13 +142,36 @@ def _use(context: GivenContext, app: str, in_force: InForce) -> Use | None:
     hours = usage.Hours.read(app, totals, now_ns)
     since_s = hours.over_since_s()
 
-    def day(by_hour: Any, limit: int) -> DayUse:
-        left = int(usage.left(by_hour, limit, now_ns)) if limit else None
-        return DayUse(usage.used(by_hour, now_ns), limit or None, left)
+    def of_component(name: str, own: ComponentLimits) -> ComponentUse:
+        hours = usage.Hours.read(names[name], totals, now_ns)
+        rate = in_force.component_events_per_second if own.events_per_second is None else own.events_per_second
+        return ComponentUse(
+            _day(hours.events, own.events_per_day, now_ns),
+            _day(hours.bytes, own.bytes_per_day, now_ns),
+            _rate(totals.get(usage.rate_key(names[name], slot), 0), rate),
+        )
 
     return Use(
-        day(hours.events, in_force.events_per_day),
-        day(hours.bytes, in_force.bytes_per_day),
+        _day(hours.events, in_force.events_per_day, now_ns),
+        _day(hours.bytes, in_force.bytes_per_day, now_ns),
         usage.phase(since_s, now_ns / 1e9, context.settings.limits.grace_s),
         rfc3339(since_s * 1_000_000_000) if since_s else None,
+        _rate(totals[usage.rate_key(app, slot)], in_force.events_per_second),
+        {name: of_component(name, own) for name, own in in_force.components.items()},
     )
+
+
+def _component_keys(who: str, own: ComponentLimits, now_ns: int, slot: int) -> list[str]:
+    limited: tuple[tuple[usage.What, int | None], ...] = (("events", own.events_per_day), ("bytes", own.bytes_per_day))
+    whats = [what for what, limit in limited if limit]
+    return [*usage.keys(who, now_ns, whats), usage.rate_key(who, slot)]
+
+
+def _day(by_hour: Sequence[int], limit: int | None, now_ns: int) -> DayUse:
+    if not limit:
+        return DayUse(None, None, None)
+    return DayUse(usage.used(by_hour, now_ns), limit, int(usage.left(by_hour, limit, now_ns)))
+
+
+def _rate(events: int, limit: float) -> RateUse:
+    return RateUse(events / usage.RATE_S, limit) if limit else RateUse(None, None)

@@ -1,4 +1,4 @@
-"""What an app has used of its day's limits, from counters of whole hours that all instances add to.
+"""What an app or a component has used of its day's limits, from counters of whole hours that all instances add to.
 
 Nothing else is shared or kept: a receiver that starts reckons from them how full each bucket is, the API how much is
 left. Hours are of the wall clock; one that was set back adds to an hour again, and counts nothing twice.
@@ -16,6 +16,7 @@ HOUR_S = 3600
 HOURS_BACK = 48
 WINDOW_S = (HOURS_BACK + 2) * HOUR_S
 DAY_S = 86_400
+RATE_S = 10  # what comes in a second is told as the mean of so many
 
 What = Literal["events", "bytes", "over"]  # over: one for each time an app was refused because of its day's limit
 Phase = Literal["within", "grace", "over"]
@@ -31,6 +32,19 @@ def hour_of(now_ns: int) -> int:
 
 def addition(app: str, what: What, amount: int, now_ns: int) -> Addition:
     return Addition(key(app, what, hour_of(now_ns)), amount, WINDOW_S)
+
+
+def rate_key(who: str, slot: int) -> str:
+    return f"rate:{slot}:{who}"
+
+
+def rate_slot(now_ns: int) -> int:
+    return now_ns // (RATE_S * NS_PER_S)
+
+
+def rate_addition(who: str, amount: int, now_ns: int) -> Addition:
+    """Of a limit a second: told to people alone, receivers reckon without it."""
+    return Addition(rate_key(who, rate_slot(now_ns)), amount, 6 * RATE_S)
 
 
 def of_component(app: str, component: str) -> str:

@@ -138,6 +138,9 @@ class AppLimit:
                 (bucket, Addition(f"second:{self.app}{name}", round(bucket.spent), SECONDS_KEY_S))
                 for name, bucket in named_buckets(self.second)
             ]
+            spent = round(self.second.main.spent + self.second.reserve.spent)
+            if spent > 0:
+                found.append((None, usage.rate_addition(self.app, spent, now_ns)))
         found += self.components.additions(now_ns)
         if self.second is not None:
             for bucket in (self.second.main, self.second.reserve, *self.second.shares.values()):

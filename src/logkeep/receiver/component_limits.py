@@ -92,6 +92,8 @@ class ComponentQuotas:
             yield quota, usage.addition(usage.of_component(self._app, name), what, quota.spent(), now_ns)
         for name, quota in self._seconds.items():
             if spent := quota.spent():
+                if name in self._limits.components:
+                    yield None, usage.rate_addition(usage.of_component(self._app, name), spent, now_ns)
                 yield quota, Addition(f"component:second:{self._app}\0{name}", spent, SECONDS_KEY_S)
 
     def keys(self, now_ns: int) -> list[str]:

@@ -1,3 +1,4 @@
+import { Fragment } from "react";
 import { usePreferences } from "../app/preferences";
 import { bytes, count } from "../text/numbers";
 import { minute, span } from "../time/format";
@@ -40,6 +41,12 @@ export function UseCard({ limits }: { limits: Limits }) {
           )}
           <UseBar name="Events" use={use.events_per_day} write={count} />
           <UseBar name="Bytes" use={use.bytes_per_day} write={bytes} />
+          {Object.entries(use.components).map(([name, own]) => (
+            <Fragment key={name}>
+              {own.events_per_day.limit && <UseBar name={`Events of ${name}`} use={own.events_per_day} write={count} />}
+              {own.bytes_per_day.limit && <UseBar name={`Bytes of ${name}`} use={own.bytes_per_day} write={bytes} />}
+            </Fragment>
+          ))}
         </>
       )}
       <p className="note">
@@ -55,14 +62,14 @@ function UseBar({ name, use, write }: { name: string; use: DayUse; write: (amoun
   if (part === null || use.limit === null)
     return (
       <p className="use">
-        <b>{name}</b> <span className="use-number">{write(use.used)}</span> <span className="note">no limit a day</span>
+        <b>{name}</b> <span className="note">no limit a day</span>
       </p>
     );
   const percent = Math.round(part * 100);
   return (
     <div className="use">
       <p>
-        <b>{name}</b> <span className="use-number">{write(use.used)}</span>{" "}
+        <b>{name}</b> <span className="use-number">{write(use.used ?? 0)}</span>{" "}
         <span className="note">
           of {write(use.limit)} a day; {write(Math.max(use.left ?? 0, 0))} may come at once now
         </span>
