@@ -25,7 +25,7 @@ from logkeep.metastore.database import Database
 from logkeep.metastore.key_use import KeyUse
 from logkeep.metastore.moving import forget_samples
 from logkeep.metastore.sqlite import SqliteDatabase
-from logkeep.metastore.start import FirstRun, has_moved, prepare
+from logkeep.metastore.start import FirstRun, has_moved, known_keys_file, prepare
 from logkeep.queue.local import LocalQueue
 from logkeep.queue.port import ANY, ErasableQueue, Partition, Queue
 from logkeep.queue.watching import QueueWatch
@@ -139,9 +139,9 @@ def prepare_metastore(settings: Settings) -> FirstRun | None:
 
 @contextmanager
 def open_accounts(settings: Settings, database: Database, role: str, *, known: bool = True) -> Iterator[Accounts]:
-    """All keys, kept up to date inside; kept in the data folder too where the database is on another machine."""
+    """All keys, kept up to date inside; kept in the data folder too, for a start while the database is away."""
     chosen = settings.metastore
-    cache = settings.folder / f"known-keys-{role}.json" if chosen.url else None
+    cache = known_keys_file(settings.folder, role)
     use = KeyUse(database, SystemClock())
     accounts = Accounts(
         database, SystemClock(), refresh_s=chosen.refresh_s, valid_s=chosen.keys_valid_s, cache=cache,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.contract.metastores import KINDS, Shared, shared
+from tests.metastore import make_read_only
 from tests.service import wait_for
 
 from logkeep import wiring
@@ -158,6 +159,29 @@ def test_a_new_file_is_what_all_migrations_make(tmp_path: Path) -> None:
         dumps.append([" ".join(line.split()) for line in connection.iterdump()])
         connection.close()
     assert dumps[0] == dumps[1]
+
+
+def test_a_start_on_a_file_that_can_only_be_read_changes_nothing(tmp_path: Path) -> None:
+    with shared("sqlite", tmp_path, None) as it:  # type: ignore[arg-type]
+        first = it.prepare()
+        assert first is not None
+    make_read_only(tmp_path)
+    with shared("sqlite", tmp_path, None) as again:  # type: ignore[arg-type]
+        assert again.prepare() is None
+        accounts = again.accounts()
+        accounts.look()
+        assert accounts.credential(first.app_key) is not None
+        with pytest.raises(BackendUnavailable):
+            again.open().write(lambda transaction: bump(transaction, "accounts"))
+
+
+def test_older_tables_in_a_file_that_can_only_be_read_are_unavailable(tmp_path: Path) -> None:
+    migrate_sqlite(tmp_path / "metastore.db", timeout_s=5, to="0001")
+    with shared("sqlite", tmp_path, None) as it:  # type: ignore[arg-type]
+        assert it.open().revision() == "0001"
+    make_read_only(tmp_path)
+    with shared("sqlite", tmp_path, None) as it, pytest.raises(BackendUnavailable, match="brought up to date"):  # type: ignore[arg-type]
+        it.prepare()
 
 
 # ── what an older Logkeep kept in files ───────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+from tests.metastore import make_read_only, make_writable
 from tests.service import Service, wait_for
 
 Start = Callable[..., Service]
@@ -70,3 +71,30 @@ def damage(folder: Path, near: bytes) -> None:
             segment.write_bytes(content)
             return
     raise AssertionError(f"{near!r} stands in no segment")
+
+
+def test_a_service_starts_on_a_metastore_that_can_only_be_read_or_not_at_all(start_service: Start) -> None:
+    service = start_service()
+    file, aside = service.folder / "metastore.db", service.folder / "aside.db"
+    assert service.post(batch("before", 1)).status_code == 202
+    service.wait_for_events("session:before", 1)
+    assert service.terminate() == 0
+    make_read_only(service.folder)
+    service.start_again()
+    assert service.post(batch("read-only", 2)).status_code == 202
+    service.wait_for_events("session:read-only", 2)
+    assert service.terminate() == 0
+    file.rename(aside)
+    file.mkdir()
+    service.start_again()
+    assert service.post(batch("unreadable", 3)).status_code == 202
+    service.wait_for_events("session:unreadable", 3)
+    unknown = httpx.post(f"{service.intake_url}/v1/events", json=[], headers={"X-Logkeep-Key": "lkw_unknown"})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (503, "metastore_unavailable")
+    assert service.terminate() == 0
+    file.rmdir()
+    aside.rename(file)
+    make_writable(service.folder)
+    service.start_again()
+    assert httpx.get(f"{service.api_url}/health/ready").json() == {"status": "ready"}
+    assert service.wait_until_drained()["stored"] == 6

@@ -13,14 +13,14 @@ from logkeep import settings as settings_module
 from logkeep.cli.prepare import UNAVAILABLE
 from logkeep.disk import SystemDisk
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError
-from logkeep.metastore.start import FIRST_RUN_FILE, FirstRun
+from logkeep.metastore.start import FIRST_RUN_FILE, FirstRun, has_known_keys
 from logkeep.settings import Settings
 from logkeep.supervisor import Supervisor, free_port, lock_data_folder
 from logkeep.telemetry import Telemetry, configure_logging, get_logger, share_metrics_in
 
 log = get_logger("start")
 
-AWAY = "the metastore does not answer; this start goes on with the keys known before"
+AWAY = "the metastore cannot be used; this start goes on with the keys known before"
 
 ROLES = ("receiver", "udp", "processor", "keeper", "api")
 
@@ -66,8 +66,6 @@ def run(role: str, data: str | None, intake: str | None, api: str | None, config
         try:
             _say_first_run(settings, wiring.prepare_metastore(settings))
         except BackendUnavailable as error:
-            if not settings.metastore.url:
-                raise
             log.warning(AWAY, error=error.message)
         wiring.run_role(role, index, settings)
     except LogkeepError as error:
@@ -113,11 +111,16 @@ def _prepare_metastore(settings: Settings) -> None:
     if not settings.metastore.url:
         from logkeep import wiring
 
-        wiring.prepare_metastore(settings)
+        try:
+            wiring.prepare_metastore(settings)
+        except BackendUnavailable as error:
+            if not has_known_keys(settings.folder):
+                raise
+            log.warning(AWAY, error=error.message)
         return
     command = [sys.executable, "-m", "logkeep.cli.prepare"]
     done = subprocess.run(command, input=msgspec.json.encode(settings), stdout=subprocess.DEVNULL)
-    if done.returncode == UNAVAILABLE and any(settings.folder.glob("known-keys-*.json")):
+    if done.returncode == UNAVAILABLE and has_known_keys(settings.folder):
         log.warning(AWAY)
     elif done.returncode:
         raise BackendUnavailable("the metastore cannot be used; see above", code="metastore_unavailable")

@@ -25,6 +25,7 @@ from logkeep.telemetry import get_logger
 
 FIRST_RUN_FILE = "first-run.json"
 FIRST_APP = "default"
+KNOWN_KEYS = "known-keys-{}.json"
 
 log = get_logger("metastore")
 
@@ -40,21 +41,32 @@ class FirstRun(msgspec.Struct, frozen=True):
     admin_password: str
 
 
+def known_keys_file(folder: Path, role: str) -> Path:
+    """Where a role keeps what it knows of accounts, for a start while the database is away."""
+    return folder / KNOWN_KEYS.format(role)
+
+
+def has_known_keys(folder: Path) -> bool:
+    """Whether some role has kept what it knows: then a start can go on without the database."""
+    return any(folder.glob(KNOWN_KEYS.format("*")))
+
+
 def prepare(
     database: Database, folder: Path, disk: Disk, clock: Clock, *, app: str = FIRST_APP, before: Database | None = None
 ) -> FirstRun | None:
     """Tables and accounts are there, durable; the secrets when this call made them, None when they were there before.
 
     An empty database takes over what is in `before`, else in the files that an older Logkeep has left in `folder`. Many
-    instances at once: one of them makes what is missing. Raises InputError (a newer Logkeep has made the tables),
-    CorruptData (a file that is taken over cannot be read), BackendUnavailable.
+    instances at once: one of them makes what is missing. Where nothing is, nothing is changed: a database that can only
+    be read is no hindrance. Raises InputError (a newer Logkeep has made the tables), CorruptData (a file that is taken
+    over cannot be read), BackendUnavailable.
     """
     database.upgrade()
     found = files.read(folder)
 
     def fill(transaction: Transaction) -> FirstRun | None:
         bump(transaction, TOPIC)  # first: whoever starts at the same time waits here, and then finds an app
-        if transaction.rows("SELECT 1 FROM apps"):
+        if _has_apps(transaction):
             return None
         if before is not None and before.read(_hashes):
             moving.copy(before, transaction)
@@ -64,12 +76,16 @@ def prepare(
             return None
         return _first_start(transaction, folder, disk, clock.now_ns(), app)
 
-    first_run = database.write(fill)
+    first_run = None if database.read(_has_apps) else database.write(fill)
     if first_run is None and found is None:
         _remove_lost_first_run(database, folder, disk)
     if found is not None:
         _put_away(database, found, folder, disk)
     return first_run
+
+
+def _has_apps(transaction: Transaction) -> bool:
+    return bool(transaction.rows("SELECT 1 FROM apps"))
 
 
 def _put_away(database: Database, found: files.Kept, folder: Path, disk: Disk) -> None:
