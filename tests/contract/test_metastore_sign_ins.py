@@ -22,6 +22,9 @@ def test_a_sign_in_is_a_row_that_every_instance_sees(begun: Shared) -> None:
     assert here.find(rows[0].sha256) == msgspec.structs.replace(rows[0], used_ns=100)
     newest = put(3, 50, rows_max=2)  # the two that were used last stay
     assert [here.find(row.sha256) is not None for row in [*rows, newest]] == [True, False, False, True]
+    other = msgspec.structs.replace(newest, sha256="f" * 64, person="per_2")
+    here.put(other, made_after_ns=10, used_after_ns=10, rows_max=1)  # of others none goes
+    assert len(there.of_person("per_1")) == 2 and there.of_person("per_2") == [other]
     there.remove(newest.sha256)
     assert here.find(newest.sha256) is None
     here.put(newest, made_after_ns=1000, used_after_ns=0, rows_max=10)

@@ -17,7 +17,8 @@ STEP_COOKIE = "logkeep_step"  # between two steps of signing in
 APP_COOKIE = "logkeep_app"  # which app the pages show; whether it may be read is looked at each time
 IDLE_S = 12 * 3600  # a working day
 LIFETIME_S = 7 * 86_400
-SIGN_INS_MAX = 10_000
+SIGN_INS_MAX = 200  # of a person or a token: more than browsers, few enough that nobody fills the table
+REMEMBERED_MAX = 10_000  # in memory; others are asked for
 FRESH_S = 10  # how long a sign-out with another instance may go unnoticed
 TOUCH_S = 300  # between two notes of when it was last used: a page must not cost a write
 AGENT_CHARS_MAX = 200
@@ -32,7 +33,8 @@ class _Kept(msgspec.Struct):
 
 
 class SignIns:
-    """At most SIGN_INS_MAX; the one unused for longest makes room. Only hashes of the cookies are kept.
+    """At most SIGN_INS_MAX of each person or token; the one unused for longest makes room. Only hashes of cookies are
+    kept.
 
     Signed in with one instance, a browser is known to all; signed out, it is refused by all within FRESH_S. While the
     metastore does not answer, those seen within `valid_s` go on. All methods but `is_…` may block, and raise
@@ -140,7 +142,7 @@ class SignIns:
         with self._lock:
             self._by_hash[row.sha256] = _Kept(row, self._clock.monotonic_ns())
             self._by_hash.move_to_end(row.sha256)
-            while len(self._by_hash) > SIGN_INS_MAX:
+            while len(self._by_hash) > REMEMBERED_MAX:
                 self._by_hash.popitem(last=False)
 
     def _age_s(self, kept: _Kept) -> float:

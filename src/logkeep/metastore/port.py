@@ -108,7 +108,8 @@ class SignInRows(Protocol):
     """Sign-ins, shared by all instances. Raises BackendUnavailable."""
 
     def put(self, row: SignIn, *, made_after_ns: int, used_after_ns: int, rows_max: int) -> None:
-        """It is kept, durably; those made or used last before these times are not, nor more than `rows_max`."""
+        """It is kept, durably; those made or used last before these times are not, nor more than `rows_max` of
+        the same person or token."""
         ...
 
     def find(self, sha256: str) -> SignIn | None: ...

@@ -17,7 +17,7 @@ class SignIns:
             transaction.change(
                 "DELETE FROM sign_ins WHERE made_ns < :made OR used_ns < :used", made=made_after_ns, used=used_after_ns
             )
-            _make_room(transaction, rows_max - 1)
+            _make_room(transaction, row, rows_max - 1)
             if _found(transaction, row.sha256) is None:
                 _insert(transaction, row)
 
@@ -39,13 +39,11 @@ class SignIns:
         return [SignIn(*row) for row in self._database.read(lambda transaction: transaction.rows(sql, person=person))]
 
 
-def _make_room(transaction: Transaction, rows_max: int) -> None:
-    """The `rows_max` used last stay."""
-    count = transaction.rows("SELECT COUNT(*) FROM sign_ins")[0][0]
-    if count > rows_max:
-        sql = "SELECT sha256 FROM sign_ins ORDER BY used_ns LIMIT :surplus"
-        surplus = [{"sha256": sha256} for (sha256,) in transaction.rows(sql, surplus=count - rows_max)]
-        transaction.change_many("DELETE FROM sign_ins WHERE sha256 = :sha256", surplus)
+def _make_room(transaction: Transaction, row: SignIn, rows_max: int) -> None:
+    """Of this person or token the `rows_max` used last stay; those of others are not touched."""
+    sql = "SELECT sha256 FROM sign_ins WHERE person = :person AND token_sha256 = :token ORDER BY used_ns DESC, sha256"
+    surplus = transaction.rows(sql, person=row.person, token=row.token_sha256)[rows_max:]
+    transaction.change_many("DELETE FROM sign_ins WHERE sha256 = :sha256", [{"sha256": one[0]} for one in surplus])
 
 
 def _found(transaction: Transaction, sha256: str) -> SignIn | None:

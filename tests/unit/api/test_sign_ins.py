@@ -150,3 +150,15 @@ def test_the_one_unused_for_longest_makes_room(there: There, monkeypatch: pytest
     third = open_one(signed)
     there.clock.advance(FRESH_S + 1)
     assert [there.who(signed, secret) for secret in (first, second, third)] == [OWNER, None, OWNER]
+
+
+def test_nobody_ends_the_sign_ins_of_others_by_signing_in_often(there: There, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_ins, "SIGN_INS_MAX", 2)
+    signed = there.instance()
+    anna = there.accounts.directory.people.create(CONSOLE, email="anna@example.org")
+    there.accounts.directory.teams.add(CONSOLE, "main", anna.id, "member")
+    mine, by_token = signed.open(name="anna", person=anna.id), signed.open(name="token", token=READ_TOKEN)
+    for _ in range(3):
+        open_one(signed)
+    there.clock.advance(FRESH_S + 1)
+    assert there.who(signed, mine) == anna.id and there.who(signed, by_token) is not None
