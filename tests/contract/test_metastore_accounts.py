@@ -17,6 +17,7 @@ from tests.contract.test_metastore import at_once
 from logkeep.api import audit_rows
 from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.errors import InputError, QuotaExceeded
+from logkeep.metastore import steps as steps_module
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.attempts import WAIT_MAX_S
 from logkeep.metastore.audit import CONSOLE, Actor, Entry, Verified, Wanted
@@ -587,6 +588,21 @@ def test_tries_at_once_count_all(it: There) -> None:
         return done
 
     assert sum(at_once(*(lambda index=index: tries(index) for index in range(4)))) == 5
+
+
+def test_steps_push_out_no_steps_of_another_kind_or_person(it: There, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps_module, "STEPS_MAX", 4)
+    monkeypatch.setattr(steps_module, "PERSON_STEPS_MAX", 2)
+    steps = it.directory.steps
+    waiting = steps.begin("totp", person="per_1")
+    for _ in range(5):
+        steps.begin("oidc")
+    assert steps.attempt("totp", waiting) is not None
+    made = []
+    for _ in range(3):
+        made.append(steps.begin("totp", person="per_2"))
+        it.clock.advance(1)
+    assert [steps.attempt("totp", secret) is not None for secret in (waiting, *made)] == [True, False, True, True]
 
 
 def test_a_step_of_a_sign_in_is_good_for_some_tries_and_minutes(it: There) -> None:

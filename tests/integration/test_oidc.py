@@ -101,6 +101,15 @@ def test_somebody_new_of_the_right_domain_and_group_joins_the_team(it: There) ->
     assert again.status_code == 303 and it.me()["id"] == me["id"]
 
 
+def test_who_begins_often_and_never_comes_back_waits(it: There) -> None:
+    for _ in range(60):
+        it.leave()
+    answer = it.client.get("/sign-in/oidc", follow_redirects=False)
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) >= 1 and "wait" in answer.text
+    it.reading.clock.advance(2)
+    assert it.sign_in("anna").status_code == 303
+
+
 def test_what_is_asked_of_the_provider_cannot_be_used_by_others(it: There) -> None:
     address = it.leave()
     asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}

@@ -9,12 +9,13 @@ from litestar import Request, Response, get
 from litestar.response import Redirect
 
 from logkeep.api import signing
+from logkeep.api.auth import address_of
 from logkeep.api.backend import Context
 from logkeep.api.oidc_client import Begun
 from logkeep.api.search import GivenContext
 from logkeep.api.sign_in import local, onwards, refused, sentence, sign_in_form
 from logkeep.api.sign_ins import STEP_COOKIE
-from logkeep.errors import InputError
+from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore.audit import Actor
 from logkeep.metastore.people import Person
 from logkeep.metastore.steps import STEP_S
@@ -30,7 +31,11 @@ PARAMETER_CHARS_MAX = 4096
 async def begin(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
     """To the provider."""
     _refuse_without(context)
-    url, secret = await context.checks.run(lambda: _begin(context, request.query_params.get("next", "/")))
+    address, next = address_of(request), request.query_params.get("next", "/")
+    try:
+        url, secret = await context.checks.run(lambda: _begin(context, address, next))
+    except QuotaExceeded as error:
+        return refused(sign_in_form(context, next, problem=sentence(error)), error)
     return Redirect(url, status_code=303, cookies=[signing.cookie(request, context, STEP_COOKIE, secret, STEP_S)])
 
 
@@ -52,9 +57,10 @@ def _refuse_without(context: Context) -> None:
         raise InputError("nobody signs in with a provider here; set oidc.issuer", code="not_found", status=404)
 
 
-def _begin(context: Context, next: str) -> tuple[str, str]:
-    """Blocks."""
+def _begin(context: Context, address: str, next: str) -> tuple[str, str]:
+    """Blocks. Raises QuotaExceeded."""
     assert context.provider is not None
+    context.backend.directory.attempts.begin_trip(address)
     url, begun = context.provider.begin(local(next)[:1500])
     return url, context.backend.directory.steps.begin(STEP, body=msgspec.json.encode(begun).decode())
 
@@ -70,6 +76,7 @@ def _finish(context: Context, asker: signing.Asker, step: str, given: Mapping[st
             "this sign-in was not begun in this browser, or too long ago; begin again", code="step_expired", status=401
         )
     steps.end(step)
+    context.backend.directory.attempts.end_trip(asker.address)
     claims: Mapping[str, Any] = {}
     try:
         if not given["code"]:

@@ -34,15 +34,24 @@ class Attempts:
 
         account: an e-mail address or id, "" for none. Raises QuotaExceeded: this try is one too many, for now.
         """
+        self._begin(_rules(address, account), "too many failed sign-ins; wait and try again")
+
+    def begin_trip(self, address: str) -> None:
+        """One trip more to a provider from there, which `end_trip` forgives. Raises QuotaExceeded."""
+        self._begin([_trip(address)], "too many sign-ins were begun and not finished from here; wait and try again")
+
+    def end_trip(self, address: str) -> None:
+        """It has led back."""
+        self._writer.write(lambda transaction: _forgive(transaction, _trip(address)))
+
+    def _begin(self, rules: Sequence[_Rule], refusal: str) -> None:
         now_ns = self._writer.clock.now_ns()
-        rules = _rules(address, account)
 
         def count(transaction: Transaction) -> None:
             transaction.change("DELETE FROM attempts WHERE changed_ns < :old", old=now_ns - FORGOTTEN_S * NS_PER_S)
             wait_ns = max([_count(transaction, rule, now_ns) for rule in rules])
             if wait_ns > 0:  # what was counted is undone: who waits anyway does not wait longer for asking
-                told = "too many failed sign-ins; wait and try again"
-                raise QuotaExceeded(told, retry_after_s=1 + wait_ns // NS_PER_S)
+                raise QuotaExceeded(refusal, retry_after_s=1 + wait_ns // NS_PER_S)
 
         self._writer.write(count)
 
@@ -51,16 +60,26 @@ class Attempts:
         rules = _rules(address, account)
 
         def forgive(transaction: Transaction) -> None:
-            # The wait first: MariaDB sets from left to right. It stays where others have failed from there too.
-            sql = (
-                "UPDATE attempts SET until_ns = CASE WHEN failures <= :free THEN 0 ELSE until_ns END, "
-                "failures = failures - 1 WHERE name = :name AND failures > 0"
-            )
-            transaction.change(sql, name=rules[0].name, free=rules[0].free)
+            _forgive(transaction, rules[0])
             for rule in rules[1:]:
                 transaction.change("DELETE FROM attempts WHERE name = :name", name=rule.name)
 
         self._writer.write(forgive)
+
+
+def _trip(address: str) -> _Rule:
+    """An office behind one address has many people, who come back."""
+    return _Rule(f"trip {_network(address)}", 60)
+
+
+def _forgive(transaction: Transaction, rule: _Rule) -> None:
+    """One failure."""
+    # The wait first: MariaDB sets from left to right. It stays where others have failed from there too.
+    sql = (
+        "UPDATE attempts SET until_ns = CASE WHEN failures <= :free THEN 0 ELSE until_ns END, "
+        "failures = failures - 1 WHERE name = :name AND failures > 0"
+    )
+    transaction.change(sql, name=rule.name, free=rule.free)
 
 
 def _rules(address: str, account: str) -> Sequence[_Rule]:

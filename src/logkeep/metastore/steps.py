@@ -11,7 +11,8 @@ from logkeep.metastore.writing import Writer
 
 STEP_S = 600
 TRIES_MAX = 5
-STEPS_MAX = 10_000
+STEPS_MAX = 10_000  # of a kind: trips that anybody may begin take no place of codes that are waited for
+PERSON_STEPS_MAX = 20
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -33,12 +34,7 @@ class Steps:
 
         def insert(transaction: Transaction) -> None:
             transaction.change("DELETE FROM steps WHERE expires_ns <= :now", now=now_ns)
-            count = transaction.rows("SELECT COUNT(*) FROM steps")[0][0]
-            if count >= STEPS_MAX:
-                oldest = transaction.rows("SELECT sha256 FROM steps ORDER BY expires_ns LIMIT 1000")
-                transaction.change_many(
-                    "DELETE FROM steps WHERE sha256 = :sha256", [{"sha256": one[0]} for one in oldest]
-                )
+            _make_room(transaction, kind, person)
             if not transaction.rows("SELECT 1 FROM steps WHERE sha256 = :sha256", sha256=sha256_of(secret)):
                 transaction.change(
                     "INSERT INTO steps (sha256, kind, person, body, expires_ns, tries) "
@@ -69,3 +65,15 @@ class Steps:
     def end(self, secret: str) -> None:
         sql = "DELETE FROM steps WHERE sha256 = :sha256"
         self._writer.write(lambda transaction: transaction.change(sql, sha256=sha256_of(secret)))
+
+
+def _make_room(transaction: Transaction, kind: str, person: str) -> None:
+    """For one more: the oldest of this person go, and of this kind where there are too many in all."""
+    gone = []
+    if person:
+        sql = "SELECT sha256 FROM steps WHERE kind = :kind AND person = :person ORDER BY expires_ns DESC, sha256"
+        gone = transaction.rows(sql, kind=kind, person=person)[PERSON_STEPS_MAX - 1 :]
+    if transaction.rows("SELECT COUNT(*) FROM steps WHERE kind = :kind", kind=kind)[0][0] >= STEPS_MAX:
+        sql = "SELECT sha256 FROM steps WHERE kind = :kind ORDER BY expires_ns LIMIT 1000"
+        gone += transaction.rows(sql, kind=kind)
+    transaction.change_many("DELETE FROM steps WHERE sha256 = :sha256", [{"sha256": one[0]} for one in gone])
