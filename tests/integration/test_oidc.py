@@ -143,6 +143,14 @@ def test_who_is_not_as_the_settings_want_is_told_why(it: There, login: str, why:
     assert it.refused() == [CLAIMS[login]["email"]]
 
 
+@pytest.mark.parametrize("it", [{"team": "nosuch"}], indirect=True)
+def test_without_the_team_of_newcomers_nobody_is_made(it: There) -> None:
+    for _ in range(2):
+        answer = it.sign_in("anna")
+        assert answer.status_code == 404 and "no team &#39;nosuch&#39;" in answer.text
+    assert it.reading.directory.people.by_email("anna@example.org") is None
+
+
 @pytest.mark.parametrize("it", [{"team": "", "domains": "", "claim": ""}], indirect=True)
 def test_without_a_team_only_people_who_are_known_are_let_in(it: There) -> None:
     refused = it.sign_in("anna")

@@ -112,9 +112,8 @@ def _newcomer(context: Context, by: Actor, email: str, name: str, subject: str) 
     if not (settings.domains and settings.team):
         raise _refused(f"{email} is not known here; ask an admin to invite you")
     clean = "".join(char for char in name if char.isprintable())[:200]
-    person = directory.people.create(by, email=email, name=clean, provider=settings.issuer, subject=subject)
-    directory.teams.add(by, settings.team, person.id, settings.role)
-    return person
+    join = directory.teams.joining(by, settings.team, settings.role)
+    return directory.people.create(by, email=email, name=clean, provider=settings.issuer, subject=subject, join=join)
 
 
 def _email(settings: OidcSettings, claims: Mapping[str, Any]) -> str:

@@ -51,8 +51,8 @@ def create_person(
     """
     password = sys.stdin.readline().rstrip("\n") if password_stdin else new_password()
     with opened(data, config) as admin:
-        made = admin.directory.people.create(admin.by, email=email, name=name, password=password)
-        admin.directory.teams.add(admin.by, team, made.id, role)
+        join = admin.directory.teams.joining(admin.by, team, role)
+        made = admin.directory.people.create(admin.by, email=email, name=name, password=password, join=join)
     told = {"person": made.id, "email": made.email, "team": team, "role": role}
     if password_stdin:
         return tell(told, json, made.id, f"{made.email} is {role} of {team}")

@@ -93,8 +93,10 @@ class People:
         password: str = "",
         provider: str = "",
         subject: str = "",
+        join: Callable[[Transaction, Person], None] | None = None,
     ) -> Person:
-        """password: "" for none: then only a link or a provider lets this person in. Raises InputError (409)."""
+        """password: "" for none: then only a link or a provider lets this person in. join: is done as one with it, such
+        as `Teams.joining` tells. Raises InputError (409), what `join` raises; then nobody was made."""
         person = self.new(email=email, name=name, password=password, provider=provider, subject=subject)
 
         def insert(transaction: Transaction) -> Person:
@@ -104,6 +106,8 @@ class People:
                 raise InputError(f"{person.email} is known here already", code="name_taken", status=409)
             insert_person(transaction, person)
             record(transaction, [self.entry(by, "person.created", person)])
+            if join is not None:
+                join(transaction, person)
             return person
 
         return self._writer.change(insert)

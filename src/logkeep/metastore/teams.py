@@ -3,7 +3,7 @@
 Owners can do everything; admins everything but to make owners, or to change them. A team keeps one owner at least.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -104,13 +104,18 @@ class Teams:
 
     def add(self, by: Actor, team: str, person: str, role: str) -> None:
         """This person is a member; one who is already stays as they are."""
+        join = self.joining(by, team, role)
+        self._writer.change(lambda transaction: join(transaction, person_in(transaction, person)))
+
+    def joining(self, by: Actor, team: str, role: str) -> Callable[[Transaction, Person], None]:
+        """For `People.create`: the new person is a member from the first moment, or there is none."""
         now_ns = self._writer.clock.now_ns()
 
-        def insert(transaction: Transaction) -> None:
+        def join(transaction: Transaction, person: Person) -> None:
             team_in(transaction, team)
-            self.add_in(transaction, by, team, person_in(transaction, person), role, now_ns)
+            self.add_in(transaction, by, team, person, role, now_ns)
 
-        self._writer.change(insert)
+        return join
 
     def add_in(self, transaction: Transaction, by: Actor, team: str, person: Person, role: str, now_ns: int) -> None:
         checked_role(role)

@@ -91,6 +91,13 @@ def test_people_teams_and_apps_are_made_and_changed(console: Console) -> None:
     assert console.run("people", "list") == 0 and "anna@example.org" in console.out
 
 
+@pytest.mark.parametrize("where", [("--team", "nosuch"), ("--role", "god")])
+def test_who_cannot_be_put_into_the_team_is_not_made_at_all(console: Console, where: tuple[str, str]) -> None:
+    assert console.run("people", "create", "anna@example.org", *where) == 2 and where[1] in console.err
+    assert [one["email"] for one in console.json("people", "list")] == ["admin@localhost"]
+    assert console.run("people", "create", "anna@example.org") == 0
+
+
 def test_links_are_printed_and_kept_as_mails(console: Console) -> None:
     invited = console.json("invite", "bert@example.org", "--role", "member")
     assert invited["link"].startswith("http://127.0.0.1:7301/invitation?secret=")
