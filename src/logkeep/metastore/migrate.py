@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from logkeep.errors import InputError
-from logkeep.metastore.database import HEAD
+from logkeep.metastore.database import HEAD, unavailable
 
 VERSIONS = Path(__file__).with_name("migrations")
 
@@ -39,12 +39,14 @@ def migrate(connection: sa.Connection, to: str = HEAD) -> None:
 
 
 def migrate_sqlite(path: Path, *, timeout_s: float, to: str = HEAD) -> None:
-    """The same for a file: alone from beginning to end, as a transaction."""
+    """The same for a file: alone from beginning to end, as a transaction. Raises BackendUnavailable too."""
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": timeout_s})
     sa.event.listen(engine, "connect", lambda opened, _: setattr(opened, "isolation_level", None))
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as connection:
             migrate(connection, to)
+    except sa.exc.DBAPIError as error:
+        raise unavailable(f"{path} cannot be brought up to date", error.orig or error) from error
     finally:
         engine.dispose()
