@@ -53,8 +53,13 @@ def owner_cookies(browser: Browser, filled: Service) -> StorageState:
 
 
 @pytest.fixture
-def page(browser: Browser, filled: Service, owner_cookies: StorageState) -> Iterator[Page]:
-    """A tab that has signed in; the test fails on anything the browser complains about, its policy among it."""
+def page(
+    browser: Browser, filled: Service, owner_cookies: StorageState, request: pytest.FixtureRequest
+) -> Iterator[Page]:
+    """A tab that has signed in; the test fails on anything the browser complains about, its policy among it, but for
+    what a mark `complaints(regex)` expects."""
+    expected = request.node.get_closest_marker("complaints")
+    harmless = f"{HARMLESS}|{expected.args[0]}" if expected else HARMLESS
     context = browser.new_context(
         base_url=filled.api_url, viewport=WIDE, storage_state=owner_cookies, timezone_id="Asia/Kolkata"
     )
@@ -62,7 +67,7 @@ def page(browser: Browser, filled: Service, owner_cookies: StorageState) -> Iter
     tab.set_default_timeout(WAIT_MS)
     expect.set_options(timeout=WAIT_MS)
     complaints: list[str] = []
-    tab.on("console", lambda m: complaints.append(m.text) if not re.search(HARMLESS, m.text) else None)
+    tab.on("console", lambda m: complaints.append(m.text) if not re.search(harmless, m.text) else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(filled.api_url) else None)
     yield tab

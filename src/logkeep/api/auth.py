@@ -278,7 +278,12 @@ def _app(connection: Connection, route: Route, caller: Caller) -> str:
     if named:
         if named not in caller.apps:
             apps = ", ".join(list(caller.apps)[:10]) or "none"
-            raise InputError(f"you may read {apps}, not {named[:80]!r}", code="forbidden", status=403)
+            raise InputError(
+                f"you may read {apps}, not {named[:80]!r}; ask an admin of its team for a role in it, if there is such "
+                "an app",
+                code="forbidden",
+                status=403,
+            )
         if route.for_people and "authorization" not in connection.headers:
             connection.state.chosen_app = named  # the pages that this one leads to go on with it
         return str(named)

@@ -148,14 +148,9 @@ class SqliteDatabase:
                 transaction.change(statement)
 
     def _migrate(self) -> None:
-        from sqlalchemy.exc import DBAPIError
-
         from logkeep.metastore.migrate import migrate_sqlite
 
-        try:
-            migrate_sqlite(self._path, timeout_s=self._timeout_s)
-        except DBAPIError as error:
-            raise unavailable(f"{self._path} cannot be brought up to date", error.orig or error) from error
+        migrate_sqlite(self._path, timeout_s=self._timeout_s)
 
     def scrub(self) -> None:
         with self._named_errors(), self._connection() as connection:

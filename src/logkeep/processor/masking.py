@@ -5,6 +5,7 @@ cheap, and rules of its own would count at another moment than those of the othe
 events as they were sent, for as long as they wait (docs/how-to/mask-secrets.md).
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,7 +92,7 @@ class Masking:
         rules = self._rules.of(app)
         made = self._maskers.get(app)
         if made is None or made[0] is not rules:
-            made = self._maskers[app] = (rules, Masker(rules), Prefilter(rules))
+            made = self._maskers[app] = (rules, Masker(rules, cpu_s=time.thread_time), Prefilter(rules))
         return made
 
     def _sample(self, app: str, sample: RejectedSample) -> RejectedSample:

@@ -11,11 +11,13 @@ import { PLACES } from "./pages";
 export const client = new QueryClient({
   defaultOptions: {
     queries: {
+      networkMode: "always", // what a browser says of its network is no answer of the service
       staleTime: 15_000, // going back shows what was there
       refetchOnWindowFocus: false,
       retry: (failures, error) => failures < 2 && asApiError(error).isPassing,
       retryDelay: (failures, error) => 1000 * (asApiError(error).retryAfterS ?? 2 ** failures),
     },
+    mutations: { networkMode: "always" },
   },
 });
 

@@ -1,4 +1,5 @@
-import { Component, type ReactNode } from "react";
+import { Component, type ReactNode, useState } from "react";
+import { NotLoaded } from "../ui/lazily";
 import { Notice } from "../ui/Notice";
 
 /** What broke is said where it was, and the rest of the page goes on. `on`: another value tries again. */
@@ -16,6 +17,7 @@ export class ErrorBoundary extends Component<{ children: ReactNode; on?: string 
   override render() {
     const { error } = this.state;
     if (!error) return this.props.children;
+    if (error instanceof NotLoaded) return <Unloaded />;
     return (
       <Notice kind="error" title="This part of the viewer has failed">
         <p>{String(error.message).slice(0, 500)}</p>
@@ -29,4 +31,25 @@ export class ErrorBoundary extends Component<{ children: ReactNode; on?: string 
       </Notice>
     );
   }
+}
+
+/** The page is loaded again, which loses nothing: what it shows stands in its address. Not before the service answers. */
+function Unloaded() {
+  const [failed, setFailed] = useState(0);
+  const again = () =>
+    fetch("/health/live", { cache: "no-store" }).then(
+      () => location.reload(),
+      () => setFailed(failed + 1),
+    );
+  return (
+    <Notice kind="error" title="This part of the viewer could not be loaded">
+      <p>The service did not answer, or the network was away for a moment.</p>
+      <p>
+        <button type="button" onClick={() => void again()}>
+          Try again
+        </button>{" "}
+        <span role="status">{failed > 0 && `It still does not answer (${failed}).`}</span>
+      </p>
+    </Notice>
+  );
 }

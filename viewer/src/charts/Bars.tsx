@@ -105,7 +105,7 @@ function chartOptions({ width, height, zone, step, end }: Frame): uPlot.Options 
     width,
     height,
     legend: { show: false },
-    padding: [6, 8, 0, 0],
+    padding: [6, 22, 0, 0], // half of a date, which the last label may be
     cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
     scales: {
       x: { time: true, range: (_, from) => [from ?? 0, end] },

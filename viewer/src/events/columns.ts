@@ -13,7 +13,6 @@ const WIDTHS: Record<string, number> = {
   received: 24,
 };
 const OTHER_WIDTH = 16;
-const VALUE_WIDTH = 40; // at least; and all that is left
 export const WIDTH_MIN = 4;
 export const WIDTH_MAX = 120;
 
@@ -58,7 +57,7 @@ export function pinVariable(index: number): string {
 }
 
 function template(columns: readonly Placed[]): string {
-  return `${widths(columns)} minmax(${VALUE_WIDTH}ch, 1fr)`;
+  return `${widths(columns)} minmax(var(--value-width), 1fr)`; // as styles/rows.css says
 }
 
 function widths(columns: readonly Placed[]): string {

@@ -1,6 +1,7 @@
 import { useDeferredValue } from "react";
 import { useLocation, useSearch } from "wouter";
 import { told } from "../api/told";
+import { HowToSend } from "../app/HowToSend";
 import { Empty, Failure } from "../ui/Notice";
 import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
@@ -9,6 +10,7 @@ import { KINDS } from "./links";
 import { useIssues } from "./useIssues";
 
 const OPEN = "open,regressed";
+const LIKED = '{"session":"first","kind":"feedback","title":"I like it"}';
 const STATUSES = [
   [OPEN, "open"],
   ["regressed", "regressed"],
@@ -152,11 +154,7 @@ function NoIssue({ asked, all, onAll }: { asked: boolean; all: boolean; onAll: (
     );
   return (
     <Empty title="No issue yet">
-      <p>
-        An app tells one with its key, the <code>app_key</code> of <code>first-run.json</code>:
-      </p>
-      <pre>{`curl http://${told.intake}/v1/issues -H "Authorization: Bearer $APP_KEY" \\
-  -d '{"session":"first","kind":"feedback","title":"I like it"}'`}</pre>
+      <HowToSend what="a first one" path="/v1/issues" body={LIKED} />
     </Empty>
   );
 }

@@ -1,9 +1,11 @@
-import { lazy, type ReactNode, Suspense, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
+import { type ReactNode, Suspense, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { useShortcuts } from "../app/keys";
 import { Icon } from "../ui/Icon";
 import { whenIdle } from "../ui/idle";
+import { lazily } from "../ui/lazily";
+import type { EditorProps } from "./QueryEditor";
 
-const QueryEditor = lazy(() => whenIdle().then(() => import("./QueryEditor")));
+const QueryEditor = lazily<EditorProps>(() => whenIdle().then(() => import("./QueryEditor")), Stand);
 
 interface Props {
   query: string;
@@ -103,6 +105,11 @@ function Plain({ text, onChange, hint, wasTyping }: PlainProps) {
       onChange={(event) => onChange(event.target.value)}
     />
   );
+}
+
+/** Where the editor cannot be loaded. Enter asks, as it does in any form. */
+function Stand({ value, onChange, hint, wasTyping }: EditorProps) {
+  return <Plain text={value} onChange={onChange} hint={hint} wasTyping={wasTyping} />;
 }
 
 function focusEditor(): void {

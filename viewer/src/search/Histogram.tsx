@@ -1,16 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import { ask } from "../api/client";
 import type { HistogramAnswer } from "../api/types";
 import { levelColour, STACK } from "../charts/colours";
+import { NoChart } from "../charts/NoChart";
 import { withoutFuture } from "../charts/stack";
 import { count } from "../text/numbers";
 import { absolute, type Range } from "../time/range";
 import { whenIdle } from "../ui/idle";
+import { lazily } from "../ui/lazily";
 import type { Wanted } from "./wanted";
 
 const bars = () => import("../charts/Bars");
-const Bars = lazy(bars);
+const Bars = lazily(bars, NoChart);
 const BUCKETS = 120;
 export const HISTOGRAM_PX = 92;
 
@@ -42,7 +44,9 @@ function untilNow(answer: HistogramAnswer): HistogramAnswer {
 export function Histogram({ wanted, onRange }: Props) {
   const { data, isError } = useHistogram(wanted, true);
   useEffect(() => {
-    whenIdle().then(bars, () => {}); // on its way while the counts are
+    whenIdle()
+      .then(bars)
+      .catch(() => {}); // on its way while the counts are; where it fails, the chart says so
   }, []);
   if (isError) return null; // the rows say what is wrong
   if (!data) return <div className="chart chart-place bone" style={{ height: `${HISTOGRAM_PX}px` }} />;

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { told } from "../api/told";
+import { HowToSend } from "../app/HowToSend";
 import { isBeyondRetention } from "../time/range";
 import { Empty } from "../ui/Notice";
 import type { Change, SearchState } from "./state";
@@ -37,16 +38,13 @@ export function Nothing({ state, change }: { state: SearchState; change: Change 
   );
 }
 
+const GREETING = '{"session":"first","key":"greeting","value":"hello","level":"info"}';
+
 function FirstEvent({ all }: { all: ReactNode }) {
   return (
     <Empty title={all ? "No event in this range" : "No event yet"}>
       <p className="choices">{all}</p>
-      <p>
-        Send {all ? "one" : "a first one"}, with the <code>app_key</code> of <code>first-run.json</code> in the data
-        folder:
-      </p>
-      <pre>{`curl http://${told.intake}/v1/events -H "Authorization: Bearer $APP_KEY" \\
-  -d '{"session":"first","key":"greeting","value":"hello","level":"info"}'`}</pre>
+      <HowToSend what={all ? "one" : "a first one"} path="/v1/events" body={GREETING} />
     </Empty>
   );
 }

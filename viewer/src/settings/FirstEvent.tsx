@@ -1,23 +1,41 @@
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { type ApiError, address, asApiError, ask } from "../api/client";
 import type { LogEvent, SearchAnswer } from "../api/types";
 import { Shown } from "../text/Shown";
 import { cut, valueText } from "../text/values";
 import { Problem } from "./parts";
+import type { KeysAnswer } from "./types";
 
 const SHOWN_CHARS = 120;
 const WAIT_MS = 30 * 60_000; // then whoever wants to go on says so
-const RETRY_MS = 5000; // after a tail that ended
+const RETRY_MS = 5000; // after a tail that ended, and from one look at the key to the next
 
-/** Waits for the first event of an app, or of one session where the app has events already. Ends with the page. */
-export function FirstEvent({ app, session }: { app: string; session: string }) {
+interface Props {
+  app: string;
+  /** Of the event that is pasted. */
+  session: string;
+  /** The key's id. */
+  keyId: string;
+}
+
+/** Waits for the first event of an app; where it has events already, of one session, or of any that the key sends. */
+export function FirstEvent({ app, session, keyId }: Props) {
   const [round, setRound] = useState(0);
   const { event, error, isOver } = useFirst(app, session, round);
+  const isUsed = useIsUsed(app, keyId);
   if (event)
     return (
       <p className="first is-there" role="status">
         <b>The first event has arrived:</b> <Shown text={cut(valueText(event.value), SHOWN_CHARS)} />{" "}
         <a href={`/app/event?id=${encodeURIComponent(event.id)}&app=${encodeURIComponent(app)}`}>look at it</a>
+      </p>
+    );
+  if (isUsed)
+    return (
+      <p className="first is-there" role="status">
+        <b>The key is in use:</b> what it sends is among{" "}
+        <a href={`/app/?app=${encodeURIComponent(app)}`}>the events of {app}</a>
       </p>
     );
   return (
@@ -35,6 +53,18 @@ export function FirstEvent({ app, session }: { app: string; session: string }) {
       <Problem error={error} />
     </div>
   );
+}
+
+/** Whether the key has sent anything; receivers tell it within ten seconds. */
+function useIsUsed(app: string, keyId: string): boolean {
+  const used = (answer: KeysAnswer | undefined) => answer?.keys.some(({ key, used }) => key === keyId && used) ?? false;
+  const { data } = useQuery({
+    queryKey: ["whether a key is used", app, keyId],
+    queryFn: ({ signal }) => ask<KeysAnswer>(`/api/v1/apps/${encodeURIComponent(app)}/keys`, {}, signal),
+    refetchInterval: ({ state }) => !used(state.data) && RETRY_MS,
+    staleTime: 0,
+  });
+  return used(data);
 }
 
 /** Live, by the tail; and by a search each time the tail begins, so that nothing is missed in between. */

@@ -41,7 +41,7 @@ export function MadeKey({ made, onDone }: { made: NewKey; onDone: () => void }) 
         {snippet.note} Senders reach the intake at {intake.url}, as far as this page knows
         {intake.url.startsWith("https:") ? ", through the proxy that this page came by" : ""}.
       </p>
-      <FirstEvent app={made.app} session={session} />
+      <FirstEvent app={made.app} session={session} keyId={made.key} />
       <p className="form-end">
         <button type="button" onClick={onDone}>
           I have kept the key

@@ -4,6 +4,7 @@ type Schemas = components["schemas"];
 
 export type App = Schemas["AppAnswer"];
 export type Key = Schemas["KeyAnswer"];
+export type KeysAnswer = Schemas["KeysAnswer"];
 export type NewKey = Schemas["NewKeyAnswer"];
 export type Limits = Schemas["LimitsAnswer"];
 export type LimitsSet = Schemas["Limits"];

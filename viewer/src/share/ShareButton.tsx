@@ -1,7 +1,8 @@
-import { lazy, Suspense, useRef, useState } from "react";
+import { Suspense, useRef, useState } from "react";
 import { useMayEdit } from "../api/may";
+import { lazily } from "../ui/lazily";
 
-const ShareDialog = lazy(() => import("./ShareDialog"));
+const ShareDialog = lazily(() => import("./ShareDialog"));
 
 export type Shown = { session: string } | { event: string };
 

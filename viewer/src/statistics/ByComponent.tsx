@@ -1,15 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useCallback, useMemo } from "react";
+import { Suspense, useCallback, useMemo } from "react";
 import { ask } from "../api/client";
 import type { HistogramAnswer } from "../api/types";
 import { usePreferences } from "../app/preferences";
 import { colour } from "../charts/colours";
+import { NoChart } from "../charts/NoChart";
 import { count } from "../text/numbers";
 import { plain } from "../text/symbols";
 import { absolute, type Range } from "../time/range";
+import { lazily } from "../ui/lazily";
 import { Failure } from "../ui/Notice";
 
-const Bars = lazy(() => import("../charts/Bars"));
+const Bars = lazily(() => import("../charts/Bars"), NoChart);
 const SHOWN = 7;
 const OTHERS = "all others";
 const PX = 190;

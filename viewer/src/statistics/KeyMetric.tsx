@@ -1,18 +1,20 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo } from "react";
+import { Suspense, useMemo } from "react";
 import { Link } from "wouter";
 import { ask } from "../api/client";
 import { told } from "../api/told";
 import type { FacetsAnswer, StatsAnswer } from "../api/types";
 import type { Line } from "../charts/Lines";
+import { NoChart } from "../charts/NoChart";
 import { term } from "../query/edit";
 import { searchHref } from "../search/state";
 import { useStats } from "../search/TableResult";
 import { plain } from "../text/symbols";
 import { type Range, resolve } from "../time/range";
+import { lazily } from "../ui/lazily";
 import { Empty, Failure } from "../ui/Notice";
 
-const Lines = lazy(() => import("../charts/Lines"));
+const Lines = lazily(() => import("../charts/Lines"), NoChart);
 const PX = 190;
 const KEYS = 100;
 const STEPS = ["10s", "30s", "1m", "5m", "15m", "1h", "3h", "6h", "1d"] as const;

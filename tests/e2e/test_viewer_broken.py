@@ -1,0 +1,62 @@
+"""The viewer when the service or the network is away for a moment, and where rows are longer than a page is wide."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from tests.e2e.test_pages import PHONE
+
+ALL_KEPT = "from=-15d"
+
+pytestmark = pytest.mark.complaints(r"Failed to load resource|Part of this page could not be loaded")
+
+
+def test_a_page_that_could_not_be_loaded_is_there_once_the_service_answers_again(page: Page) -> None:
+    def away(route: Route) -> None:
+        route.abort()
+
+    page.goto("/app/")
+    expect(page.locator(".row-place").first).to_be_visible()
+    pages = re.compile(r"/assets/PatternsPage-|/health/live")
+    page.route(pages, away)
+    page.get_by_role("link", name="Patterns").click()
+    expect(page.get_by_text("This part of the viewer could not be loaded")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("It still does not answer (1).")).to_be_visible()
+    page.unroute(pages)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Patterns", exact=True)).to_be_visible()
+
+
+def test_a_search_goes_on_without_its_editor_and_its_chart(page: Page) -> None:
+    page.route(re.compile(r"/assets/(QueryEditor|Bars)-"), lambda route: route.abort())
+    page.goto(f"/app/?{ALL_KEPT}")
+    expect(page.get_by_text("The chart could not be loaded")).to_be_visible()
+    query = page.get_by_role("textbox", name="Query")
+    query.fill("level:error")
+    query.press("Enter")
+    expect(page).to_have_url(re.compile(r"q=level%3Aerror"))
+    expect(page.locator(".row-place .cell-level").first).to_have_text("error")
+
+
+def test_who_is_offline_is_told_that_nothing_answers_and_sees_no_counts_of_before(page: Page) -> None:
+    page.goto(f"/app/?{ALL_KEPT}")
+    expect(page.locator(".row-place").first).to_be_visible()
+    page.context.set_offline(True)
+    query = page.locator(".query-box .cm-content, .query-box input")
+    query.fill("level:error")
+    query.press("Enter")
+    expect(page.get_by_text("The service does not answer").first).to_be_visible()
+    expect(page.get_by_text("Cancelled.")).to_have_count(0)
+    expect(page.locator(".chart")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE])
+def test_wrapped_lines_are_as_wide_as_the_page(page: Page, size: dict[str, int]) -> None:
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.goto(f"/app/?{ALL_KEPT}&wrap=1")
+    expect(page.locator(".rows.wrapped .row-place").first).to_be_visible()
+    assert (
+        page.evaluate("(() => { const r = document.querySelector('.rows'); return r.scrollWidth - r.clientWidth })()")
+        <= 0
+    )
