@@ -145,10 +145,14 @@ def make_backend(
         ledger=ledger,
         rejected=rejected,
         udp_loss=udp_loss,
-        ready=partial(unreadable, store),
+        ready=lambda: [*unreadable(store), *filter(None, [accounts.outdated()])],
         statistics=statistics,
         told_sessions=told_sessions,
-        degraded=lambda: [*filter(None, [accounts.problem()]), *behind(queue_watch), *held()],
+        degraded=lambda: [
+            *filter(None, [accounts.problem(), database.problem()]),
+            *behind(queue_watch),
+            *held(),
+        ],
     )
 
 

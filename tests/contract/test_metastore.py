@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.contract.metastores import KINDS, Shared, shared
-from tests.metastore import make_read_only
+from tests.metastore import make_read_only, make_writable
 from tests.service import wait_for
 
 from logkeep import wiring
@@ -171,8 +171,15 @@ def test_a_start_on_a_file_that_can_only_be_read_changes_nothing(tmp_path: Path)
         accounts = again.accounts()
         accounts.look()
         assert accounts.credential(first.app_key) is not None
+        database = again.open()
+        assert database.problem() is None
         with pytest.raises(BackendUnavailable):
-            again.open().write(lambda transaction: bump(transaction, "accounts"))
+            database.write(lambda transaction: bump(transaction, "accounts"))
+        assert "refused every change" in (database.problem() or "") and str(tmp_path) not in (database.problem() or "")
+        database.close()
+        make_writable(tmp_path)
+        database.write(lambda transaction: bump(transaction, "accounts"))
+        assert database.problem() is None
 
 
 def test_older_tables_in_a_file_that_can_only_be_read_are_unavailable(tmp_path: Path) -> None:
@@ -329,6 +336,7 @@ def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refu
     try:
         clock.advance(100)
         assert here.credential(first.app_key) is not None and "100 s" in (here.problem() or "")
+        assert here.outdated() is None
         with pytest.raises(BackendUnavailable) as unknown:
             here.credential("lkw_unknown")
         assert unknown.value.code == "metastore_unavailable"
@@ -344,6 +352,8 @@ def test_while_the_server_is_away_known_keys_go_on_and_unknown_ones_are_not_refu
             with pytest.raises(BackendUnavailable):
                 accounts.credential(first.app_key)
             assert accounts.last_known(first.app_key) is not None
+            assert "keys count for 3,600 s" in (accounts.outdated() or "")
+            assert "go on" not in (accounts.problem() or "")
     finally:
         server.server.start()
     wait_for(lambda: answers(here.look), 20, "the server to be used again")
@@ -424,7 +434,7 @@ def test_whoever_waits_in_vain_for_a_lock_is_no_outage_for_others(on_server: tup
         assert held.wait(20)
         with pytest.raises(BackendUnavailable) as refused:
             database.write(lambda transaction: bump(transaction, "accounts"))
-        assert not isinstance(refused.value, NoAnswer)
+        assert not isinstance(refused.value, NoAnswer) and database.problem() is None
         assert database.read(lambda transaction: len(transaction.rows("SELECT name FROM apps"))) == 1
     finally:
         done.set()

@@ -83,6 +83,12 @@ def test_a_service_starts_on_a_metastore_that_can_only_be_read_or_not_at_all(sta
     service.start_again()
     assert service.post(batch("read-only", 2)).status_code == 202
     service.wait_for_events("session:read-only", 2)
+
+    def degraded() -> str:
+        answer = httpx.get(f"{service.api_url}/health/ready")
+        return "; ".join(answer.json().get("degraded", [])) if answer.status_code == 200 else answer.text
+
+    wait_for(lambda: "refused every change" in degraded(), 60, "the health to tell it", degraded)
     assert service.terminate() == 0
     file.rename(aside)
     file.mkdir()

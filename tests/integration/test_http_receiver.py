@@ -41,10 +41,15 @@ BEARER = f"Authorization: Bearer {KEY}"
 
 
 class Keys:
-    """A metastore of two secrets."""
+    """A metastore of two secrets. too_old: why no key counts any more."""
+
+    too_old: str | None = None
 
     def credential(self, secret: str) -> Credential | None:
         return {KEY: Credential("shop", "write"), TOKEN: Credential("shop", "read")}.get(secret)
+
+    def outdated(self) -> str | None:
+        return self.too_old
 
     def app_names(self) -> list[str]:
         return ["shop"]
@@ -894,6 +899,15 @@ def test_a_full_queue_is_503_for_all_who_wait_and_nothing_is_accepted(start: Sta
     assert receiver.post(AN_EVENT).status == 202
     assert receiver.ask(get("/health/ready")).status == 200
     wait_until(lambda: b'intake_events_accepted_total{source="http"} 1.0' in receiver.ask(get("/metrics")).body)
+
+
+def test_a_receiver_that_lets_nobody_in_is_not_ready(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver = start()
+    monkeypatch.setattr(Keys, "too_old", "the metastore has not answered for 90,000 s")
+    answer = receiver.ask(get("/health/ready"))
+    assert (answer.status, answer.code) == (503, "metastore_unavailable") and b"90,000 s" in answer.body
+    monkeypatch.undo()
+    assert receiver.ask(get("/health/ready")).status == 200
 
 
 def test_a_stopped_partition_is_not_ready_again(start: Start) -> None:

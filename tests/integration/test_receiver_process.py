@@ -30,6 +30,8 @@ from logkeep.telemetry import Telemetry, configure_logging
 class Keys:
     def credential(self, secret):
         return Credential("shop", "write")
+    def outdated(self):
+        return None
     def app_names(self):
         return ["shop"]
     def default_app(self):

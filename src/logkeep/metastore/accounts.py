@@ -208,7 +208,15 @@ class Accounts:
         age_s = self._watched.age_s()
         if age_s <= self._fresh_s:
             return None
-        return f"the metastore has not answered for {age_s:,.0f} s; keys known before it go on, nobody can sign in"
+        return self.outdated() or (
+            f"the metastore has not answered for {age_s:,.0f} s; keys known before it go on, nobody can sign in"
+        )
+
+    def outdated(self) -> str | None:
+        age_s = self._watched.age_s()
+        if age_s <= max(self._fresh_s, self._valid_s):
+            return None
+        return f"the metastore has not answered for {age_s:,.0f} s; keys count for {self._valid_s:,.0f} s without it"
 
     # ── what is known ─────────────────────────────────────────────────────────────────────────────────────────────
 

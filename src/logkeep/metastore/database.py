@@ -73,6 +73,10 @@ class Database(Protocol):
         """
         ...
 
+    def problem(self) -> str | None:
+        """Why changes are not kept, in words for operators that tell no data; None as long as they are. Asks nobody."""
+        ...
+
     def scrub(self) -> None:
         """What was deleted is in no file any more, where that is in our hands: a server's files are its own."""
         ...
@@ -82,6 +86,10 @@ class Database(Protocol):
 
 class NoAnswer(BackendUnavailable):
     """Nobody is there, or nobody answers in time; whoever met another one, or was refused, had an answer."""
+
+
+class Refused(BackendUnavailable):
+    """It answers and does not do it, for another reason than that others were in the way: it can only be read, say."""
 
 
 class Again(Exception):
@@ -107,6 +115,35 @@ def tried_again(attempt: Callable[[], T], clock: Clock, *, within_s: float) -> T
         clock.sleep(wait_s * random.uniform(0.5, 1.0))
         wait_s *= 2
     raise AssertionError("the last try returns or raises")
+
+
+class Changes:
+    """Whether changes are kept, as the last ones tell. One that met another or had no answer tells nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._refused_ns: int | None = None
+
+    def made(self, write: Callable[[], T]) -> T:
+        """What `write` returns or raises."""
+        try:
+            result = write()
+        except Refused:
+            if self._refused_ns is None:
+                self._refused_ns = self._clock.monotonic_ns()
+            raise
+        self._refused_ns = None
+        return result
+
+    def problem(self) -> str | None:
+        refused_ns = self._refused_ns
+        if refused_ns is None:
+            return None
+        age_s = (self._clock.monotonic_ns() - refused_ns) / NS_PER_S
+        return (
+            f"the metastore has refused every change for {age_s:,.0f} s: statistics, the audit log and what people set "
+            "are not written; the log says why"
+        )
 
 
 def unavailable(

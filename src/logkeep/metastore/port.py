@@ -51,6 +51,10 @@ class Credentials(Protocol):
         """
         ...
 
+    def outdated(self) -> str | None:
+        """Why no key counts any more, in words; None while those that are known do."""
+        ...
+
 
 class Metastore(Credentials, Protocol):
     """All of it from memory. `caller…` raise as `credential` does."""

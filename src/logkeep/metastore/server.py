@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from logkeep.clock import NS_PER_S, Clock, SystemClock
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.metastore.breaker import Breaker
-from logkeep.metastore.database import HEAD, Again, NoAnswer, Value, Work, tried_again, unavailable
+from logkeep.metastore.database import HEAD, Again, Changes, NoAnswer, Refused, Value, Work, tried_again, unavailable
 from logkeep.metastore.hosts import Place, Places, urls_of
 from logkeep.tls import TlsFiles
 
@@ -33,6 +33,7 @@ DRIVERS = {
 # On a Galera cluster 1213 also says that a transaction was not certified: another node has changed the same row.
 _MYSQL_AGAIN = {1205, 1213, 1020, 1062}  # lock wait timeout, deadlock, row changed, duplicate key
 _MYSQL_ELSEWHERE = {1047}  # a node that has left its cluster takes connections, and refuses statements
+_MYSQL_TOO_LONG, _POSTGRESQL_TOO_LONG = {1969}, {"57014"}  # the statement, which may have waited for a lock
 _POSTGRESQL_AGAIN = {"40001", "40P01", "55P03", "23505"}  # serialization, deadlock, lock timeout, duplicate key
 
 T = TypeVar("T")
@@ -76,13 +77,17 @@ class ServerDatabase:
         """
         self._clock, self._timeout_s = clock or SystemClock(), timeout_s
         self._engine = _engine(url, timeout_s, tls, self._clock)
+        self._changes = Changes(self._clock)
         self._breaker = Breaker(lambda: self._tried(lambda: self._in_transaction(_anything)))
 
     def read(self, work: Work[T]) -> T:
         return self._asked(lambda: self._in_transaction(work))
 
     def write(self, work: Work[T]) -> T:
-        return self._asked(lambda: self._in_transaction(work))
+        return self._changes.made(lambda: self._asked(lambda: self._in_transaction(work)))
+
+    def problem(self) -> str | None:
+        return self._changes.problem()
 
     def _asked(self, attempt: Callable[[], T]) -> T:
         return self._breaker.passed(lambda: self._tried(attempt))
@@ -131,8 +136,10 @@ class ServerDatabase:
             if error.connection_invalidated:
                 raise Again(_away(error)) from error
             cause = error.orig or error
-            named = unavailable("does not answer", cause)
-            raise (Again(named) if _met_another(cause) else named) from error
+            if _is_one_of(cause, _MYSQL_AGAIN, _POSTGRESQL_AGAIN):
+                raise Again(unavailable("does not answer", cause)) from error
+            took_too_long = _is_one_of(cause, _MYSQL_TOO_LONG, _POSTGRESQL_TOO_LONG)
+            raise unavailable("does not answer", cause, BackendUnavailable if took_too_long else Refused) from error
 
     # ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -296,9 +303,9 @@ def _bound_statements(opened: Any, timeout_s: float) -> None:
         cursor.execute(f"SET SESSION max_statement_time = {timeout_s}")
 
 
-def _met_another(error: BaseException) -> bool:
+def _is_one_of(error: BaseException, mysql: set[int], postgresql: set[str]) -> bool:
     code = error.args[0] if error.args else None
-    return code in _MYSQL_AGAIN or getattr(error, "sqlstate", None) in _POSTGRESQL_AGAIN
+    return code in mysql or getattr(error, "sqlstate", None) in postgresql
 
 
 def _revision(connection: sa.Connection) -> str | None:

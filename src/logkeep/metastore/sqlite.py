@@ -11,7 +11,7 @@ import msgspec
 
 from logkeep.clock import Clock, SystemClock
 from logkeep.errors import CorruptData, InputError, LogkeepError
-from logkeep.metastore.database import HEAD, Again, Value, Work, tried_again, unavailable
+from logkeep.metastore.database import HEAD, Again, Changes, Refused, Value, Work, tried_again, unavailable
 
 SCHEMA = Path(__file__).with_name("sqlite_schema.sql")
 CONNECTIONS_MAX = 8  # kept open between transactions
@@ -54,6 +54,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, *, timeout_s: float, clock: Clock | None = None) -> None:
         self._path, self._timeout_s, self._clock = path, timeout_s, clock or SystemClock()
+        self._changes = Changes(self._clock)
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
 
@@ -61,7 +62,10 @@ class SqliteDatabase:
         return self._tried("BEGIN", work)
 
     def write(self, work: Work[T]) -> T:
-        return self._tried("BEGIN IMMEDIATE", work)
+        return self._changes.made(lambda: self._tried("BEGIN IMMEDIATE", work))
+
+    def problem(self) -> str | None:
+        return self._changes.problem()
 
     def _tried(self, begin: str, work: Work[T]) -> T:
         return tried_again(lambda: self._in_transaction(begin, work), self._clock, within_s=self._timeout_s)
@@ -109,9 +113,10 @@ class SqliteDatabase:
         except sqlite3.IntegrityError as error:  # another one inserted the same between our look and our insert
             raise Again(unavailable("has this already", error)) from error
         except sqlite3.OperationalError as error:
-            again = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            named = unavailable(f"{self._path} cannot be used", error)
-            raise (Again(named) if again else named) from error
+            what = f"{self._path} cannot be used"
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise Again(unavailable(what, error)) from error
+            raise unavailable(what, error, Refused) from error
         except sqlite3.DatabaseError as error:
             raise self._corrupt(error) from error
 

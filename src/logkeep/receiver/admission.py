@@ -3,7 +3,7 @@
 from hashlib import sha256
 from urllib.parse import unquote_plus
 
-from logkeep.errors import InputError
+from logkeep.errors import BackendUnavailable, InputError
 from logkeep.metastore.port import Credential, Credentials
 from logkeep.receiver.origins import refuse_other_pages
 from logkeep.receiver.sender_limits import Sender
@@ -23,6 +23,11 @@ class Admission:
     def forget(self) -> None:
         """Keys are asked for again; called every second or so, and a withdrawn key is refused from then on."""
         self._senders.clear()
+
+    def problem(self) -> BackendUnavailable | None:
+        """Why nobody is let in now."""
+        outdated = self._metastore.outdated()
+        return BackendUnavailable(outdated, code="metastore_unavailable") if outdated is not None else None
 
     def sender_of(
         self, authorization: bytes | None, logkeep_key: bytes | None, query: bytes, origin: bytes | None = None

@@ -449,7 +449,7 @@ class Connection(asyncio.Protocol):
         if self._intake.draining:
             return self._error(BackendUnavailable("this receiver is stopping", code="stopping"))
         intake = self._intake
-        problem = intake.committer.problem() or intake.queue_problem
+        problem = intake.committer.problem() or intake.queue_problem or intake.admission.problem()
         if problem is not None:
             return self._error(problem)
         degraded = intake.limiter.problem if intake.limiter is not None else None

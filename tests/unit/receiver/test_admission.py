@@ -21,6 +21,9 @@ class Keys:
         self.asked += 1
         return self.known.get(secret)
 
+    def outdated(self) -> str | None:
+        return None
+
     def app_names(self) -> list[str]:
         return ["shop"]
 
