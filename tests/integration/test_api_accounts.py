@@ -13,7 +13,7 @@ from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, OTHER_TOKEN, WRITE_KEY, m
 from tests.service import wait_for
 
 from logkeep.clock import NS_PER_S
-from logkeep.metastore.audit import CONSOLE
+from logkeep.metastore.audit import CONSOLE, Actor, Wanted
 
 NEW_PASSWORD = "a sentence nobody guesses"
 
@@ -491,3 +491,40 @@ def test_the_scope_audit_in_an_app_lets_read_what_is_of_that_app(it: House) -> N
     assert it.ask("read token", "GET", "/api/v1/audit?app=shop").status_code == 403
     in_team = it.ask("member", "GET", "/api/v1/audit?team=main")
     assert in_team.status_code == 403 and "in the team 'main'" in in_team.json()["error"]["message"]
+
+
+# ── people of the installation ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_owner_of_the_installation_disables_signs_out_and_removes_second_factors(it: House) -> None:
+    people = {one["email"]: one for one in ok(it.ask("owner", "GET", "/api/v1/people"))["people"]}
+    stranger = people[it.emails["stranger"]]
+    assert (stranger["person"], stranger["disabled"], stranger["totp"]) == (it.people["stranger"], False, False)
+    place, cookie = f"/api/v1/people/{stranger['person']}", it.as_("stranger")
+
+    def is_in() -> bool:
+        it.client.cookies.clear()
+        return bool(it.client.get("/api/v1/me", headers=cookie).status_code == 200)
+
+    assert is_in()
+    ok(it.ask("owner", "DELETE", place + "/sign-ins"), 204)
+    assert not is_in()
+    assert ok(it.ask("owner", "PATCH", place, {"disabled": True}))["disabled"]
+    assert it.ask("stranger", "GET", "/api/v1/me").status_code == 401
+    assert not ok(it.ask("owner", "PATCH", place, {"disabled": False}))["disabled"]
+    ok(it.ask("stranger", "GET", "/api/v1/me"))
+    by, totp = Actor(stranger["person"], "stranger"), it.directory.totp
+    device = pyotp.TOTP(totp.enrol(by, stranger["person"])[0])
+    totp.confirm(by, stranger["person"], device.at(it.reading.clock.now_ns() // NS_PER_S))
+    ok(it.ask("owner", "DELETE", place + "/totp"), 204)
+    assert not it.directory.people.get(stranger["person"]).totp
+    for what in ("person.disabled", "person.enabled", "person.signed_out_everywhere", "totp.removed"):
+        (entry, *_) = it.directory.audit.list(Wanted(teams=("",), what=what))
+        assert (entry.who, entry.target) == (it.people["owner"], stranger["person"]), what
+
+
+def test_nobody_disables_themselves(it: House) -> None:
+    me = f"/api/v1/people/{it.people['owner']}"
+    assert it.ask("owner", "PATCH", me, {"disabled": True}).status_code == 403
+    assert it.ask("owner", "DELETE", me + "/totp").status_code == 403
+    assert it.ask("owner", "PATCH", "/api/v1/people/per_none", {"disabled": True}).status_code == 404

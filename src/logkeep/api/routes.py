@@ -144,6 +144,11 @@ ROUTES = (
     Route("GET", "/api/v1/me/sign-ins", "person", parameters=_NONE),
     Route("DELETE", "/api/v1/me/sign-ins", "person", parameters=_NONE),
     Route("DELETE", "/api/v1/me/sign-ins/{sign_in}", "person", parameters=_NONE),
+    # People of the installation
+    Route("GET", "/api/v1/people", "owner", parameters=_NONE, of="installation"),
+    Route("PATCH", "/api/v1/people/{person}", "owner", parameters=_NONE, of="installation"),
+    Route("DELETE", "/api/v1/people/{person}/sign-ins", "owner", parameters=_NONE, of="installation"),
+    Route("DELETE", "/api/v1/people/{person}/totp", "owner", parameters=_NONE, of="installation"),
     # Teams, apps, keys, tokens
     Route("GET", "/api/v1/teams", "known", parameters=_NONE),
     Route("POST", "/api/v1/teams", "owner", parameters=_NONE, of="installation"),

@@ -149,12 +149,16 @@ class SignIns:
         return (self._clock.monotonic_ns() - kept.looked_ns) / NS_PER_S
 
     def _caller(self, row: SignIn) -> Caller | None:
-        now_ns = self._clock.now_ns()
-        if now_ns - row.used_ns > IDLE_S * NS_PER_S or now_ns - row.made_ns > LIFETIME_S * NS_PER_S:
+        if not is_in_time(row, self._clock.now_ns()):
             return None
         if row.token_sha256:
             return self._metastore.caller_of(row.token_sha256)
         return self._metastore.person(row.person, row.epoch)
+
+
+def is_in_time(row: SignIn, now_ns: int) -> bool:
+    """It was used lately, and is not too old."""
+    return now_ns - row.used_ns <= IDLE_S * NS_PER_S and now_ns - row.made_ns <= LIFETIME_S * NS_PER_S
 
 
 def _hash(secret: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from logkeep.cli import admin_apps, admin_audit, admin_people
+from logkeep.cli import admin_apps, admin_audit, admin_invitations, admin_people
 
 
 def _group(help: str) -> typer.Typer:
@@ -31,6 +31,7 @@ _COMMANDS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "create": admin_people.create_person,
             "disable": admin_people.disable_person,
             "enable": admin_people.enable_person,
+            "sign-ins": admin_people.list_sign_ins,
             "sign-out": admin_people.sign_out,
             "remove-totp": admin_people.remove_totp,
         },
@@ -40,17 +41,23 @@ _COMMANDS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
         {
             "list": admin_people.list_teams,
             "create": admin_people.create_team,
+            "title": admin_people.title_team,
             "members": admin_people.members,
             "add": admin_people.add_member,
             "role": admin_people.change_role,
             "remove": admin_people.remove_member,
         },
     ),
+    "invitation": (
+        "Invitations into a team that wait; `logkeep admin invite` makes them.",
+        {"list": admin_invitations.list_invitations, "withdraw": admin_invitations.withdraw},
+    ),
     "app": (
         "Apps.",
         {
             "list": admin_apps.list_apps,
             "create": admin_apps.create_app,
+            "title": admin_apps.title_app,
             "archive": admin_apps.archive_app,
             "restore": admin_apps.restore_app,
         },
@@ -60,6 +67,7 @@ _COMMANDS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
         {
             "list": admin_apps.list_keys,
             "create": admin_apps.create_key,
+            "change": admin_apps.change_key,
             "rotate": admin_apps.rotate_key,
             "revoke": admin_apps.revoke_key,
         },

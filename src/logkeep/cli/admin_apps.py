@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from logkeep.cli.admin_common import App, Config, Data, Json, Team, day, opened, person, show, tell
+from logkeep.cli.admin_common import App, Config, Data, Json, Team, day, opened, person, refuse_unknown_team, show, tell
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.metastore.teams import FIRST_TEAM
 
@@ -43,6 +43,18 @@ def create_app(
     """Make an app. It has no key yet: `logkeep admin key create --app APP`."""
     with opened(data, config) as admin:
         admin.directory.apps.create(admin.by, team=team, name=app, title_=title)
+    return 0
+
+
+def title_app(
+    app: AppName,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What to call it; its name stays.")],
+    data: Data = None,
+    config: Config = None,
+) -> int:
+    """Give an app another title."""
+    with opened(data, config) as admin:
+        admin.directory.apps.change(admin.by, app, title_=title, archived=None, revision=None)
     return 0
 
 
@@ -99,6 +111,26 @@ def create_key(
     return tell({"key": key.id, "app": app, "name": name, "secret": secret}, json, secret, f"key {key.id} of {app}")
 
 
+def change_key(
+    key: KeyId,
+    app: App,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Another name. [as it is]")] = None,
+    origin: Origins = [],  # noqa: B006
+    any_origin: Annotated[bool, typer.Option("--any-origin", help="Bind it to no web page any more.")] = False,
+    data: Data = None,
+    config: Config = None,
+) -> int:
+    """Change the name of a write key, or the web pages that may use it: those given take the place of all before."""
+    if origin and any_origin:
+        raise typer.BadParameter("give --origin or --any-origin, not both", param_hint="--any-origin")
+    if name is None and not origin and not any_origin:
+        raise typer.BadParameter("say what changes: --name, --origin or --any-origin", param_hint="--name")
+    origins = tuple(origin) if origin or any_origin else None
+    with opened(data, config) as admin:
+        admin.directory.keys.change(admin.by, app, key, name=name, origins=origins, revision=None)
+    return 0
+
+
 def rotate_key(
     key: KeyId,
     app: App,
@@ -130,6 +162,7 @@ def revoke_key(key: KeyId, app: App, data: Data = None, config: Config = None) -
 def list_tokens(team: Team = FIRST_TEAM, data: Data = None, config: Config = None, json: Json = False) -> int:
     """List the API tokens of a team, without their secrets."""
     with opened(data, config) as admin:
+        refuse_unknown_team(admin, team)
         people = {one.id: one.email for one in admin.directory.people.all()}
         rows = [
             {

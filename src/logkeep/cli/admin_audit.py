@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from logkeep.cli.admin_common import Admin, Config, Data, Json, opened, show, tell
+from logkeep.cli.admin_common import Admin, Config, Data, Json, opened, refuse_unknown_team, show, tell
 from logkeep.clock import SystemClock
 from logkeep.metastore.audit import PAGE_MAX, Wanted
 
@@ -93,6 +93,8 @@ def verify(data: Data = None, config: Config = None, json: Json = False) -> int:
 def _wanted(admin: Admin, team: str, app: str, who: str, what: str, from_: str, limit: int) -> Wanted:
     from logkeep.api.times import parse_time
 
+    if team:
+        refuse_unknown_team(admin, team)
     return Wanted(
         # Entries of no team, such as sign-ins, have "".
         teams=(team,) if team else ("", *(one.name for one in admin.directory.teams.some())),

@@ -20,6 +20,7 @@ from logkeep.metastore.audit import CONSOLE, Actor
 from logkeep.metastore.database import HEAD
 from logkeep.metastore.directory import Directory, make_directory
 from logkeep.metastore.people import Person
+from logkeep.metastore.writing import not_found
 from logkeep.settings import Settings
 from logkeep.store.page import rfc3339
 
@@ -69,6 +70,12 @@ def person(admin: Admin, email: str) -> Person:
     if found is None:
         raise InputError(f"nobody has the address {email[:80]!r}; `logkeep admin people list` shows who there is")
     return found
+
+
+def refuse_unknown_team(admin: Admin, team: str) -> None:
+    """Raises InputError (404)."""
+    if not admin.directory.teams.some([team]):
+        raise not_found("team", team)
 
 
 def show(rows: Sequence[dict[str, Any]], json: bool, *, empty: str) -> int:

@@ -5,9 +5,25 @@ from typing import Annotated
 
 import typer
 
-from logkeep.cli.admin_common import Admin, Config, Data, Json, Team, day, opened, person, show, tell
-from logkeep.metastore.people import new_password
+from logkeep.cli.admin_common import (
+    Admin,
+    Config,
+    Data,
+    Json,
+    Team,
+    day,
+    opened,
+    person,
+    refuse_unknown_team,
+    show,
+    tell,
+)
+from logkeep.clock import SystemClock
+from logkeep.metastore.audit import Entry
+from logkeep.metastore.people import Person, new_password
+from logkeep.metastore.port import SignIn
 from logkeep.metastore.teams import FIRST_TEAM
+from logkeep.metastore.writing import not_found
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Address of the person.")]
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="What to call them. [before the @]")]
@@ -73,11 +89,55 @@ def enable_person(email: Email, data: Data = None, config: Config = None) -> int
     return 0
 
 
-def sign_out(email: Email, data: Data = None, config: Config = None) -> int:
-    """End all sign-ins of a person."""
+def list_sign_ins(email: Email, data: Data = None, config: Config = None, json: Json = False) -> int:
+    """List the browsers in which a person is signed in, used last first."""
     with opened(data, config) as admin:
-        admin.directory.people.sign_out_everywhere(admin.by, person(admin, email).id)
+        rows = [
+            {
+                "sign_in": one.id,
+                "address": one.address,
+                "agent": one.agent,
+                "made": day(one.made_ns),
+                "used": day(one.used_ns),
+            }
+            for one in _sign_ins(admin, person(admin, email))
+        ]
+    return show(rows, json, empty="signed in nowhere")
+
+
+def sign_out(
+    email: Email,
+    sign_in: Annotated[
+        str, typer.Option("--sign-in", metavar="ID", help="This one alone, as `people sign-ins` shows it. [all]")
+    ] = "",
+    data: Data = None,
+    config: Config = None,
+) -> int:
+    """End all sign-ins of a person, or one of them."""
+    with opened(data, config) as admin:
+        found = person(admin, email)
+        if not sign_in:
+            admin.directory.people.sign_out_everywhere(admin.by, found.id)
+            return 0
+        row = next((one for one in _sign_ins(admin, found) if one.id == sign_in), None)
+        if row is None:
+            raise not_found("sign-in", sign_in)
+        admin.directory.sign_ins.remove(row.sha256)
+        told = {"email": found.email, "sign_in": row.id}
+        now_ns = SystemClock().now_ns()
+        admin.directory.audit.add(
+            [Entry(by=admin.by, what="sign_in.ended", made_ns=now_ns, target=found.id, detail=told)]
+        )
     return 0
+
+
+def _sign_ins(admin: Admin, of: Person) -> list[SignIn]:
+    """Those that are good."""
+    from logkeep.api.sign_ins import is_in_time
+
+    now_ns = SystemClock().now_ns()
+    rows = admin.directory.sign_ins.of_person(of.id)
+    return [row for row in rows if not of.disabled_ns and row.epoch >= of.epoch and is_in_time(row, now_ns)]
 
 
 def remove_totp(email: Email, data: Data = None, config: Config = None) -> int:
@@ -113,9 +173,22 @@ def create_team(
     return 0
 
 
+def title_team(
+    team: TeamName,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What to call it; its name stays.")],
+    data: Data = None,
+    config: Config = None,
+) -> int:
+    """Give a team another title."""
+    with opened(data, config) as admin:
+        admin.directory.teams.rename(admin.by, team, title, None)
+    return 0
+
+
 def members(team: TeamName, data: Data = None, config: Config = None, json: Json = False) -> int:
     """List who is in a team."""
     with opened(data, config) as admin:
+        refuse_unknown_team(admin, team)
         rows = [
             {
                 "email": one.email,

@@ -10,6 +10,8 @@ from logkeep import wiring
 from logkeep.cli.app import run
 from logkeep.clock import SystemClock
 from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.directory import make_directory
+from logkeep.metastore.port import SignIn
 from logkeep.settings import Settings
 
 
@@ -96,6 +98,63 @@ def test_who_cannot_be_put_into_the_team_is_not_made_at_all(console: Console, wh
     assert console.run("people", "create", "anna@example.org", *where) == 2 and where[1] in console.err
     assert [one["email"] for one in console.json("people", "list")] == ["admin@localhost"]
     assert console.run("people", "create", "anna@example.org") == 0
+
+
+def test_invitations_are_listed_and_withdrawn(console: Console) -> None:
+    made = console.json("invite", "bert@example.org", "--no-mail")
+    (waiting,) = console.json("invitation", "list")
+    assert (waiting["invitation"], waiting["email"], waiting["role"]) == (
+        made["invitation"], "bert@example.org", "member",
+    )  # fmt: skip
+    assert console.run("invitation", "withdraw", made["invitation"]) == 0
+    assert console.json("invitation", "list") == []
+    assert console.run("invitation", "withdraw", made["invitation"]) == 2
+
+
+def test_titles_and_keys_are_changed(console: Console) -> None:
+    assert console.run("team", "title", "main", "The team") == 0
+    assert console.run("app", "title", "default", "The app") == 0
+    assert [one["title"] for one in console.json("team", "list")] == ["The team"]
+    assert [one["title"] for one in console.json("app", "list")] == ["The app"]
+    key = console.json("key", "create", "--app", "default")["key"]
+
+    def changed(*options: str) -> tuple[str, str]:
+        assert console.run("key", "change", key, "--app", "default", *options) == 0, console.err
+        (found,) = (one for one in console.json("key", "list", "--app", "default") if one["key"] == key)
+        return found["name"], found["origins"]
+
+    assert changed("--origin", "https://shop.example") == ("command line", "https://shop.example")
+    assert changed("--name", "web") == ("web", "https://shop.example")
+    assert changed("--any-origin") == ("web", "")
+    assert console.run("key", "change", key, "--app", "default") == 2
+
+
+def test_sign_ins_are_listed_and_ended_one_by_one(console: Console) -> None:
+    with wiring.open_database(Settings(data=str(console.folder))) as database:
+        directory = make_directory(database, SystemClock(), lambda: None)
+        owner, now_ns = directory.people.all()[0], SystemClock().now_ns()
+        for letter, used_ns in (("a", now_ns), ("b", now_ns - 1), ("c", 5)):
+            row = SignIn(letter * 64, owner.id, "", owner.email, used_ns, used_ns, "192.0.2.1", "a browser")
+            directory.sign_ins.put(row, made_after_ns=0, used_after_ns=0, rows_max=10)
+    listed = console.json("people", "sign-ins", "admin@localhost")
+    assert [one["sign_in"] for one in listed] == ["sig_" + "a" * 16, "sig_" + "b" * 16]  # the third is too old
+    assert console.run("people", "sign-out", "admin@localhost", "--sign-in", "sig_" + "a" * 16) == 0
+    assert console.run("people", "sign-out", "admin@localhost", "--sign-in", "sig_none") == 2
+    assert [one["sign_in"] for one in console.json("people", "sign-ins", "admin@localhost")] == ["sig_" + "b" * 16]
+    assert len(console.json("audit", "list", "--what", "sign_in.ended")) == 1
+    assert console.run("people", "sign-out", "admin@localhost") == 0
+    assert console.json("people", "sign-ins", "admin@localhost") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("team", "members", "nosuch"), ("token", "list", "--team", "nosuch"), ("audit", "list", "--team", "nosuch"),
+        ("audit", "export", "--team", "nosuch"), ("invitation", "list", "--team", "nosuch"),
+    ],
+)  # fmt: skip
+def test_a_list_of_a_team_that_is_none_says_so(console: Console, command: tuple[str, ...]) -> None:
+    assert console.run(*command) == 2 and "there is no team 'nosuch'" in console.err
 
 
 def test_links_are_printed_and_kept_as_mails(console: Console) -> None:
