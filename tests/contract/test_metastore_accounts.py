@@ -23,7 +23,7 @@ from logkeep.metastore.attempts import WAIT_MAX_S
 from logkeep.metastore.audit import CONSOLE, Actor, Entry, Verified, Wanted
 from logkeep.metastore.directory import Directory
 from logkeep.metastore.key_use import KeyUse
-from logkeep.metastore.links import INVITATION_S, RESET_S
+from logkeep.metastore.links import INVITATION_S, MAIL_S, RESET_S, Link, mail_state
 from logkeep.metastore.migrate import migrate, migrate_sqlite
 from logkeep.metastore.people import Person
 from logkeep.metastore.server import ServerDatabase
@@ -492,6 +492,26 @@ def test_a_link_for_a_new_password_is_good_once_and_for_an_hour(it: There) -> No
     it.clock.jump(-2 * RESET_S)  # a clock that is set back makes no used link good again
     with pytest.raises(InputError):
         links.reset("", first, PASSWORD)
+
+
+def test_an_invitation_tells_what_became_of_its_mail(it: There) -> None:
+    links, by = it.directory.links, Actor("per_1", "anna")
+
+    def invited(email: str, mail: str = "waiting") -> Link:
+        return links.invite(by, team="main", email=email, role="member", mail=mail)[0]
+
+    sent, failed = invited("a@example.org"), invited("b@example.org")
+    invited("c@example.org")
+    invited("d@example.org", "")
+    links.mailed(by, sent)
+    links.mailed(by, failed, "no such mailbox " + "x" * 300)
+    it.clock.advance(MAIL_S + 1)  # nobody is there any more who would send the third
+    states = [mail_state(link, it.clock.now_ns()) for link in links.invitations("main")]
+    assert sorted((state, why[:15]) for state, why in states) == [
+        ("", ""), ("failed", "no such mailbox"), ("failed", "the service end"), ("sent", ""),
+    ]  # fmt: skip
+    (told,) = rows(it, what="mail.failed")
+    assert (told.who, told.target, told.team) == ("per_1", failed.id, "main")
 
 
 def test_passwords_are_argon2id_and_older_hashes_are_made_anew(it: There) -> None:

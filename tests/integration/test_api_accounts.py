@@ -13,6 +13,7 @@ from tests.reading import ADMIN_EMAIL, ADMIN_PASSWORD, OTHER_TOKEN, WRITE_KEY, m
 from tests.service import wait_for
 
 from logkeep.clock import NS_PER_S
+from logkeep.errors import InputError
 from logkeep.metastore.audit import CONSOLE, Actor, Wanted
 
 NEW_PASSWORD = "a sentence nobody guesses"
@@ -528,3 +529,28 @@ def test_nobody_disables_themselves(it: House) -> None:
     assert it.ask("owner", "PATCH", me, {"disabled": True}).status_code == 403
     assert it.ask("owner", "DELETE", me + "/totp").status_code == 403
     assert it.ask("owner", "PATCH", "/api/v1/people/per_none", {"disabled": True}).status_code == 404
+
+
+def test_a_mail_that_cannot_be_sent_is_told_to_whoever_invites(it: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def send(self, message: Any) -> None:
+            raise InputError("no such mailbox")
+
+    def waiting(email: str) -> dict[str, Any]:
+        listed = ok(it.ask("owner", "GET", "/api/v1/invitations"))["invitations"]
+        found: dict[str, Any] = next(one for one in listed if one["email"] == email)
+        return found
+
+    def invite(email: str, state: str) -> dict[str, Any]:
+        made = ok(it.ask("owner", "POST", "/api/v1/invitations", {"email": email}), 201)
+        assert made["mail"] == "waiting"
+        wait_for(lambda: waiting(email)["mail"] == state, 20, f"the mail to be {state}")
+        return waiting(email)
+
+    outbox = it.reading.app.state.context.outbox
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "_mail", Refusing())
+        assert invite("zoe@example.org", "failed")["mail_error"] == "no such mailbox"
+        ok(it.ask("no key", "POST", "/api/v1/password-resets", {"email": it.emails["member"]}), 202)
+        wait_for(lambda: len(it.directory.audit.list(Wanted(teams=("",), what="mail.failed"))) == 1, 20, "an entry")
+    assert invite("zoe@example.org", "sent")["mail_error"] is None

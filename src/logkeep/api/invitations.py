@@ -1,7 +1,7 @@
 """Invitations and new passwords, both by a link in a mail: `/api/v1/invitations`, `/api/v1/password-resets`."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, delete, get, post
@@ -19,8 +19,8 @@ from logkeep.api.teams import GivenTeam
 from logkeep.errors import InputError
 from logkeep.mail import compose
 from logkeep.mail.port import Message
-from logkeep.metastore.audit import Actor
-from logkeep.metastore.links import INVITATION_S, RESET_S, Link
+from logkeep.metastore.audit import Actor, Entry
+from logkeep.metastore.links import INVITATION_S, RESET_S, Link, mail_state
 from logkeep.metastore.people import Person
 from logkeep.metastore.roles import NOTHING, Role
 
@@ -35,6 +35,11 @@ class InvitationAnswer(msgspec.Struct):
     made: Time
     made_by: str
     expires: Time
+    mail: Annotated[
+        Literal["waiting", "sent", "failed"] | None,
+        Meta(description="what became of the mail with the link; null: none was to be sent. Invite again to try again"),
+    ] = None
+    mail_error: Annotated[str | None, Meta(description="why it could not be sent")] = None
 
 
 class NewInvitationAnswer(InvitationAnswer):
@@ -100,7 +105,7 @@ async def invitations(
 ) -> Response[bytes]:
     """Oldest first."""
     found = await context.checks.run(lambda: context.backend.directory.links.invitations(request.state.team))
-    return answer(InvitationsAnswer([_invitation(link) for link in found]))
+    return answer(InvitationsAnswer([_invitation(context, link) for link in found]))
 
 
 @post(
@@ -118,9 +123,8 @@ async def invite(
     if data.role == "owner" and "owner" not in caller_of(request).teams.get(chosen, NOTHING):
         raise InputError("only an owner of the team invites owners", code="forbidden", status=403)
     link, address = await context.checks.run(lambda: _invite(context, by, chosen, data))
-    made = NewInvitationAnswer(
-        **msgspec.structs.asdict(_invitation(link)), link=address if context.settings.mail.kind == "files" else None
-    )
+    shown = address if context.settings.mail.kind == "files" else None
+    made = NewInvitationAnswer(**msgspec.structs.asdict(_invitation(context, link)), link=shown)
     return answer(made, 201)
 
 
@@ -244,7 +248,14 @@ def _looked_up(context: Context, address: str, look: Callable[[], Link]) -> Link
 def ask_for_reset(context: Context, address: str, email: str) -> None:
     """Counted like a failed sign-in of this address, so that nobody sends mails by the thousand."""
     context.backend.directory.attempts.begin(address, f"reset {email}")
-    context.outbox.post(lambda: _reset_message(context, address, email))
+
+    def ended(error: str) -> None:
+        if error:
+            by, now_ns = Actor("", email, address), context.clock.now_ns()
+            told = {"email": email, "error": error}
+            context.backend.directory.audit.add([Entry(by=by, what="mail.failed", made_ns=now_ns, detail=told)])
+
+    context.outbox.post(lambda: _reset_message(context, address, email), ended)
 
 
 def _reset_message(context: Context, address: str, email: str) -> Message | None:
@@ -269,17 +280,18 @@ def reset_password(context: Context, address: str, secret: str, password: str) -
 
 def _invite(context: Context, by: Actor, team: str, data: NewInvitation) -> tuple[Link, str]:
     directory = context.backend.directory
-    link, secret = directory.links.invite(by, team=team, email=data.email, role=data.role)
+    link, secret = directory.links.invite(by, team=team, email=data.email, role=data.role, mail="waiting")
     address = compose.invitation_link(context.settings.public_url, secret)
     (found,) = directory.teams.some([team])
     days = INVITATION_S // 86_400
     message = compose.invitation(to=link.email, team=found.title, by=by.name, link=address, days=days)
-    context.outbox.post(lambda: message)
+    context.outbox.post(lambda: message, lambda error: directory.links.mailed(by, link, error))
     return link, address
 
 
-def _invitation(link: Link) -> InvitationAnswer:
+def _invitation(context: Context, link: Link) -> InvitationAnswer:
+    mail, error = mail_state(link, context.clock.now_ns())
     return InvitationAnswer(
         link.id, link.team, link.email, link.role, when(link.made_ns) or "", link.made_by,  # type: ignore[arg-type]
-        when(link.expires_ns) or "",
+        when(link.expires_ns) or "", mail or None, error or None,  # type: ignore[arg-type]
     )  # fmt: skip

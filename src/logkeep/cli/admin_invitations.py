@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from logkeep.cli.admin_common import Config, Data, Json, Team, day, opened, refuse_unknown_team, show
+from logkeep.clock import SystemClock
+from logkeep.metastore.links import mail_state
 from logkeep.metastore.teams import FIRST_TEAM
 
 
@@ -19,6 +21,7 @@ def list_invitations(team: Team = FIRST_TEAM, data: Data = None, config: Config 
                 "role": one.role,
                 "made": day(one.made_ns),
                 "expires": day(one.expires_ns),
+                "mail": ": ".join(filter(None, mail_state(one, SystemClock().now_ns()))),
             }
             for one in admin.directory.links.invitations(team)
         ]

@@ -24,13 +24,20 @@ RESET_S = 3600  # as OWASP has it: long enough to find the mail, short enough fo
 LINKS_MAX = 1000  # that wait, of a team or (resets) of a person
 RESETS_MAX = 5
 SECRET_CHARS_MAX = 100
-_COLUMNS = "sha256, id, kind, team, person, email, role, made_by, made_ns, expires_ns, used_ns"
+_COLUMNS = "sha256, id, kind, team, person, email, role, made_by, made_ns, expires_ns, used_ns, mail, mail_error"
+
+MAIL_S = 900  # what waits longer was forgotten at the end of a process
+MAIL_ERROR_CHARS_MAX = 255
 
 Kind = Literal["invitation", "reset"]
 
 
 class Link(msgspec.Struct, frozen=True):
-    """person: of a reset. team, email, role: of an invitation. used_ns: 0 while it is good."""
+    """person: of a reset. team, email, role: of an invitation. used_ns: 0 while it is good.
+
+    mail: what became of the one with the link, `waiting`, `sent` or `failed`; "" where none was to be sent. mail_error:
+    why it failed.
+    """
 
     sha256: str
     id: str
@@ -43,6 +50,8 @@ class Link(msgspec.Struct, frozen=True):
     made_ns: int
     expires_ns: int
     used_ns: int
+    mail: str = ""
+    mail_error: str = ""
 
 
 class Links:
@@ -53,13 +62,16 @@ class Links:
 
     # ── invitations ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def invite(self, by: Actor, *, team: str, email: str, role: str) -> tuple[Link, str]:
-        """The invitation and the secret of its link. One for the same address takes the place of the one before."""
+    def invite(self, by: Actor, *, team: str, email: str, role: str, mail: str = "") -> tuple[Link, str]:
+        """The invitation and the secret of its link. One for the same address takes the place of the one before.
+
+        mail: `waiting` where one will be sent, and `mailed` says what became of it.
+        """
         email, role = email_address(email), checked_role(role)
         secret, now_ns = secrets.token_urlsafe(32), self._writer.clock.now_ns()
         link = Link(
             sha256_of(secret), new_id("inv"), "invitation", team, "", email, role, by.id, now_ns,
-            now_ns + INVITATION_S * NS_PER_S, 0,
+            now_ns + INVITATION_S * NS_PER_S, 0, mail,
         )  # fmt: skip
 
         def insert(transaction: Transaction) -> None:
@@ -87,6 +99,19 @@ class Links:
             return [link for link in found if may[_grant(link)]]
 
         return self._writer.read(look)
+
+    def mailed(self, by: Actor, link: Link, error: str = "") -> None:
+        """The mail with it was sent; or was not, and why. That it was not is in the audit log too."""
+        now_ns, why = self._writer.clock.now_ns(), error[:MAIL_ERROR_CHARS_MAX]
+        told = {"email": link.email, "error": why}
+        entry = Entry(by=by, what="mail.failed", made_ns=now_ns, team=link.team, target=link.id, detail=told)
+
+        def update(transaction: Transaction) -> None:
+            sql = "UPDATE links SET mail = :mail, mail_error = :why WHERE sha256 = :sha256"
+            transaction.change(sql, mail="failed" if error else "sent", why=why, sha256=link.sha256)
+            record(transaction, [entry] if error else [])
+
+        self._writer.write(update)
 
     def withdraw(self, by: Actor, team: str, id: str) -> None:
         now_ns = self._writer.clock.now_ns()
@@ -223,6 +248,13 @@ def _good(transaction: Transaction, kind: Kind, secret: str, now_ns: int) -> Lin
 
 def _grant(link: Link) -> Grant:
     return Grant(link.team, link.role, link.made_by)
+
+
+def mail_state(link: Link, now_ns: int) -> tuple[str, str]:
+    """`waiting`, `sent`, `failed` or "", and why it failed: also where nobody is there any more who would send it."""
+    if link.mail == "waiting" and now_ns - link.made_ns > MAIL_S * NS_PER_S:
+        return "failed", "the service ended before it was sent"
+    return link.mail, link.mail_error
 
 
 def _is_good(link: Link, now_ns: int) -> bool:

@@ -21,7 +21,11 @@ TABLES = (
         "id",
     ),
     ("tokens", "id, team, app, person, name, prefix, sha256, scopes, made_ns, made_by, expires_ns, used_day", "id"),
-    ("links", "sha256, id, kind, team, person, email, role, made_by, made_ns, expires_ns, used_ns", "sha256"),
+    (
+        "links",
+        "sha256, id, kind, team, person, email, role, made_by, made_ns, expires_ns, used_ns, mail, mail_error",
+        "sha256",
+    ),
     ("sign_ins", "sha256, id, person, token_sha256, name, address, agent, made_ns, used_ns, epoch", "sha256"),
     ("audit", "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash", "number"),
     ("audit_begin", "number, hash", "number"),

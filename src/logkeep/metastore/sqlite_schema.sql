@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0011');
+INSERT INTO "alembic_version" VALUES('0012');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -154,7 +154,7 @@ CREATE TABLE links (
 	made_by VARCHAR(32) NOT NULL, 
 	made_ns BIGINT NOT NULL, 
 	expires_ns BIGINT NOT NULL, 
-	used_ns BIGINT NOT NULL, 
+	used_ns BIGINT NOT NULL, mail VARCHAR(16) DEFAULT '' NOT NULL, mail_error VARCHAR(255) DEFAULT '' NOT NULL, 
 	PRIMARY KEY (sha256), 
 	UNIQUE (id)
 );

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.service import wait_for
 
 from logkeep.clock import ManualClock
 from logkeep.disk import SystemDisk
@@ -98,8 +99,8 @@ def outcome(carrier: Carrier, monkeypatch: pytest.MonkeyPatch, *made: Any) -> st
     telemetry = Telemetry()
     box = Outbox(carrier, telemetry)
     for one in made:
-        box._waiting.put(one)
-        box._carry(box._waiting.get())
+        box.post(one)
+        box._carry(box._waiting.get()[0])
     text = telemetry.exposition().decode()
     return " ".join(line.partition("mails_total")[2] for line in text.splitlines() if "logkeep_mails_total{" in line)
 
@@ -113,6 +114,20 @@ def test_a_mail_is_tried_again_while_nobody_answers_and_not_when_it_is_refused(
     assert outcome(refusing, monkeypatch, invitation) == '{outcome="failed"} 1.0' and refusing.carried == []
     gone = Carrier(*[BackendUnavailable("away")] * 9)
     assert outcome(gone, monkeypatch, invitation) == '{outcome="failed"} 1.0' and len(gone.failures) == 4
+
+
+def test_whoever_asked_is_told_what_became_of_it_also_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    box = Outbox(Carrier(InputError("no such mailbox")), Telemetry())
+    box.start()
+    for _ in range(2):
+        box.post(invitation, told.append)
+    wait_for(lambda: len(told) == 2, 20, "both mails")
+    box.close()
+    late = Outbox(Carrier(), Telemetry())
+    late.post(invitation, told.append)
+    late.close()
+    assert told == ["no such mailbox", "", "the service ended before it was sent"]
 
 
 def test_a_mail_to_nobody_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
