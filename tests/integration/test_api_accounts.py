@@ -554,3 +554,14 @@ def test_a_mail_that_cannot_be_sent_is_told_to_whoever_invites(it: House, monkey
         ok(it.ask("no key", "POST", "/api/v1/password-resets", {"email": it.emails["member"]}), 202)
         wait_for(lambda: len(it.directory.audit.list(Wanted(teams=("",), what="mail.failed"))) == 1, 20, "an entry")
     assert invite("zoe@example.org", "sent")["mail_error"] is None
+
+
+def test_a_key_that_somebody_has_changed_is_neither_rotated_nor_revoked_unseen(it: House) -> None:
+    made = ok(it.ask("owner", "POST", "/api/v1/apps/shop/keys", {"name": "seen"}), 201)
+    place = f"/api/v1/apps/shop/keys/{made['key']}"
+    ok(it.ask("owner", "PATCH", place, {"name": "changed"}))
+    for method, path, body in (("POST", f"{place}/rotate", {}), ("DELETE", place, None)):
+        answer = it.ask("owner", method, path, body, **{"If-Match": '"1"'})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+    ok(it.ask("owner", "POST", f"{place}/rotate", {}, **{"If-Match": '"2"'}), 201)
+    ok(it.ask("owner", "DELETE", place, None, **{"If-Match": '"3"'}), 204)

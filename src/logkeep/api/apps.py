@@ -200,7 +200,7 @@ async def change_key(
     status_code=201,
     summary="Rotate a write key",
     tags=["apps"],
-    responses=told(NewKeyAnswer, "The new one, with its secret", 404, status=201),
+    responses=told(NewKeyAnswer, "The new one, with its secret", 404, 409, status=201),
 )
 async def rotate_key(
     request: Request[Any, Any, Any],
@@ -210,8 +210,10 @@ async def rotate_key(
     data: JSONBody[Rotation],
 ) -> Response[bytes]:
     """A new one like it; the old one goes on for `keep_s`, so that senders can change over."""
-    by = actor_of(request)
-    made = await context.checks.run(lambda: context.backend.directory.keys.rotate(by, app, key, keep_s=data.keep_s))
+    by, revision = actor_of(request), seen_revision(request, None)
+    made = await context.checks.run(
+        lambda: context.backend.directory.keys.rotate(by, app, key, keep_s=data.keep_s, revision=revision)
+    )
     return answer(_new_key(*made), 201, revision=made[0].revision)
 
 
@@ -220,14 +222,14 @@ async def rotate_key(
     status_code=204,
     summary="Revoke a write key",
     tags=["apps"],
-    responses=told(None, "Refused from now on", 404, status=204),
+    responses=told(None, "Refused from now on", 404, 409, status=204),
 )
 async def revoke_key(
     request: Request[Any, Any, Any], context: GivenContext, app: FromPath[str], key: FromPath[str]
 ) -> Response[None]:
     """Refused everywhere within `metastore.refresh_s`."""
-    by = actor_of(request)
-    await context.checks.run(lambda: context.backend.directory.keys.revoke(by, app, key))
+    by, revision = actor_of(request), seen_revision(request, None)
+    await context.checks.run(lambda: context.backend.directory.keys.revoke(by, app, key, revision=revision))
     return nothing()
 
 

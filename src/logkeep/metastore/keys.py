@@ -88,7 +88,7 @@ class Keys:
 
         return self._writer.change(update)
 
-    def rotate(self, by: Actor, app: str, id: str, *, keep_s: int) -> tuple[Key, str]:
+    def rotate(self, by: Actor, app: str, id: str, *, keep_s: int, revision: int | None = None) -> tuple[Key, str]:
         """A new key like this one, and its secret; the old one goes on for `keep_s`: senders change over meanwhile."""
         if not 0 <= keep_s <= KEEP_S_MAX:
             raise InputError(f"keep_s of {keep_s:,} is not within 0 to {KEEP_S_MAX:,} (90 days)", code="bad_input")
@@ -99,6 +99,7 @@ class Keys:
             key = Key(successor, app, old.name, prefix_of(secret), old.origins, now_ns, by.id, 0, 1)
             if _is_there(transaction, secret):
                 return key
+            refuse_stale(f"the key {id}", old.revision, revision)
             insert_key(transaction, secret, key)
             until_ns = now_ns + keep_s * NS_PER_S
             transaction.change(
@@ -113,11 +114,12 @@ class Keys:
 
         return self._writer.change(replace), secret
 
-    def revoke(self, by: Actor, app: str, id: str) -> None:
+    def revoke(self, by: Actor, app: str, id: str, *, revision: int | None = None) -> None:
         now_ns = self._writer.clock.now_ns()
 
         def delete(transaction: Transaction) -> None:
             key = _key(transaction, app, id)
+            refuse_stale(f"the key {id}", key.revision, revision)
             transaction.change("DELETE FROM write_keys WHERE id = :id", id=id)
             record(transaction, [_entry(by, "key.revoked", app_in(transaction, app).team, key, now_ns)])
 
