@@ -211,7 +211,7 @@ CODES = {
     "invalid_utf8": ("400", "the address is not UTF-8", "percent-encode UTF-8"),
     "key_cannot_write": ("403", "this is a token for reading", "send with the app key"),
     "key_missing": ("401", "no key came with the request", "send `Authorization: Bearer KEY`"),
-    "key_unknown": ("403", "nobody has this key", "look for it in the data folder, in `first-run.json`"),
+    "key_unknown": ("403", "nobody has this key, or its app is archived", "look for both in the settings of your app"),
     "locked": ("–", "another process writes this partition of the queue", "stop that one first"),
     "method_not_allowed": ("405", "the route knows no such method", "`Allow` lists what it knows"),
     "metastore_too_new": ("–", "a newer Logkeep made the tables of the metastore", "start that one, or a newer"),

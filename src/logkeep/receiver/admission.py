@@ -60,7 +60,7 @@ class Admission:
     def _credential_of(self, secret: str) -> Credential:
         credential = self._metastore.credential(secret) if len(secret) <= SECRET_BYTES_MAX else None
         if credential is None:
-            message = "the key is unknown; look it up in the settings of your app"
+            message = "nobody has this key, or its app is archived; look both up in the settings of your app"
             raise InputError(message, code="key_unknown", status=403)
         if credential.scope != "write":
             message = f"this is a {credential.scope} token and cannot write; use a write key of the app"

@@ -42,6 +42,7 @@ def test_a_key_is_asked_for_once_until_it_is_forgotten() -> None:
     with pytest.raises(InputError) as caught:
         admission.sender_of(b"Bearer good", None, b"")
     assert (caught.value.status, caught.value.code) == (403, "key_unknown")
+    assert "or its app is archived" in caught.value.message
 
 
 def test_keys_that_may_not_write_are_never_remembered() -> None:
