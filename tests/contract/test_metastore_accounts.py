@@ -356,6 +356,12 @@ def test_a_token_made_with_a_token_ends_with_it(it: There) -> None:
     ever, second = make(by(maker))
     _, third = make(by(ever))
     _, another = make(CONSOLE)
+    other, _ = it.directory.tokens.create(
+        CONSOLE, team="main", app="", person=maker.person, name="other", scopes=("read",), expires_s=None
+    )
+    with pytest.raises(InputError) as foreign:
+        it.directory.tokens.revoke(Actor(maker.id, "maker"), "main", other.id, maker.person)
+    assert foreign.value.status == 403
     it.directory.tokens.revoke(CONSOLE, "main", maker.id)
     assert good(own, second, third, another) == [False, False, False, True]
     assert len(rows(it, what="token.revoked")) == 3

@@ -89,7 +89,8 @@ class Tokens:
         return self._writer.change(insert), secret
 
     def revoke(self, by: Actor, team: str, id: str, person: str | None = None) -> None:
-        """And all made with it. person: only if it is this person's, None for any. Raises InputError (404)."""
+        """And all made with it. person: only if it is this person's, and where `by` is a token, that one or made with
+        it; None for any. Raises InputError (404; 403)."""
         now_ns = self._writer.clock.now_ns()
 
         def delete(transaction: Transaction) -> None:
@@ -98,6 +99,13 @@ class Tokens:
             found = next((token for token in of_team if token.id == id), None)
             if found is None or (person is not None and found.person != person):
                 raise not_found("token", id)
+            asks = next((token for token in of_team if token.id == by.id), None)
+            if person is not None and asks is not None and found not in _with_all_made(asks, of_team):
+                raise InputError(
+                    "a token revokes itself and what was made with it; sign in, or use one with the scope `admin`",
+                    code="forbidden",
+                    status=403,
+                )
             gone = _with_all_made(found, of_team)
             transaction.change_many("DELETE FROM tokens WHERE id = :id", [{"id": token.id} for token in gone])
             record(transaction, [_entry(by, "token.revoked", token, now_ns) for token in gone])
