@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -112,6 +113,10 @@ class ServerProcess:
     def freeze(self) -> None:
         """It holds its connections and answers nothing more, until `thaw`."""
         self._tell(signal.SIGSTOP)
+        until = time.monotonic() + STOP_S
+        while not all(map(_is_stopped, [self.pid, *descendants(self.pid)])):  # a busy machine takes its time
+            assert time.monotonic() < until, "the process does not stop"
+            time.sleep(0.01)
 
     def thaw(self) -> None:
         self._tell(signal.SIGCONT)
@@ -170,3 +175,12 @@ def unprivileged(user: str) -> str | None:
         return None
     pwd.getpwnam(user)  # the package makes it
     return user
+
+
+def _is_stopped(pid: int) -> bool:
+    """Every thread of it; also a process that is gone."""
+    try:
+        stats = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except FileNotFoundError:
+        return True
+    return all(stat.rpartition(")")[2].split()[0] in "TtZX" for stat in stats)
