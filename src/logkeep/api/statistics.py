@@ -31,7 +31,7 @@ class StatisticsEntry(msgspec.Struct, frozen=True):
     """day: UTC; the first of the range where the interval is `all`. component, key: "" where not asked by them.
 
     bytes: of values. errors: of level error and fatal. users, sessions, devices: different ones; exact up to 240, then
-    3 % off. rejects: of the whole app, or its component ""; a refused event has no key that could be told.
+    3 % off. rejects: by what the refused events name; `(unknown)` where that is not known, `(other)` beyond bounds.
     """
 
     day: str

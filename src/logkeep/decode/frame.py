@@ -23,6 +23,7 @@ NEWEST_VERSION = NOTICES_VERSION
 VERSIONS_MAX = 31  # a text begins with a larger byte: what somebody else put into the queue is no newer version
 SAMPLES_MAX = 5  # rejected samples a frame carries
 SAMPLE_BYTES_MAX = 1024
+NAMED_MAX = 32  # components and keys of rejected events that a frame tells apart: 33 KiB at most
 
 
 class RejectedSample(msgspec.Struct, frozen=True, array_like=True):
@@ -40,6 +41,7 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     unless its sender gave one. count: accepted events in the body. form: "ndjson" (JSON objects one after another, as
     a rule one a line; blank lines are not counted in indexes) or "json" (one array). encoding: of the body. skip:
     indexes of events in the body that were rejected already. rejected: their number by reason (may exceed len(skip)).
+    named: component, key and how many of the rejected name these (decode/named.py), where that is known.
     repeatable: the same batch_id may come again (Idempotency-Key): a second one is not stored. kind: of notices
     (decode/notices.py); "": events. What is said of events above is true of notices too. device: that of whoever sent
     the notices, for those that name none.
@@ -58,6 +60,7 @@ class FrameHeader(msgspec.Struct, frozen=True, array_like=True):
     repeatable: bool = False
     kind: str = ""
     device: str = ""
+    named: tuple[tuple[str, str, int], ...] = ()
 
 
 class NewerFrame(CorruptData):

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from logkeep.decode.attributes import INT_MAX, REFUSED, Int, kept, not_plain, read, scalar_or_json, written
-from logkeep.decode.frame import SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
+from logkeep.decode.frame import NAMED_MAX, SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
+from logkeep.decode.named import UNREAD, Named, count_named, named_in, names_in
 from logkeep.decode.split import (
     WHITESPACE,
     Form,
@@ -103,12 +104,13 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
     """What is no event, as its owner is told. text: how it begins. key: the write key that it names, "" where none can
-    be read."""
+    be read. named: component and key of an event that it names."""
 
     reason: RejectReason
     message: str
     text: str
     key: str = ""
+    named: Named = UNREAD
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -116,7 +118,8 @@ class Checked(msgspec.Struct, frozen=True):
 
     count: events accepted. body: exactly those, for a frame of `form`; b"" when count is 0. as_sent: nothing was left
     out or rewritten but white space around it, so that the sender's compressed body may stand for `body` (a byte order
-    mark in front is rewritten). samples: at most SAMPLES_MAX.
+    mark in front is rewritten). samples: at most SAMPLES_MAX. named: how many of the rejected name which component and
+    key, at most NAMED_MAX of these and OTHERS.
     """
 
     count: int
@@ -125,6 +128,7 @@ class Checked(msgspec.Struct, frozen=True):
     as_sent: bool = True
     rejected: tuple[Rejected, ...] = ()
     samples: tuple[RejectedSample, ...] = ()
+    named: dict[Named, int] = {}
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -277,6 +281,7 @@ def _check_items(
     good: list[bytes] = []
     rejected: list[Rejected] = []
     samples: list[RejectedSample] = []
+    named: dict[Named, int] = {}
     index = -1
     for index, item in enumerate(items):
         if index >= events_max:
@@ -285,11 +290,12 @@ def _check_items(
             good.append(_checked_event(item, event_bytes_max, malformed))
         except _Refusal as refusal:
             rejected.append(Rejected(index, refusal.reason, refusal.message))
+            count_named(named, named_in(item), names_max=NAMED_MAX)
             if len(samples) < SAMPLES_MAX:
                 samples.append(RejectedSample(refusal.reason, refusal.message, _sample(item)))
     if index < 0:
         raise InputError("the array is empty; send at least one event", code="empty_body")
-    return Checked(len(good), "ndjson", b"\n".join(good), False, tuple(rejected), tuple(samples))
+    return Checked(len(good), "ndjson", b"\n".join(good), False, tuple(rejected), tuple(samples), named)
 
 
 def _checked_event(item: bytes, event_bytes_max: int, malformed: str | None) -> bytes:
@@ -459,17 +465,9 @@ def _decode_each(body: bytes, form: Form, skip: frozenset[int]) -> Decoded:
             events.append(_decoded_event(item, corrected))
             indexes.append(index)
         except _Refusal as refusal:
-            rejected.append(Refused(refusal.reason, refusal.message, _sample(item), _key_of(item)))
+            rejected.append(Refused(refusal.reason, refusal.message, _sample(item), *names_in(item)))
     sessionless = not all(event.session for event in events)
     return Decoded(indexes, events, rejected, corrected, sessionless)
-
-
-def _key_of(item: bytes) -> str:
-    """The write key that what is no event names all the same."""
-    try:
-        return _text(_members(item).get("app", b'""'))
-    except REFUSED:
-        return ""
 
 
 def _items(body: bytes, form: Form) -> Iterable[bytes]:

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from logkeep.decode.named import OTHER
 from logkeep.metastore.database import Transaction, Value, bump
 from logkeep.metastore.distinct import hash_of, joined, without
 
 TOPIC = "statistics"
 CELLS_MAX = 5_000  # of one grain of an app's day; what is more goes into one cell OTHER
-OTHER = "(other)"
 ROWS_MAX = 200_000  # read at once
 
 Grain = Literal[0, 1, 2]  # of the app, of a component, of a key in a component

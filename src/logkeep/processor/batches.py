@@ -315,13 +315,15 @@ class Batches:
             if index in plan.waiting:
                 continue
             if index in plan.lacking:
-                prepared.tally(partition, event.app).reject("missing_session")
+                reason = "missing_session"
             elif index in plan.gone:
-                prepared.tally(partition, event.app).reject("duplicate")
+                reason = "duplicate"
             elif id(event) in refused:
-                prepared.tally(partition, event.app).reject("poison")
+                reason = "poison"
             else:
                 stored.append(index)
+                continue
+            prepared.tally(partition, event.app).reject(reason, (event.component, event.key))
         return stored
 
     def _tell(self, events: list[Event], poisoned: list[tuple[Event, str]]) -> None:
@@ -424,8 +426,8 @@ def _left_out(
         return None
     there = set(stored)
     indexes = [index for index in own if index not in there]
-    rejected = Counter(prepared.events[index].app for index in indexes if index not in plan.waiting)
-    return LeftOut(*records, [index - own.start for index in indexes], dict(rejected))
+    rejected = [index - own.start for index in indexes if index not in plan.waiting]
+    return LeftOut(*records, [index - own.start for index in indexes], refused=rejected)
 
 
 def _lacking(event: Event, now: str) -> Rejected:

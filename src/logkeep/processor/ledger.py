@@ -132,13 +132,15 @@ class ReleaseIntent(msgspec.Struct, frozen=True):
 class LeftOut(msgspec.Struct, frozen=True, array_like=True):
     """A batch's records, start <= offset < end, of whose events these, by index, were not stored.
 
-    rejected: how many of them were, by app; the others wait.
+    refused: those of the indexes that were rejected; the others wait. rejected: how many were, by app, in what was kept
+    before `refused` was.
     """
 
     start: int
     end: int
     indexes: list[int]
     rejected: dict[str, int] = {}
+    refused: list[int] = []
 
 
 LEFT_OUT_MAX = 20_000  # indexes kept in a mark, which has room for a few hundred thousand

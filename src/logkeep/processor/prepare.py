@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from logkeep.decode.body import inflate
 from logkeep.decode.frame import FrameHeader, RejectedSample, event_ids, unpack_frame
+from logkeep.decode.named import UNREAD, Named, count_named
 from logkeep.decode.native import Decoded, decode_events, decode_in_pieces
 from logkeep.decode.split import Form
 from logkeep.errors import CorruptData, InputError
@@ -36,19 +37,39 @@ class Frame(msgspec.Struct):
     sessionless: bool = False
 
 
+NAMED_MAX = 1_000  # components and keys of a batch's rejected events that are told apart, of an app and partition
+
+
 class Tally(msgspec.Struct):
-    """What a batch adds to the ledger of one app, and the samples its owner gets to see."""
+    """What a batch adds to the ledger of one app, and the samples its owner gets to see. named: all that is `rejected`,
+    by the component and key that it names."""
 
     received: int = 0
     rejected: dict[str, int] = {}
     samples: list[RejectedSample] = []
     over_quota: int = 0
+    named: dict[Named, int] = {}
 
-    def reject(self, reason: str, count: int = 1) -> None:
+    def reject(self, reason: str, named: Named, count: int = 1) -> None:
         if reason == "over_quota":
             self.over_quota += count
             return
         self.rejected[reason] = self.rejected.get(reason, 0) + count
+        count_named(self.named, named, count, names_max=NAMED_MAX)
+
+    def reject_told(self, header: FrameHeader) -> None:
+        """What a receiver rejected."""
+        unread = sum(header.rejected.values()) - header.rejected.get("over_quota", 0)
+        for reason, count in header.rejected.items():
+            if reason == "over_quota":
+                self.over_quota += count
+            else:
+                self.rejected[reason] = self.rejected.get(reason, 0) + count
+        for component, key, count in header.named:
+            count_named(self.named, (component, key), count, names_max=NAMED_MAX)
+            unread -= count
+        if unread > 0:
+            count_named(self.named, UNREAD, unread, names_max=NAMED_MAX)
 
 
 Owner = tuple[str, str, str, str]  # whose an event is: app, session, user, device; "" where it does not say
@@ -222,13 +243,12 @@ def _add_app_frame(prepared: Prepared, frame: Frame, body: bytes, limits: TimeLi
     numbered = rules.numbers_of_http or header.source == "udp"
     tally = prepared.tally(frame.partition, header.app)
     tally.received += header.count + sum(header.rejected.values())
-    for reason, count in header.rejected.items():
-        tally.reject(reason, count)
+    tally.reject_told(header)
     tally.samples.extend(header.samples)
     for piece, decoded in decode_in_pieces(body, header.form, header.skip):
         frame.sessionless = frame.sessionless or decoded.sessionless
         for refused in decoded.rejected:
-            tally.reject(refused.reason)
+            tally.reject(refused.reason, refused.named)
             tally.samples.append(RejectedSample(refused.reason, refused.message, refused.text))
         _count_corrections(prepared, decoded.corrected)
         _suspect(prepared, decoded, header, piece, rules)
@@ -260,14 +280,14 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules
     frame.sessionless = decoded.sessionless
     keys = {wire.app for wire in decoded.events} | {refused.key for refused in decoded.rejected}
     apps = {key: app_of_key(key) if key else None for key in keys}
-    for reason, count in header.rejected.items():
+    if header.rejected:
         nobody = prepared.tally(partition, "")
-        nobody.received += count
-        nobody.reject(reason, count)
+        nobody.received += sum(header.rejected.values())
+        nobody.reject_told(header)
     for refused in decoded.rejected:
         tally = prepared.tally(partition, apps[refused.key] or "")
         tally.received += 1
-        tally.reject(refused.reason)
+        tally.reject(refused.reason, refused.named)
         tally.samples.append(RejectedSample(refused.reason, refused.message, refused.text))
     _count_corrections(prepared, decoded.corrected)
     rows: dict[str, list[int]] = {}
@@ -280,7 +300,7 @@ def _add_keyed_frame(prepared: Prepared, frame: Frame, body: bytes, rules: Rules
             continue
         tally = prepared.tally(partition, "")
         tally.received += 1
-        tally.reject("unknown_app")
+        tally.reject("unknown_app", (wire.component or "", wire.key or ""))
         tally.samples.append(
             RejectedSample("unknown_app", "the datagram names no valid write key in `app`", wire.component or "")
         )

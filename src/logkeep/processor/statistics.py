@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S, Clock
-from logkeep.decode.frame import read_frame_header
+from logkeep.decode.named import UNREAD
 from logkeep.errors import BackendUnavailable
 from logkeep.event import Event
 from logkeep.metastore import statistics as rows_of
@@ -18,6 +18,7 @@ from logkeep.metastore.applied import Applied
 from logkeep.metastore.database import Database, Transaction
 from logkeep.metastore.statistics import Place
 from logkeep.processor.counting import Book, Cells
+from logkeep.processor.ledger import LeftOut
 from logkeep.processor.marks import Marks
 from logkeep.processor.prepare import Owners, Prepared, picked
 from logkeep.queue.port import Mark, NotOwner, Offset, Partition, Queue, Record
@@ -43,9 +44,18 @@ def _count(prepared: Prepared, indexes: Sequence[int], cells: Cells) -> None:
 def count_rejected(prepared: Prepared, partition: Partition, cells: Cells) -> None:
     day = next((frame.header.received_ns for frame in prepared.frames_of(partition)), 0) // NS_PER_DAY
     for (name, app), tally in prepared.tallies.items():
-        rejected = sum(tally.rejected.values())
-        if name == partition and app and rejected:
-            cells.reject(Place(app, day), rejected)
+        if name == partition and app:
+            for named, count in tally.named.items():
+                cells.reject(Place(app, day, *named), count)
+
+
+def count_left_out(prepared: Prepared, out: LeftOut, cells: Cells) -> None:
+    """What of a batch was rejected after it was decoded. prepared: of its records, again."""
+    day = prepared.frames[0].header.received_ns // NS_PER_DAY
+    for event in picked(prepared.events, [index for index in out.refused if index < len(prepared.events)]):
+        cells.reject(Place(event.app, day, event.component, event.key))
+    for app, count in out.rejected.items():
+        cells.reject(Place(app, day, *UNREAD), count)
 
 
 class Statistics:
@@ -104,7 +114,7 @@ class Statistics:
         owners = Owners()
         cells.count(events, owners, owners.of(events))
         for event in expired:
-            cells.reject(Place(event.app, event.received_ns // NS_PER_DAY))
+            cells.reject(Place(event.app, event.received_ns // NS_PER_DAY, event.component, event.key))
         self._released.once({RELEASES: arrival}, lambda transaction, fresh: rows_of.add(transaction, cells.written()))
 
     def flush_if_due(self, prepare: Prepare) -> None:
@@ -154,25 +164,24 @@ class Statistics:
         cells = Cells()
         at = start
         for out in [out for out in self._marks.state(name).left_out if start <= out.start < end]:
-            self._count_records(prepare, self._queue.replay(name, at, out.start), frozenset(), cells)
-            self._count_records(prepare, self._queue.replay(name, out.start, out.end), frozenset(out.indexes), cells)
-            for app, rejected in out.rejected.items():
-                at_record = next(iter(self._queue.replay(name, out.start, out.end)), None)
-                day = read_frame_header(at_record.payload).received_ns // NS_PER_DAY if at_record is not None else 0
-                cells.reject(Place(app, day), rejected)
+            self._count_records(prepare, self._queue.replay(name, at, out.start), None, cells)
+            self._count_records(prepare, self._queue.replay(name, out.start, out.end), out, cells)
             at = out.end
-        self._count_records(prepare, self._queue.replay(name, at, end), frozenset(), cells)
+        self._count_records(prepare, self._queue.replay(name, at, end), None, cells)
         return cells
 
     @staticmethod
-    def _count_records(prepare: Prepare, records: Iterator[Record], left_out: frozenset[int], cells: Cells) -> None:
-        """left_out: indexes of events that were not stored, among those of all `records`."""
-        while piece := list(islice(records, REPLAY_RECORDS if not left_out else None)):
+    def _count_records(prepare: Prepare, records: Iterator[Record], out: LeftOut | None, cells: Cells) -> None:
+        """out: what was not stored of all `records`."""
+        left_out = frozenset(out.indexes if out is not None else ())
+        while piece := list(islice(records, REPLAY_RECORDS if out is None else None)):
             prepared = prepare(piece)
             if prepared.frames:
                 name = prepared.frames[0].partition
                 _count(prepared, [i for i in range(len(prepared.events)) if i not in left_out], cells)
                 count_rejected(prepared, name, cells)
+                if out is not None:
+                    count_left_out(prepared, out, cells)
 
     def _write(self) -> None:
         def add(transaction: Transaction, fresh: set[Partition]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from logkeep.clock import NS_PER_S, Clock
 from logkeep.decode.frame import FrameHeader, RejectedSample, pack_frame
 from logkeep.decode.marks import Mark
+from logkeep.decode.named import Named, told_named
 from logkeep.decode.native import Rejected
 from logkeep.decode.split import Form
 from logkeep.errors import BackendUnavailable, InputError
@@ -64,6 +65,7 @@ class Exchange:
         "limits",
         "links",
         "marks",
+        "named",
         "rejected",
         "repeatable",
         "samples",
@@ -79,6 +81,7 @@ class Exchange:
         self.encoding = "plain"
         self.rejected: Sequence[Rejected] = ()
         self.samples: tuple[RejectedSample, ...] = ()
+        self.named: dict[Named, int] = {}
         self.batch_id = ""
         self.repeatable = False
         self.kind = self.device = ""
@@ -163,6 +166,7 @@ def _own_frame(exchange: Exchange, received_ns: int, batch_id: str) -> bytes:
         repeatable=exchange.repeatable,
         kind=exchange.kind,
         device=exchange.device,
+        named=told_named(exchange.named),
     )
     return pack_frame(header, exchange.body)
 

@@ -391,6 +391,7 @@ class Connection(asyncio.Protocol):
         exchange.body, exchange.count, exchange.form = result.body, checked.count, checked.form
         exchange.encoding, exchange.marks = "zstd" if result.compressed else "plain", result.marks
         exchange.rejected, exchange.samples, exchange.batch_id = checked.rejected, checked.samples, result.batch_id
+        exchange.named = checked.named
         exchange.repeatable = bool(result.batch_id)
         exchange.issues = result.issues
         more = max(0, len(result.body) - exchange.held)

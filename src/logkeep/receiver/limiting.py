@@ -1,9 +1,10 @@
 """One request and the limits: what of its events goes on, and how the rest is told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from logkeep.decode.frame import SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
+from logkeep.decode.frame import NAMED_MAX, SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
 from logkeep.decode.marks import Mark, marks_of, without
+from logkeep.decode.named import Named, count_named, named_in
 from logkeep.decode.native import Rejected
 from logkeep.event import RejectReason
 from logkeep.receiver.commit import Exchange
@@ -48,6 +49,7 @@ def leave_out(exchange: Exchange, cut: Cut) -> None:
     shown = list(zip(told, gone, strict=True))[: SAMPLES_MAX - len(exchange.samples)]
     samples = [sample(one.reason, one.words, text) for one, text in shown]
     exchange.samples = (*exchange.samples, *samples)
+    exchange.named = named_of(((one.reason, text) for one, text in zip(told, gone, strict=True)), exchange.named)
     exchange.body, exchange.form, exchange.encoding = kept, "ndjson", "plain"
     exchange.count -= len(cut.left_out)
     exchange.issues = tuple(one for index, one in enumerate(exchange.issues) if index not in cut.left_out)
@@ -55,6 +57,15 @@ def leave_out(exchange: Exchange, cut: Cut) -> None:
 
 def sample(reason: RejectReason, message: str, event: bytes) -> RejectedSample:
     return RejectedSample(reason, message, event[:SAMPLE_BYTES_MAX].decode("utf-8", "replace"))
+
+
+def named_of(left_out: Iterable[tuple[RejectReason, bytes]], known: Mapping[Named, int] = {}) -> dict[Named, int]:
+    """What is refused, by the component and key that it names, added to `known`: all but what is over a quota."""
+    named = dict(known)
+    for reason, event in left_out:
+        if reason != "over_quota":
+            count_named(named, named_in(event), names_max=NAMED_MAX)
+    return named
 
 
 def _as_sent(exchange: Exchange, cut: Cut) -> list[int]:

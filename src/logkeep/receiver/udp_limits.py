@@ -12,10 +12,11 @@ import msgspec
 
 from logkeep.decode.frame import SAMPLES_MAX, FrameHeader, RejectedSample
 from logkeep.decode.marks import Mark
+from logkeep.decode.named import told_named
 from logkeep.event import RejectReason
 from logkeep.receiver.batch_ids import BatchIds
 from logkeep.receiver.limiter import Limiter
-from logkeep.receiver.limiting import sample
+from logkeep.receiver.limiting import named_of, sample
 from logkeep.receiver.sender_limits import Sender
 
 SENDERS_KNOWN_MAX = 10_000
@@ -101,9 +102,11 @@ class DatagramLimits:
             for index, reason in list(dropped.items())[:SAMPLES_MAX]
         ]
         counts = dict(Counter(str(reason) for reason in dropped.values()))
+        named = named_of((reason, lines[index]) for index, reason in dropped.items())
         return FrameHeader(
-            app, received_ns, self._batch_ids.next(), 0, source="udp", rejected=counts, samples=tuple(samples)
-        )
+            app, received_ns, self._batch_ids.next(), 0, source="udp", rejected=counts, samples=tuple(samples),
+            named=told_named(named),
+        )  # fmt: skip
 
     def _sender(self, key: str) -> Sender | None:
         try:

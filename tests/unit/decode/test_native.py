@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from logkeep.decode.frame import RejectedSample
+from logkeep.decode.frame import NAMED_MAX, RejectedSample
 from logkeep.decode.native import Checked, Decoded, Rejected, check_body, decode_events
 from logkeep.errors import InputError
 from logkeep.event import WireEvent
@@ -158,6 +158,7 @@ def test_a_rejection_tells_what_to_do_and_shows_the_event() -> None:
         False,
         (Rejected(0, "too_large", message),),
         (RejectedSample("too_large", message, large[:1024].decode()),),
+        {("", "k"): 1},
     )
 
 
@@ -325,6 +326,33 @@ def test_what_is_no_event_is_told_with_its_text() -> None:
 )
 def test_what_is_no_event_names_its_key_where_that_can_be_read(item: bytes, key: str) -> None:
     assert [refused.key for refused in decode_events(item, "ndjson").rejected] == [key]
+
+
+NO_EVENTS = [
+    (b'{"component":"web","session":"s","value":1}', ("web", "")),
+    (b'{"component":"web","key":"k","value":1}', ("web", "k")),
+    (b'{"session":"s","key":"k"}', ("", "k")),
+    (b'{"component":null,"session":"s","value":1}', ("", "")),
+    (b'{"component":7,"key":"k","value":"\xff"}', ("7", "k")),
+    (b'{"component":{"a":1},"key":[1],"value":1}', ("", "")),
+    (b'{"component":"%s","value":1}' % ("ü" * 300).encode(), ("ü" * 256, "")),
+    (b'{"component":"\xff","key":"k","value":1}', ("(unknown)", "k")),
+    (b'{"component":"web","key":', ("(unknown)", "(unknown)")),
+    (b"[1]", ("(unknown)", "(unknown)")),
+]
+
+
+@pytest.mark.parametrize(("item", "named"), NO_EVENTS)
+def test_what_is_no_event_is_counted_by_the_component_and_key_it_names(item: bytes, named: tuple[str, str]) -> None:
+    assert check(an_event() + b"\n" + item).named == {named: 1}
+    (refused,) = decode_events(item, "ndjson").rejected
+    assert refused.named == named
+
+
+def test_a_flood_of_names_in_refused_events_is_told_as_others_together() -> None:
+    checked = check(b"\n".join(b'{"component":"c%d"}' % number for number in range(90)))
+    assert len(checked.named) == NAMED_MAX + 1 and sum(checked.named.values()) == 90
+    assert checked.named["(other)", "(other)"] == 90 - NAMED_MAX
 
 
 def test_skipped_events_keep_their_place() -> None:

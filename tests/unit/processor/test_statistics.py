@@ -14,8 +14,11 @@ from logkeep.metastore.database import Work
 from logkeep.metastore.distinct import count_of, hash_of, joined, sketches_of, without
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.statistics import Grain
+from logkeep.processor import prepare as prepare_module
 from logkeep.processor.counting import Book, Cells
+from logkeep.processor.ledger import LeftOut
 from logkeep.processor.prepare import Owners
+from logkeep.processor.statistics import count_left_out
 from logkeep.queue.memory import MemoryQueue
 
 TODAY = NOW_NS // NS_PER_DAY
@@ -40,18 +43,26 @@ def make(component: str, key: str, user: str = "", level: str = "", day: int = 0
 def test_events_are_counted_in_three_grains(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.send([make("shop", "page", "anna"), make("shop", "page", "ben", "error"), make("shop", "total", "anna")])
-    bench.send([make("mail", "sent", "anna", "fatal", day=-1), {"session": "s"}], rejected={"too_deep": 2})
+    bench.send(
+        [make("mail", "sent", "anna", "fatal", day=-1), {"session": "s"}, {"key": "page", "component": "shop"}],
+        rejected={"too_deep": 2, "missing_key": 4, "over_quota": 9},
+        named=(("shop", "", 3), ("", "page", 1)),
+    )
     bench.drain()
-    assert counted(bench, 0) == {(0, "", ""): (3, 6, 1, 3, 2, 2, 0), (-1, "", ""): (1, 2, 1, 0, 1, 1, 0)}
+    assert counted(bench, 0) == {(0, "", ""): (3, 6, 1, 8, 2, 2, 0), (-1, "", ""): (1, 2, 1, 0, 1, 1, 0)}
     assert counted(bench, 1) == {
-        (0, "shop", ""): (3, 6, 1, 0, 2, 2, 0),
-        (0, "", ""): (0, 0, 0, 3, 0, 0, 0),
+        (0, "shop", ""): (3, 6, 1, 4, 2, 2, 0),
+        (0, "", ""): (0, 0, 0, 2, 0, 0, 0),
+        (0, "(unknown)", ""): (0, 0, 0, 2, 0, 0, 0),
         (-1, "mail", ""): (1, 2, 1, 0, 1, 1, 0),
     }
     assert counted(bench, 2) == {
-        (0, "shop", "page"): (2, 4, 1, 0, 2, 2, 0),
+        (0, "shop", "page"): (2, 4, 1, 1, 2, 2, 0),
         (0, "shop", "total"): (1, 2, 0, 0, 1, 1, 0),
-        (0, "", ""): (0, 0, 0, 3, 0, 0, 0),
+        (0, "shop", ""): (0, 0, 0, 3, 0, 0, 0),
+        (0, "", "page"): (0, 0, 0, 1, 0, 0, 0),
+        (0, "", ""): (0, 0, 0, 1, 0, 0, 0),
+        (0, "(unknown)", "(unknown)"): (0, 0, 0, 2, 0, 0, 0),
         (-1, "mail", "sent"): (1, 2, 1, 0, 1, 1, 0),
     }
 
@@ -65,6 +76,39 @@ def test_what_is_too_much_for_a_day_goes_into_one_cell(tmp_path: Path, monkeypat
     found = counted(bench, 2)
     assert len(found) == 4 and sum(row[0] for row in found.values()) == 10
     assert found[0, "(other)", "(other)"][0] >= 5
+
+
+def test_rejects_of_datagrams_stand_under_the_component_and_key_they_name(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.send([{"app": "key", "component": "web", "key": "k", "value": 1}, b'{"app":"key","comp'], "udp-0", app="",
+               source="udp", rejected={"invalid_json": 1})  # fmt: skip
+    bench.drain()
+    assert {place: row[3] for place, row in counted(bench, 2).items()} == {(0, "web", "k"): 1}
+
+
+def test_more_names_than_are_told_apart_in_a_batch_are_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare_module, "NAMED_MAX", 3)
+    bench = Bench(tmp_path)
+    bench.send([{"session": "s", "component": f"c{number}"} for number in range(10)])
+    bench.drain()
+    rejects = {place[1]: row[3] for place, row in counted(bench, 1).items()}
+    assert rejects == {"c0": 1, "c1": 1, "c2": 1, "(other)": 7}
+
+
+def test_what_a_version_before_left_out_is_counted_without_names(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.send([make("a", "k"), make("b", "k"), make("c", "k")])
+    prepared = bench.processor()._prepare(bench.queue.read("any", records_max=9, bytes_max=1 << 20))
+    for out, rejects in (
+        (LeftOut(0, 1, [1, 2], {APP: 1}), {("(unknown)", "(unknown)"): 1}),
+        (LeftOut(0, 1, [1, 2], refused=[1]), {("b", "k"): 1}),
+    ):
+        cells = Cells()
+        count_left_out(prepared, out, cells)
+        found = cells.written().items()
+        assert {(place.component, place.key): counts.rejects for place, counts in found} == rejects
 
 
 class DyingDatabase:
@@ -109,7 +153,7 @@ def test_killed_at_every_step_every_event_is_counted_once(tmp_path: Path) -> Non
             room.process()
         assert (step, {place: row[:4] for place, row in counted(room, 1).items()}) == (
             step,
-            {(0, "a", ""): (2, 4, 0, 0), (0, "b", ""): (1, 1, 0, 0), (0, "", ""): (0, 0, 0, 2)},
+            {(0, "a", ""): (2, 4, 0, 1), (0, "b", ""): (1, 1, 0, 1)},
         )
     assert died > 40
 

@@ -42,14 +42,14 @@ def test_arrays_compressed_repeatable_and_rejecting_requests_have_frames_of_thei
         exchange("a", b"[1]", form="json"),
         exchange("a", b"zzz", 7, encoding="zstd"),
         exchange("a", b"1", batch_id="0" * 24, repeatable=True),
-        exchange("a", b"", 0, rejected=rejected, samples=(sample,)),
+        exchange("a", b"", 0, rejected=rejected, samples=(sample,), named={("web", ""): 2}),
     )
     ids = [header.batch_id for header, _ in (first, second, fourth)]
     assert first == (FrameHeader("a", 5, ids[0], 1, form="json"), b"[1]")
     assert second == (FrameHeader("a", 5, ids[1], 7, encoding="zstd"), b"zzz")
     assert third == (FrameHeader("a", 5, "0" * 24, 1, repeatable=True), b"1")
     told = {"missing_key": 2, "too_deep": 1}
-    assert fourth == (FrameHeader("a", 5, ids[2], 0, rejected=told, samples=(sample,)), b"")
+    assert fourth == (FrameHeader("a", 5, ids[2], 0, rejected=told, samples=(sample,), named=(("web", "", 2),)), b"")
     assert len(set(ids)) == 3
 
 

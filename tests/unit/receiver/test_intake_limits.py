@@ -98,6 +98,7 @@ def test_what_is_left_out_of_a_large_body_is_left_out_in_a_thread(kind: str, mon
     (record,) = queue.read("any", records_max=10, bytes_max=1 << 30)
     header, body = unpack_frame(record.payload)
     assert (header.count, header.rejected) == (20, {"blocked": 20})
+    assert header.named == (("noisy", "" if kind else "k", 20),)
     assert [json.loads(line)["session"] for line in body.split(b"\n")] == [str(n) for n in range(0, 40, 2)]
 
 
