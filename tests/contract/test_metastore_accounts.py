@@ -377,7 +377,7 @@ def test_an_invitation_is_good_once_and_for_a_week(it: There) -> None:
     links = it.directory.links
     link, secret = links.invite(CONSOLE, team="main", email="Bert@example.org", role="member")
     assert links.invitation(secret) == link and [one.id for one in links.invitations("main")] == [link.id]
-    bert = links.accept("192.0.2.1", secret, name="Bert", password=PASSWORD)
+    bert = links.accept("192.0.2.1", secret, name="Bert", password=PASSWORD).person
     assert (bert.email, it.scopes(bert.id)) == ("bert@example.org", {"read", "edit"})
     for again in (secret, "guessed", "x" * 5000, ""):
         with pytest.raises(InputError) as refused:
@@ -400,7 +400,7 @@ def test_an_invitation_for_somebody_who_is_known_is_for_them_alone(it: There) ->
     with pytest.raises(InputError) as another:
         links.accept("", secret, signed_in=bert.id)
     assert another.value.status == 403
-    assert links.accept("", secret, signed_in=anna.id).id == anna.id and it.scopes(anna.id) == {"read"}
+    assert links.accept("", secret, signed_in=anna.id).person == anna and it.scopes(anna.id) == {"read"}
     older, newer = (links.invite(CONSOLE, team="main", email="d@example.org", role="member") for _ in range(2))
     with pytest.raises(InputError):
         links.invitation(older[1])
@@ -457,12 +457,32 @@ def test_an_invitation_grants_no_more_than_its_maker_may_at_that_time(it: There)
     it.directory.people.set_disabled(CONSOLE, anna.id, True)
     assert good() == ["c", "x"]
     it.directory.people.set_disabled(CONSOLE, anna.id, False)
-    assert links.accept("", secrets.pop("m@example.org"), name="Emma", password=PASSWORD).email == "m@example.org"
+    assert (
+        links.accept("", secrets.pop("m@example.org"), name="Emma", password=PASSWORD).person.email == "m@example.org"
+    )
     assert good() == ["t", "c", "x"]
     teams.remove(CONSOLE, "main", anna.id, is_owner=True)
     teams.add(CONSOLE, "main", anna.id, "owner")  # back, and what she left behind is not
     assert good() == ["c", "x"]
     assert msgspec.json.decode(rows(it, what="member.removed")[0].detail)["invitations_ended"] == 2
+
+
+def test_an_invitation_raises_the_role_of_a_member_and_never_lowers_it(it: There) -> None:
+    links, anna = it.directory.links, it.person("anna@example.org")
+    it.directory.teams.add(CONSOLE, "main", anna.id, "read_only")
+    found = []
+    for role in ("read_only", "admin", "member", "owner", "admin"):
+        _, secret = links.invite(CONSOLE, team="main", email="anna@example.org", role=role)
+        joined = links.accept("", secret, signed_in=anna.id)
+        found.append((joined.team, joined.before, joined.role))
+    assert found == [
+        ("main", "read_only", "read_only"), ("main", "read_only", "admin"), ("main", "admin", "admin"),
+        ("main", "admin", "owner"), ("main", "owner", "owner"),
+    ]  # fmt: skip
+    (member,) = [one for one in it.directory.teams.members("main") if one.person == anna.id]
+    assert (member.role, member.revision) == ("owner", 3) and "owner" in it.scopes(anna.id)
+    told = [msgspec.json.decode(row.detail) for row in rows(it, what="member.changed")]
+    assert [(one["before"], one["role"]) for one in told] == [("admin", "owner"), ("read_only", "admin")]
 
 
 def test_two_who_accept_the_same_invitation_at_once_are_one_person(it: There) -> None:
@@ -471,7 +491,7 @@ def test_two_who_accept_the_same_invitation_at_once_are_one_person(it: There) ->
 
     def accept(index: int) -> str:
         try:
-            return instances[index].accept("", secret, name="Bert", password=PASSWORD).id
+            return instances[index].accept("", secret, name="Bert", password=PASSWORD).person.id
         except InputError as error:
             return error.code
 

@@ -193,7 +193,10 @@ def test_somebody_invited_by_mail_joins_the_team(it: House) -> None:
     assert page.status_code == 200 and "carla@example.org" in page.text
     body = {"secret": secret, "name": "Carla", "password": NEW_PASSWORD}
     joined = it.client.post("/api/v1/invitations/accept", json=body)
-    assert ok(joined)["email"] == "carla@example.org" and ok(it.client.get("/api/v1/me"))["name"] == "Carla"
+    told = ok(joined)
+    assert told == {"person": told["person"], "email": "carla@example.org", "team": "main", "role": "member",
+                    "before": None}  # fmt: skip
+    assert ok(it.client.get("/api/v1/me"))["name"] == "Carla"
     it.client.cookies.clear()
     gone = it.client.get(f"/invitation?secret={secret}")
     assert gone.status_code == 404 and "Ask who invited you for another one" in gone.text
@@ -201,6 +204,28 @@ def test_somebody_invited_by_mail_joins_the_team(it: House) -> None:
     assert (again.status_code, again.json()["error"]["code"]) == (404, "link_not_good")
     what = [(entry["what"], entry["who_name"]) for entry in it.audit()][:3]
     assert ("invitation.accepted", "carla@example.org") in what and secret not in str(it.audit())
+
+
+def test_a_member_who_accepts_is_told_what_became_of_their_role(it: House) -> None:
+    ok(it.ask("owner", "POST", "/api/v1/invitations", {"email": "emil@example.org", "role": "read_only"}), 201)
+    form = {"secret": secret_in_mail(it, "emil@example.org", "invitation"), "password": NEW_PASSWORD}
+    it.client.cookies.clear()
+    assert it.client.post("/invitation", data=form, follow_redirects=False).status_code == 303
+    signed_in = dict(it.client.cookies)
+
+    def invited(role: str) -> dict[str, str]:
+        it.client.cookies.clear()
+        made = ok(it.ask("owner", "POST", "/api/v1/invitations", {"email": "emil@example.org", "role": role}), 201)
+        it.client.cookies.clear()
+        it.client.cookies.update(signed_in)
+        return {"secret": made["link"].partition("secret=")[2]}
+
+    raised = it.client.post("/invitation", data=invited("member"))
+    assert "Your role there was read only, and is member now." in raised.text
+    kept = it.client.post("/invitation", data=invited("read_only"))
+    assert kept.status_code == 200 and "Your role there is member, as it was" in kept.text
+    told = ok(it.client.post("/api/v1/invitations/accept", json=invited("admin")))
+    assert (told["before"], told["role"]) == ("member", "admin")
 
 
 def test_somebody_joins_and_chooses_passwords_without_javascript(it: House) -> None:

@@ -37,15 +37,17 @@ async def invitation_page(request: Request[Any, Any, Any], context: GivenContext
 
 @post("/invitation", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
 async def accept_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
-    """In the team, and signed in."""
+    """In the team, and signed in; who was in it before is told what has changed."""
     form = form_of(await request.body())
     given = invitations.Acceptance(
         secret=form.get("secret", ""), name=form.get("name", "")[:200], password=form.get("password", "")
     )
     try:
-        _, signed = await invitations.join(context, request, given)
+        joined, signed = await invitations.join(context, request, given)
     except InputError as error:
         return await _invitation(request, context, given.secret, given.name, error)
+    if joined.before:
+        return html_answer(context.pages.render("joined.html", app=None, joined=joined), 200)
     cookies = signing.cookies_of(request, context, signed) if signed is not None else []
     return Redirect("/", status_code=303, cookies=cookies)
 

@@ -23,6 +23,7 @@ from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.links import INVITATION_S, RESET_S, Link, mail_state
 from logkeep.metastore.people import Person
 from logkeep.metastore.roles import NOTHING, Role
+from logkeep.metastore.teams import Joined
 
 LinkSecret = Annotated[str, Meta(max_length=200, description="what stands behind `#` or `secret=` in the link")]
 
@@ -79,10 +80,16 @@ class Acceptance(Body):
 
 
 class JoinedAnswer(msgspec.Struct):
-    """Who is in the team now, and signed in."""
+    """Who is in the team now, and signed in. role: theirs there now."""
 
     person: str
     email: str
+    team: str
+    role: Role
+    before: Annotated[
+        Role | None,
+        Meta(description="their role when they were a member already: a lower one was raised; null: they were none"),
+    ]
 
 
 class ResetAsked(Body):
@@ -165,9 +172,10 @@ async def look(request: Request[Any, Any, Any], context: GivenContext, data: JSO
     responses=told(JoinedAnswer, "In the team, and signed in", 404, 409, 429),
 )
 async def accept(request: Request[Any, Any, Any], context: GivenContext, data: JSONBody[Acceptance]) -> Response[Any]:
-    """As somebody new, or as who is signed in with that e-mail address."""
-    person, signed = await join(context, request, data)
-    found = answer(JoinedAnswer(person.id, person.email))
+    """As somebody new, or as who is signed in with that e-mail address. A member's role is raised, never lowered."""
+    joined, signed = await join(context, request, data)
+    who = joined.person
+    found = answer(JoinedAnswer(who.id, who.email, joined.team, joined.role, joined.before or None))  # type: ignore[arg-type]
     if signed is not None:
         found.cookies = signing.cookies_of(request, context, signed)
     return found
@@ -209,20 +217,22 @@ async def set_password(
 
 async def join(
     context: Context, request: Request[Any, Any, Any], data: Acceptance
-) -> tuple[Person, signing.Signed | None]:
+) -> tuple[Joined, signing.Signed | None]:
     """Who has joined; and how they are signed in, None when they were before."""
     caller = await by_cookie(context, request.cookies.get(COOKIE, ""))
     signed_in = caller.id if caller is not None and caller.kind == "person" and not data.password else ""
     asker = signing.asker_of(request)
 
-    def accepted() -> tuple[Person, signing.Signed | None]:
+    def accepted() -> tuple[Joined, signing.Signed | None]:
         attempts = context.backend.directory.attempts
         attempts.begin(asker.address, "")
-        person = context.backend.directory.links.accept(
+        joined = context.backend.directory.links.accept(
             asker.address, data.secret, name=data.name, password=data.password, signed_in=signed_in
         )
         attempts.succeeded(asker.address, "")
-        return person, None if signed_in else signing.Signed(signing.open_for(context, asker, "invitation", person))
+        if signed_in:
+            return joined, None
+        return joined, signing.Signed(signing.open_for(context, asker, "invitation", joined.person))
 
     return await context.checks.run(accepted)
 

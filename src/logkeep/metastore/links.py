@@ -16,7 +16,7 @@ from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.inviters import Grant, may_grant
 from logkeep.metastore.people import People, Person, insert_person, keep_person, person_by_email, person_in
-from logkeep.metastore.teams import Teams, checked_role, team_in
+from logkeep.metastore.teams import Joined, Teams, checked_role, team_in
 from logkeep.metastore.writing import Writer, email_address, new_id, not_found
 
 INVITATION_S = 7 * 86_400
@@ -126,8 +126,9 @@ class Links:
 
         self._writer.write(delete)
 
-    def accept(self, ip: str, secret: str, *, name: str = "", password: str = "", signed_in: str = "") -> Person:
-        """Who is a member now: a new person with this name and password, or the one who is `signed_in` (an id).
+    def accept(self, ip: str, secret: str, *, name: str = "", password: str = "", signed_in: str = "") -> Joined:
+        """Who is a member now: a new person with this name and password, or the one who is `signed_in` (an id). Who
+        was one before has the higher of both roles.
 
         Raises InputError: 404 the link is not good, 409 the address is somebody's who has to sign in first.
         """
@@ -135,14 +136,14 @@ class Links:
         link = self._found("invitation", secret)
         fresh = None if signed_in else self._people.new(email=link.email, name=name, password=_given(password))
 
-        def join(transaction: Transaction) -> Person:
+        def join(transaction: Transaction) -> Joined:
             good = _good(transaction, "invitation", secret, now_ns)
             person = self._person(transaction, good, fresh, signed_in)
             by = Actor(person.id, person.email, ip)
             _use(transaction, good, now_ns)
-            self._teams.add_in(transaction, by, good.team, person, good.role, now_ns)
+            joined = self._teams.join_in(transaction, by, good.team, person, good.role, now_ns)
             record(transaction, [_entry(by, "invitation.accepted", good, now_ns)])
-            return person
+            return joined
 
         return self._writer.change(join)
 

@@ -43,6 +43,15 @@ class Member(msgspec.Struct, frozen=True):
     disabled: bool
 
 
+class Joined(msgspec.Struct, frozen=True):
+    """A person who accepted an invitation. role: theirs in the team now. before: what it was, "" for no member."""
+
+    person: Person
+    team: str
+    role: str
+    before: str
+
+
 class Teams:
     """Raises BackendUnavailable, and InputError where a name is none (404), not as it was (409), or not allowed (403).
 
@@ -125,6 +134,21 @@ class Teams:
             raise InputError(f"the team has {MEMBERS_MAX:,} members, which is the limit", code="too_many")
         insert_member(transaction, team, person.id, role, now_ns)
         record(transaction, [_entry(by, "member.added", team, person, now_ns, role=role)])
+
+    def join_in(self, transaction: Transaction, by: Actor, team: str, person: Person, role: str, now_ns: int) -> Joined:
+        """This person is a member with this role at least: who is one already gets a higher role, never a lower one."""
+        before = _role_of(transaction, team, person.id)
+        if before is None:
+            self.add_in(transaction, by, team, person, role, now_ns)
+            return Joined(person, team, role, "")
+        if ROLES.index(checked_role(role)) >= ROLES.index(before):  # the strongest is first
+            return Joined(person, team, before, before)
+        transaction.change(
+            "UPDATE memberships SET role = :role, revision = revision + 1 WHERE team = :team AND person = :person",
+            role=role, team=team, person=person.id,
+        )  # fmt: skip
+        record(transaction, [_entry(by, "member.changed", team, person, now_ns, role=role, before=before)])
+        return Joined(person, team, role, before)
 
     def change_member(
         self,
