@@ -61,6 +61,44 @@ def test_spans_widen_in_any_order_and_are_forgotten(begun: Shared) -> None:
         assert (rows, len(spans(database))) == (2, left)
 
 
+def test_what_was_told_of_a_session_is_forgotten_with_its_user_or_device_after_the_map_forgot(begun: Shared) -> None:
+    database = begun.open()
+
+    def tell(session: str, time_ns: int, app: str = "shop", user: str = "", device: str = "") -> None:
+        seen = [Seen(who_of(app, "user", user), app, Span(session, time_ns, time_ns))]
+        database.write(lambda transaction: session_map.widen(transaction, seen))
+        database.write(
+            lambda transaction: session_map.told(
+                transaction, app, session, time_ns=time_ns, user=user, device=device, attributes={}
+            )
+        )
+
+    def left(app: str = "shop") -> list[str]:
+        return sorted(
+            database.read(lambda transaction: session_map.known_sessions(transaction, app, ["a", "b", "c", "d", "e"]))
+        )
+
+    tell("a", 10, user=ODD)
+    tell("b", 20, user="ben", device=ODD)
+    tell("c", 30, user="ben", device="other")
+    tell("d", 500, user=ODD)
+    tell("e", 10, "other", user=ODD)
+    database.write(lambda transaction: session_map.forget_before(transaction, 1_000, 0))
+    many = {f"nobody{number}" for number in range(session_map.NAMES_AT_ONCE)}
+    for names, count, rest in (
+        ({"user": {"nobody"}}, 0, ["a", "b", "c", "d"]),
+        ({"user": {ODD} | many, "device": {ODD}}, 2, ["c", "d"]),
+    ):
+        for dry in (True, False):
+            rows = database.write(
+                lambda transaction, dry=dry, names=names: session_map.forget_named(  # type: ignore[misc]
+                    transaction, "shop", names, 0, 100, dry=dry
+                )
+            )
+            assert rows == count
+        assert left() == rest and left("other") == ["e"]
+
+
 def test_who_was_seen_in_a_session_is_found_last_first_and_bounded(begun: Shared) -> None:
     database, names = begun.open(), [f"d{number:02}" for number in range(20)]
     seen = [

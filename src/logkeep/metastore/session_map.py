@@ -17,6 +17,7 @@ from logkeep.metastore.database import Transaction, Value
 
 TOPIC = "sessions"
 SPANS_MAX = 32  # of one user or device: more sessions than that go on at no time
+NAMES_AT_ONCE = 100  # looked for in one statement
 SEEN_MAX = 16  # users and devices looked at of one session, those seen last
 
 WhoKind = Literal["user", "device"]
@@ -148,13 +149,13 @@ def forget_named(
     transaction: Transaction, app: str, names: Mapping[str, Iterable[str]], from_ns: int, to_ns: int, *, dry: bool
 ) -> int:
     """How many rows tell of these `session`, `user` and `device` in the range, or of sessions these had; unless `dry`
-    they are gone, and what was told of such sessions with them."""
+    they are gone, and what was told of such sessions with them: it may outlive the map."""
     whos = sorted(who_of(app, kind, name) for kind in ("user", "device") for name in names.get(kind, ()))
     sids = {sid_of(app, session) for session in names.get("session", ())}
     within: dict[str, Value] = {"first": from_ns, "until": to_ns}
     overlaps = "AND last_ns >= :first AND from_ns < :until"
     found = transaction.rows_in("SELECT sid FROM session_map WHERE who IN", whos, overlaps, **within)
-    sids |= {str(sid) for (sid,) in found}
+    sids |= {str(sid) for (sid,) in found} | _told_of(transaction, app, names, overlaps, within)
     wanted = sorted(sids)
     rows = transaction.rows_in("SELECT who, sid FROM session_map WHERE sid IN", wanted)
     told_rows = transaction.rows_in("SELECT sid FROM sessions WHERE sid IN", wanted)
@@ -164,6 +165,21 @@ def forget_named(
             transaction.change_many("DELETE FROM session_map WHERE sid = :sid", gone)
             transaction.change_many("DELETE FROM sessions WHERE sid = :sid", gone)
     return len(rows) + len(told_rows)
+
+
+def _told_of(
+    transaction: Transaction, app: str, names: Mapping[str, Iterable[str]], overlaps: str, within: Mapping[str, Value]
+) -> set[str]:
+    """Sessions of which was told that they are of these users and devices. An erasure is rare: it reads the app's."""
+    found: set[str] = set()
+    for kind, column in (("user", "user_id"), ("device", "device")):
+        wanted = sorted(name.encode("utf-8", "surrogatepass") for name in names.get(kind, ()))
+        for start in range(0, len(wanted), NAMES_AT_ONCE):
+            given = {f"name{index}": name for index, name in enumerate(wanted[start : start + NAMES_AT_ONCE])}
+            places = ", ".join(f":{name}" for name in given)
+            sql = f"SELECT sid FROM sessions WHERE app = :app AND {column} IN ({places}) {overlaps}"  # noqa: S608
+            found |= {str(sid) for (sid,) in transaction.rows(sql, app=app, **given, **within)}
+    return found
 
 
 # ── what is told of a session ─────────────────────────────────────────────────────────────────────────────────────────
