@@ -20,7 +20,7 @@ from logkeep.api.streams import StreamAnswer
 from logkeep.api.teams import GivenTeam
 from logkeep.api.times import parse_time
 from logkeep.errors import InputError
-from logkeep.metastore.audit import PAGE_MAX, Entry, Wanted
+from logkeep.metastore.audit import NO_END_NS, PAGE_MAX, Entry, Wanted
 from logkeep.metastore.teams import FIRST_TEAM
 
 
@@ -131,7 +131,7 @@ def _wanted(
         who=who or "",
         what=what or "",
         from_ns=parse_time(from_, now_ns) if from_ else 0,
-        to_ns=parse_time(to, now_ns) if to else 1 << 62,
+        to_ns=parse_time(to, now_ns) if to else NO_END_NS,
         limit=PAGE_MAX,
     )
 

@@ -21,6 +21,7 @@ PAGE_MAX = 1000
 TARGET_CHARS_MAX = 300
 TEXT_CHARS_MAX = 65_536  # as long as an address may be: a query is kept whole
 PRUNED_AT_ONCE = 10_000
+NO_END_NS = 1 << 62
 FIRST = "0" * 64  # what the first row has for the hash of the one before
 MISSING = "audit.missing"  # told by pruning, which would else cover the traces
 _COLUMNS = "number, id, made_ns, team, app, who, who_name, what, target, ip, detail, previous, hash"
@@ -82,7 +83,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to list, newest first. teams: of these. before: with lower numbers than this one; 0: from the newest.
 
     members_of: also entries of no team, such as sign-ins, by or about who is a member of this one now; "" for none.
-    apps: of these alone, None for all. Texts of "" match all.
+    apps: of these alone, None for all. Texts of "" match all; from 0 to NO_END_NS is every time, also one that is none.
     """
 
     teams: tuple[str, ...]
@@ -91,7 +92,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     who: str = ""
     what: str = ""
     from_ns: int = 0
-    to_ns: int = 1 << 62
+    to_ns: int = NO_END_NS
     before: int = 0
     limit: int = 100
 
@@ -294,8 +295,14 @@ _OF_MEMBERS = (
 
 
 def _select(wanted: Wanted, part: str) -> tuple[str, dict[str, Any]]:
-    values: dict[str, Any] = {"from_ns": wanted.from_ns, "to_ns": wanted.to_ns, "limit": wanted.limit}
-    where = ["made_ns >= :from_ns", "made_ns < :to_ns", part]
+    values: dict[str, Any] = {"limit": wanted.limit}
+    where = [part]
+    if wanted.from_ns > 0:
+        where.append("made_ns >= :from_ns")
+        values["from_ns"] = wanted.from_ns
+    if wanted.to_ns < NO_END_NS:  # without an end also what somebody gave a time that is no number
+        where.append("made_ns < :to_ns")
+        values["to_ns"] = wanted.to_ns
     if wanted.apps is not None:
         apps = {f"app{index}": app for index, app in enumerate(wanted.apps)}
         values |= apps
