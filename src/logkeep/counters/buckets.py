@@ -3,13 +3,14 @@
 A *pool* is one limit: so many a second (or a day), so many at once. Within it, whoever sends (components of an app,
 apps of an installation) has a share: the limit divided by how many send now. What lies in shares is theirs; what is
 over, because a share is full or nobody's, goes to whoever comes. So one that sends fifty times its share takes what
-the others leave, and not more.
+the others leave, and not more. Those that are new have one share together, in equal parts, until they are known (see
+regulars.py): so a flood of names takes no more than one of them would.
 
 Errors are let in before warnings, these before the rest: each of them may go some tokens deeper into debt, and debug
 and trace leave some to the others. And errors have a reserve that is theirs alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from logkeep.counters import usage
@@ -84,6 +85,16 @@ def wait_s(missing: float, rate: float) -> float:
     return missing / rate if missing < rate * WAIT_MAX_S else WAIT_MAX_S
 
 
+class Share(Bucket):
+    """Of a pool, for one sender. known: it has one for itself, else a part of the one that all new ones have."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, now_s: float, *, known: bool) -> None:
+        super().__init__(0.0, 0.0, now_s)
+        self.known = known
+
+
 class Shared(Protocol):
     """What hears of the part that others have taken."""
 
@@ -149,7 +160,7 @@ class Pool(Quota):
         """active_s: a share is kept so long after its last use. newcomer_s: of its share a newcomer has at once, also
         where all is spent. The others: as of Quota."""
         super().__init__(limit, rate, capacity, now_s, reserve=reserve, step=step)
-        self.shares: dict[str, Bucket] = {}
+        self.shares: dict[str, Share] = {}
         self._active_s, self._newcomer_s, self._boost = active_s, newcomer_s, 1.0
         self._introduced = False
         self._owned, self._owned_s = 0.0, -_OWNED_S
@@ -170,42 +181,62 @@ class Pool(Quota):
             self._boost, self.main.rate = factor, self.rate * factor
             self._resize(now_s)
 
-    def introduce(self, names: Iterable[str], now_s: float) -> None:
-        """Those who send while there is enough for all: when it gets short, what is there then is theirs in equal
-        parts, not of whoever comes first."""
-        for name in names:
-            self.share(name, now_s)
+    def introduce(self, name: str, now_s: float, *, known: bool) -> None:
+        """It sends while there is enough for all: when it gets short, what is there then is shared by all such, not
+        taken by whoever comes first."""
+        self.share(name, now_s, known=known)
         self._introduced = True
 
     def _share_out(self, now_s: float) -> None:
-        part = max(0.0, self.main.refill(now_s)) / len(self.shares)
+        there = max(0.0, self.main.refill(now_s)) / self.capacity
         for share in self.shares.values():
             share.refill(now_s)
-            share.tokens = min(share.capacity, part)
+            share.tokens = min(share.capacity, there * share.capacity)
         self._introduced = False
         self._counted(now_s)
 
-    def share(self, name: str, now_s: float) -> Bucket:
+    def share(self, name: str, now_s: float, *, known: bool = True) -> Share:
+        """known: whether it was there for a while."""
         found = self.shares.get(name)
-        if found is not None:
-            found.refill(now_s)
-            found.used_s = now_s
-            return found
+        if found is None:
+            return self._new_share(name, now_s, known)
+        found.refill(now_s)
+        found.used_s = now_s
+        if known and not found.known and name != OTHERS:
+            found.known = True
+            self._resize(now_s)
+        return found
+
+    def _new_share(self, name: str, now_s: float, known: bool) -> Share:
         self.forget_idle(now_s)
-        if len(self.shares) >= SHARES_MAX and name != OTHERS:
+        if len(self.shares) >= SHARES_MAX and name != OTHERS and not (known and self._made_room()):
             return self.share(OTHERS, now_s)
-        made = self.shares[name] = Bucket(0.0, 0.0, now_s)
+        made = Share(now_s, known=known and name != OTHERS)
+        givers = [] if made.known else [share for share in self.shares.values() if not share.known]
+        alone = not givers  # else what new ones have is theirs, and one more has its part of that
+        givers = givers or list(self.shares.values())
+        self.shares[name] = made
         self._resize(now_s)
         made.tokens = 0.0
         there, owned = max(0.0, self.main.refill(now_s)), self._counted(now_s)
-        part = there / len(self.shares)
-        if owned > there - part:  # the others give of what they have saved, and keep something for their next events
-            kept = (there - part) / owned
-            for share in self.shares.values():
+        giving = sum(max(0.0, share.tokens) for share in givers)
+        there = max(0.0, there - (owned - giving))
+        part = there * made.capacity / self.capacity if alone else there / (len(givers) + 1)
+        spare = max(0.0, there - part)
+        if giving > spare:  # they give of what they have saved, and keep something for their next events
+            kept = spare / giving
+            for share in givers:
                 share.tokens = min(share.tokens, max(share.tokens * kept, share.rate * _KEPT_S))
         made.tokens = min(made.capacity, max(part, made.rate * self._newcomer_s))
         self._counted(now_s)
         return made
+
+    def _made_room(self) -> bool:
+        """For one that is known: the new one that was unused for longest goes."""
+        new = [(share.used_s, name) for name, share in self.shares.items() if not share.known and name != OTHERS]
+        if new:
+            del self.shares[min(new)[1]]
+        return bool(new)
 
     def forget_idle(self, now_s: float) -> None:
         idle = [name for name, share in self.shares.items() if now_s - share.used_s > self._active_s]
@@ -215,8 +246,11 @@ class Pool(Quota):
             self._resize(now_s)
 
     def _resize(self, now_s: float) -> None:
-        count = len(self.shares)
+        known = sum(share.known for share in self.shares.values())
+        new = len(self.shares) - known
+        parts = known + bool(new)
         for share in self.shares.values():
+            count = parts if share.known else parts * new
             share.refill(now_s)
             share.rate, share.capacity = self.main.rate / count, self.capacity / count
             share.tokens = min(share.tokens, share.capacity)
@@ -237,11 +271,11 @@ class Pool(Quota):
         self._owned = sum(max(0.0, share.refill(now_s)) for share in self.shares.values())
         return self._owned
 
-    def gate(self, name: str, level: int, now_s: float, *, cost: float, whole: int) -> "PoolGate":
-        """Before events of whoever has the share `name`; see PoolGate."""
+    def gate(self, name: str, level: int, now_s: float, *, cost: float, whole: int, known: bool = True) -> "PoolGate":
+        """Before events of whoever has the share `name`; see PoolGate. known: as of `share`."""
         if self._introduced:
             self._share_out(now_s)
-        return PoolGate(self, self.share(name, now_s), level, now_s, cost, whole)
+        return PoolGate(self, self.share(name, now_s, known=known), level, now_s, cost, whole)
 
 
 class PoolGate:

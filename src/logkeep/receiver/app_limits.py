@@ -9,6 +9,7 @@ from logkeep.counters import usage
 from logkeep.counters.buckets import Bucket, Gate, Pool, QuotaGate, Shared
 from logkeep.counters.limit import Limit
 from logkeep.counters.port import Addition
+from logkeep.counters.regulars import Regulars
 from logkeep.decode.marks import Mark, component_of
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.component_limits import DAY_STEP_S, SECOND_STEP, ComponentQuotas
@@ -58,14 +59,15 @@ class AppLimit:
         self.over_since_s = self.over_last_s = 0.0  # on the wall clock, 0: not over
         self._over = 0  # to be told to the others
         self._looked_at = 0
+        self._regulars = Regulars()
 
     # ── passing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def passes_at_once(self, count: int, size: int, marks: Marks, now_s: float) -> bool:
         """Whether there is enough for all, whoever they are; then it is taken.
 
-        Of a day's limit those who send now have their share later, when it is short: so some are looked at, few enough
-        to cost nothing, often enough to know whoever sends now and then."""
+        Those who send now are known later, when it is short, and of a day's limit have their share then: so some are
+        looked at, few enough to cost nothing, often enough to know whoever sends now and then."""
         if self.components.any:
             return False
         if self.second is not None and not self.second.comfortable(count, now_s):
@@ -77,24 +79,26 @@ class AppLimit:
             self.second.main.take(count, now_s)
         for day in self.days:
             day.pool.main.take(count if day.what == "events" else size, now_s)
-        if self.days and self._looked_at < LOOKED_AT_MAX:
+        if self._looked_at < LOOKED_AT_MAX and (self.days or self.second is not None):
             self._looked_at += count
-            names = {component_of(mark) for mark in marks()}
-            for day in self.days:
-                day.pool.introduce(names, now_s)
+            for name in {component_of(mark) for mark in marks()}:
+                known = self._regulars.see(name, now_s)
+                for day in self.days:
+                    day.pool.introduce(name, now_s, known=known)
         return True
 
     def gates(self, component: str, level: int, count: int, size: float, now_s: float, whole: int) -> list[Gate]:
         """Those that stand before `count` events of this component and level. size: bytes an event. whole: of this
         component in all; 0: events are let in one by one."""
         found: list[Gate] = []
+        known = self._regulars.see(component, now_s)
         if self.second is not None:
-            found.append(_gate(self.second, component, level, count, now_s, cost=1.0, whole=whole))
+            found.append(_gate(self.second, component, level, count, now_s, cost=1.0, whole=whole, known=known))
         for day in self.days:
             cost = 1.0 if day.what == "events" else max(1.0, size)
             if self.components.any and day.pool.comfortable((whole or count) * cost, now_s):
-                day.pool.introduce((component,), now_s)
-            found.append(_gate(day.pool, component, level, count, now_s, cost=cost, whole=whole))
+                day.pool.introduce(component, now_s, known=known)
+            found.append(_gate(day.pool, component, level, count, now_s, cost=cost, whole=whole, known=known))
         if self.components.any:
             found += self.components.gates(component, level, size, now_s, whole)
         return found
@@ -116,6 +120,7 @@ class AppLimit:
         if self.over_since_s and wall_s - self.over_last_s > usage.DAY_S:
             self.over_since_s = 0.0
         self._looked_at = 0
+        self._regulars.forget_idle(now_s)
         factor = GRACE_FACTOR if self.phase(wall_s) == "grace" else 1.0
         for day in self.days:
             day.pool.boost(factor, now_s)
@@ -171,8 +176,8 @@ def named_buckets(pool: Pool) -> Iterator[tuple[str, Bucket]]:
         yield f"\0{name}", share
 
 
-def _gate(pool: Pool, name: str, level: int, count: int, now_s: float, *, cost: float, whole: int) -> Gate:
+def _gate(pool: Pool, name: str, level: int, count: int, now_s: float, *, cost: float, whole: int, known: bool) -> Gate:
     """Where there is enough for all, it does not matter who it is."""
     if pool.comfortable((whole or count) * cost, now_s):
         return QuotaGate(pool, level, now_s, cost=cost, whole=whole)
-    return pool.gate(name, level, now_s, cost=cost, whole=whole)
+    return pool.gate(name, level, now_s, cost=cost, whole=whole, known=known)

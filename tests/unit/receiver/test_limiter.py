@@ -238,6 +238,58 @@ def test_a_flood_of_names_leaves_those_before_it_their_share() -> None:
     assert lost == 0
 
 
+@pytest.mark.parametrize("names", [10**9, 1000])
+@pytest.mark.parametrize("quiet", [2, 5])
+def test_a_flood_of_names_costs_those_who_were_there_nothing(names: int, quiet: int) -> None:
+    """names: come again after so many. Quiet ones take 40 % or all but a share of a limit that was never short."""
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_second=50)
+    good = [f"good{number}" for number in range(quiet)]
+    each = 20 // quiet if quiet == 2 else 8
+    lost = dict.fromkeys(good, 0)
+
+    def pass_(round_: int) -> None:
+        clock.advance(1 / 15)
+        if round_ % 8 == 0:
+            receiver.tick()
+        for place, name in enumerate(good):
+            if (round_ + place) % 15 < each and receiver.send(*events(1, "info", name)) != 1:
+                lost[name] += 1
+
+    for round_ in range(6 * 15):
+        pass_(round_)
+    passed = 0  # of the flood
+    for round_ in range(20 * 15):
+        passed += receiver.send(*[(f"name{(round_ * 20 + n) % names}", "info") for n in range(20)]) or 0
+        pass_(round_)
+    assert lost == dict.fromkeys(good, 0)
+    assert passed <= 20 * 50 + 500 - 20 * quiet * each
+
+
+@pytest.mark.parametrize("limit", [10**12, 999_999_999_937])
+def test_shares_of_a_large_limit_are_made_in_any_number(limit: int) -> None:
+    receiver = Receiver(ManualClock(), events_per_day=limit, bytes_per_day=limit)
+    for number in range(SHARES_MAX):
+        receiver.clock.advance(0.1)
+        assert receiver.send(*events(1, "info", f"name{number}")) == 1
+
+
+def test_a_component_that_comes_after_a_flood_of_names_has_a_share_for_itself() -> None:
+    clock = ManualClock()
+    receiver = Receiver(clock, events_per_second=50)
+    for number in range(300):
+        clock.advance(0.1)
+        receiver.send(*events(20, "info", "bad"), *events(20, "info", f"name{number}"))
+    clock.advance(20)
+    lost = 0
+    for _ in range(600):
+        clock.advance(0.1)
+        receiver.tick()
+        receiver.send(*events(20, "info", "bad"))
+        lost += receiver.send(*events(2, "info", "new")) != 2  # 20 a second of its 25
+    assert lost == 0
+
+
 def test_errors_are_the_last_to_go_and_the_lowest_level_the_first() -> None:
     clock = ManualClock()
     limit = 100_000
