@@ -164,7 +164,7 @@ def _run_receiver(supervised: bool, index: int, settings: Settings) -> None:
         _sealing(queue),
         open_database(settings) as database,
         open_accounts(settings, database, partition) as accounts,
-        limiting(settings, database, telemetry) as limiter,
+        limiting(settings, database, telemetry, accounts.app_names()) as limiter,
         closing(open_known_rules(settings.metastore, database, SystemClock())) as rules,
     ):
         run_http_receiver(
@@ -189,7 +189,7 @@ def _run_udp(opened: socket.socket | None, index: int, settings: Settings) -> No
         _sealing(queue),
         open_database(settings) as database,
         open_accounts(settings, database, f"udp-{index}", known=False) as accounts,
-        limiting(settings, database, telemetry) as limiter,
+        limiting(settings, database, telemetry, accounts.app_names()) as limiter,
     ):
         run_udp_receiver(
             settings, queue, telemetry, stop, opened=opened, limiter=limiter, sender_of_key=sender_of_key(accounts)

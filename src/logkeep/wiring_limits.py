@@ -99,7 +99,8 @@ def sender_of_key(accounts: Accounts) -> SenderOfKey:
 
 
 @contextmanager
-def limiting(settings: Settings, database: Database, telemetry: Telemetry) -> Iterator[Limiter]:
+def limiting(settings: Settings, database: Database, telemetry: Telemetry, apps: Sequence[str]) -> Iterator[Limiter]:
+    """apps: those there are, which may have used something of their day."""
     clock, writer, rows = SystemClock(), secrets.token_hex(8), RefusalRows(database)
 
     def write(hour: int, refused: Sequence[Row]) -> None:
@@ -115,4 +116,6 @@ def limiting(settings: Settings, database: Database, telemetry: Telemetry) -> It
         exchange = CountExchange(counters, clock, telemetry, write_refusals=write)
         exchange.start()
         with closing(exchange):
-            yield Limiter(limits, settings.limits, exchange, clock, telemetry, Refusals(), blocks, replays)
+            limiter = Limiter(limits, settings.limits, exchange, clock, telemetry, Refusals(), blocks, replays)
+            limiter.begin(apps)
+            yield limiter

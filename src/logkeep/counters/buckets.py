@@ -60,6 +60,14 @@ class Bucket:
             self._full_s = now_s
         return self._full_s == now_s
 
+    def inherit(self, before: "Bucket", now_s: float) -> None:
+        """What was used of the one before is used of this one too, also what was not told to others yet. What is more
+        than fits in here is forgiven, but for a debt."""
+        used = before.capacity - before.refill(now_s)
+        self.tokens = max(min(0.0, before.tokens), min(self.capacity, self.capacity - used))
+        self.tokens = max(self.tokens, -self.capacity)
+        self.spent = before.spent
+
     def take(self, amount: float, now_s: float) -> None:
         self.tokens -= amount
         self.spent += amount
@@ -140,6 +148,11 @@ class Quota:
         spent = max(0, round(self.main.spent + self.reserve.spent))
         self.main.spent = self.reserve.spent = 0.0
         return spent
+
+    def inherit(self, before: "Quota", now_s: float) -> None:
+        """It takes the place of the one before, with another limit of the same kind."""
+        self.main.inherit(before.main, now_s)
+        self.reserve.inherit(before.reserve, now_s)
 
     def take_over_use(self, by_hour: Sequence[int], now_ns: int, now_s: float) -> None:
         """Of a day's limit: as full as it is after this was used in the hours before; see usage.Hours."""

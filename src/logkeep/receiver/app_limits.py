@@ -61,6 +61,17 @@ class AppLimit:
         self._looked_at = 0
         self._regulars = Regulars()
 
+    def inherit(self, before: "AppLimit", now_s: float) -> None:
+        """It takes the place of the one before, whose limits were others: what was used of the day is used, whoever was
+        known is. `keys` are to be read all the same."""
+        for day in self.days:
+            for kept in before.days:
+                if kept.what == day.what:
+                    day.pool.inherit(kept.pool, now_s)
+        self.components.inherit(before.components, now_s)
+        self.over_since_s, self.over_last_s, self._over = before.over_since_s, before.over_last_s, before._over
+        self._regulars = before._regulars
+
     # ── passing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def passes_at_once(self, count: int, size: int, marks: Marks, now_s: float) -> bool:

@@ -59,6 +59,14 @@ class CountExchange:
         self._given.append((additions, reads))
         self._wake.set()
 
+    def read(self, keys: Sequence[str]) -> dict[str, int]:
+        """The total of each now; it blocks. Raises BackendUnavailable."""
+        found: dict[str, int] = {}
+        for first in range(0, len(keys), ADDITIONS_MAX):
+            some = keys[first : first + ADDITIONS_MAX]
+            found.update(zip(some, self._counters.read(some), strict=True))
+        return found
+
     def give_refusals(self, hour: int, rows: Sequence[Row]) -> None:
         self._refused.append((hour, rows))
         self._wake.set()

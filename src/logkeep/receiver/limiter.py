@@ -10,7 +10,7 @@ for many would hold up those who are within their limits: what is over is left o
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -21,7 +21,7 @@ from logkeep.counters.buckets import Pool, Shared, Taken
 from logkeep.counters.limit import Limit
 from logkeep.counters.port import Addition
 from logkeep.decode.marks import Mark, component_of
-from logkeep.errors import InputError
+from logkeep.errors import BackendUnavailable, InputError
 from logkeep.event import RejectReason
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import InForce
@@ -48,7 +48,7 @@ from logkeep.receiver.shares import (
     through,
 )
 from logkeep.settings import LimitSettings
-from logkeep.telemetry import Telemetry
+from logkeep.telemetry import Telemetry, get_logger
 
 APPS_MAX = 10_000
 HEADERS_MAX, HEADERS_KEPT_S = 1_000, 0.02  # written once for those that come at once
@@ -56,6 +56,9 @@ NOBODY: frozenset[str] = frozenset()
 REFUSALS_EVERY_S = 5.0
 NO_REASON = "no reason is given"
 AGAIN_S = 30.0  # between two tries to read what an app has used
+READ_AHEAD_MAX = 1_000  # apps whose use is read before the first request: a second or less
+
+log = get_logger("limits")
 
 
 class KnownLimits(Protocol):
@@ -135,6 +138,24 @@ class Limiter:
     @property
     def problem(self) -> str | None:
         return self._exchange.problem
+
+    def begin(self, apps: Iterable[str]) -> None:
+        """Before the first request: what these have used of their day is known when they are ruled, of READ_AHEAD_MAX
+        of them. It blocks; while the counters are away nothing is known, as of all others, until the first exchange."""
+        now_ns, now_s = self._clock.now_ns(), self._now_s()
+        limited: list[AppLimit] = []
+        for app in apps:
+            if len(limited) < READ_AHEAD_MAX and (found := self._made(app)) is not None and not found.known_use:
+                limited.append(found)
+        try:
+            totals = self._exchange.read([key for found in limited for key in found.keys(now_ns)])
+        except BackendUnavailable as error:
+            log.warning("what apps have used is not known yet", error=error.message)
+            return
+        for found in limited:
+            if any(totals[key] for key in found.keys(now_ns)):  # a full bucket is what all others have anyway
+                found.take_over_use(totals, now_ns, now_s)
+                self._apps[found.app] = found
 
     # ── one request ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -452,21 +473,23 @@ class Limiter:
         except KeyError:
             if len(self._apps) >= APPS_MAX:
                 self._apps.clear()
-            limits = self._limits.in_force(app)
-            made = AppLimit(app, limits, self._settings, self._now_s()) if limits.any else None
-            self._apps[app] = made
+            made = self._apps[app] = self._made(app)
             return made
+
+    def _made(self, app: str) -> AppLimit | None:
+        limits = self._limits.in_force(app)
+        return AppLimit(app, limits, self._settings, self._now_s()) if limits.any else None
 
     def _renew(self) -> None:
         """Of apps whose limits have changed the buckets are new, filled by what was used."""
         self._known = self._limits.known
         self._known_blocks, self._blocked = self._blocks.known, self._blocks.apps
         self._look()
-        for app in list(self._apps):
-            kept = self._apps[app]
-            limits = self._limits.in_force(app)
-            if kept is None or kept.limits != limits:
-                del self._apps[app]
+        for app, kept in self._apps.items():
+            if kept is None or kept.limits != self._limits.in_force(app):
+                made = self._apps[app] = self._made(app)  # its use is read with this exchange
+                if made is not None and kept is not None:
+                    made.inherit(kept, self._now_s())
                 self._reading.pop(app, None)
 
     def _moment(self) -> float:

@@ -58,6 +58,9 @@ class Alone:
         totals = {one.key: (self.hours[one.key], one.amount) for one in additions}
         self._news.append(News(totals, {key: self.hours.get(key, 0) for key in reads}))
 
+    def read(self, keys: Sequence[str]) -> dict[str, int]:
+        return {key: self.hours.get(key, 0) for key in keys}
+
     def give_refusals(self, hour: int, rows: Any) -> None:
         self.refused = (hour, rows)
 
@@ -80,7 +83,7 @@ class Receiver:
     """A limiter, and what its senders see of it."""
 
     def __init__(
-        self, clock: ManualClock, hours: dict[str, int] | None = None, total: float = 0.0, **limits: Any
+        self, clock: ManualClock, hours: dict[str, int] | None = None, total: float = 0.0, ticks: int = 2, **limits: Any
     ) -> None:
         settings = LimitSettings(total_events_per_second=total)
         self.clock, self.given = clock, Given(settings, shop=Limits(**limits))
@@ -88,9 +91,10 @@ class Receiver:
         self.exchange: Any = Alone({} if hours is None else hours)
         self.blocks = Blocks()
         self.limiter = Limiter(self.given, settings, self.exchange, clock, TELEMETRY, self.refusals, self.blocks)
+        self.limiter.begin(["shop"])
         self.limiter.limits("shop")
-        self.tick()
-        self.tick()
+        for _ in range(ticks):
+            self.tick()
 
     def tick(self) -> None:
         self.limiter.tick()
@@ -365,6 +369,40 @@ def test_a_receiver_that_starts_goes_on_with_what_was_used() -> None:
     assert first.send(*events(50)) is None  # it has heard of the second's
     kept = usage.Hours.read("shop", hours, clock.now_ns())
     assert (usage.used(kept.events, clock.now_ns()), usage.used(kept.bytes, clock.now_ns())) == (990, 99_000)
+
+
+def test_an_app_that_has_used_its_day_up_gets_nothing_by_a_restart_or_by_other_limits() -> None:
+    clock, hours = ManualClock(), dict[str, int]()
+    first = Receiver(clock, hours, events_per_day=1000)
+    assert [first.send(*events(900)), first.send(*events(200))] == [900, None]
+    first.tick()
+    second = Receiver(clock, hours, ticks=0, events_per_day=1000)  # no exchange yet
+    assert [second.send(*events(60)), second.send(*events(60))] == [60, None]
+    change(second, events_per_day=1150)
+    assert [second.send(*events(180)), second.send(*events(20))] == [180, None]
+    change(second, events_per_day=500)
+    for _ in range(3):
+        assert second.send(*events(5)) is None
+        second.tick()
+    kept = usage.Hours.read("shop", hours, clock.now_ns())
+    assert usage.used(kept.events, clock.now_ns()) == 1140  # what was let in before a change is told after it
+    assert second.limiter._of("shop").phase(clock.now_ns() / 1e9) == "grace"  # type: ignore[union-attr]
+
+
+def test_a_component_that_has_used_its_day_up_gets_nothing_by_a_restart_or_by_other_limits() -> None:
+    clock, hours = ManualClock(), dict[str, int]()
+    first = Receiver(clock, hours, components={"dbg": ComponentLimits(events_per_day=1000)})
+    assert [first.send(*events(900, None, "dbg")), first.send(*events(200, None, "dbg"))] == [900, 100]
+    first.tick()
+    second = Receiver(clock, hours, ticks=0, components={"dbg": ComponentLimits(events_per_day=1000)})
+    assert second.send(*events(60, None, "dbg")) is None
+    change(second, components={"dbg": ComponentLimits(events_per_day=1100)})
+    assert second.send(*events(200, None, "dbg")) == 100
+
+
+def change(receiver: Receiver, **limits: Any) -> None:
+    receiver.given.apps, receiver.given.known = {"shop": Limits(**limits)}, object()
+    receiver.tick()
 
 
 def test_bytes_of_a_day_are_a_limit_too() -> None:
