@@ -51,7 +51,7 @@ class Use(msgspec.Struct):
     events_per_day: DayUse
     bytes_per_day: DayUse
     phase: Phase
-    over_since: Annotated[str | None, Meta(description="RFC 3339, to the hour")]
+    over_since: Annotated[str | None, Meta(description="RFC 3339, to the second; of several receivers the mean")]
     events_per_second: RateUse
     components: dict[str, ComponentUse]
 

@@ -18,7 +18,7 @@ WINDOW_S = (HOURS_BACK + 2) * HOUR_S
 DAY_S = 86_400
 RATE_S = 10  # what comes in a second is told as the mean of so many
 
-What = Literal["events", "bytes", "over"]  # over: one for each time an app was refused because of its day's limit
+What = Literal["events", "bytes", "over"]  # over: of each receiver one in each hour in which it refused; see `over`
 Phase = Literal["within", "grace", "over"]
 
 
@@ -32,6 +32,17 @@ def hour_of(now_ns: int) -> int:
 
 def addition(app: str, what: What, amount: int, now_ns: int) -> Addition:
     return Addition(key(app, what, hour_of(now_ns)), amount, WINDOW_S)
+
+
+_TOLD = 1 << 20  # more than the seconds of an hour of 290 receivers
+
+
+def over(app: str, since_s: float, now_ns: int) -> Addition:
+    """A receiver has refused something this hour because of the app's day's limit. since_s: wall clock, when it began.
+
+    The counter has how many told it, and the sum of their seconds into the hour; 0 for what began before."""
+    into_s = since_s - hour_of(now_ns) * HOUR_S
+    return addition(app, "over", _TOLD + int(min(HOUR_S - 1, max(0.0, into_s))), now_ns)
 
 
 def rate_key(who: str, slot: int) -> str:
@@ -75,12 +86,13 @@ class Hours(msgspec.Struct, frozen=True):
         return cls(last, *found)
 
     def over_since_s(self) -> int:
-        """When the app went over its limit (s, wall clock; to the hour), 0 when it was not, for a whole day."""
+        """When the app went over its limit (s, wall clock), 0 when it was not, for a whole day. Of several receivers
+        that began in the same hour, their mean: never before the first, so no grace is lost."""
         since, gap = 0, 0
         for place, count in enumerate(reversed(self.over)):
             gap = 0 if count else gap + 1
             if count:
-                since = (self.last - place) * HOUR_S
+                since = (self.last - place) * HOUR_S + count % _TOLD // max(1, count // _TOLD)
             if gap >= 24:
                 break
         return since

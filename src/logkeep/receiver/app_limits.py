@@ -57,7 +57,7 @@ class AppLimit:
         self.components = ComponentQuotas(app, limits, settings, now_s)
         self.known_use = not self.days and not self.components.any_day  # whether the hours of before were read
         self.over_since_s = self.over_last_s = 0.0  # on the wall clock, 0: not over
-        self._over = 0  # to be told to the others
+        self._over, self._told_hour = False, 0  # whether to be told to the others, and when it last was
         self._looked_at = 0
         self._regulars = Regulars()
 
@@ -69,7 +69,8 @@ class AppLimit:
                 if kept.what == day.what:
                     day.pool.inherit(kept.pool, now_s)
         self.components.inherit(before.components, now_s)
-        self.over_since_s, self.over_last_s, self._over = before.over_since_s, before.over_last_s, before._over
+        self.over_since_s, self.over_last_s = before.over_since_s, before.over_last_s
+        self._over, self._told_hour = before._over, before._told_hour
         self._regulars = before._regulars
 
     # ── passing ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +122,7 @@ class AppLimit:
         if not self.over_since_s:
             self.over_since_s = wall_s
         self.over_last_s = wall_s
-        self._over += 1
+        self._over = True
 
     def phase(self, wall_s: float) -> usage.Phase:
         return usage.phase(self.over_since_s, wall_s, self._settings.grace_s)
@@ -146,9 +147,10 @@ class AppLimit:
         found: list[tuple[Shared | None, Addition]] = []
         for day in self.days:
             found.append((day.pool, usage.addition(self.app, day.what, day.pool.spent(), now_ns)))
-        if self._over:
-            found.append((None, usage.addition(self.app, "over", self._over, now_ns)))
-            self._over = 0
+        if self._over and usage.hour_of(now_ns) != self._told_hour:
+            found.append((None, usage.over(self.app, self.over_since_s, now_ns)))
+            self._told_hour = usage.hour_of(now_ns)
+        self._over = False
         if self.second is not None:
             found += [
                 (bucket, Addition(f"second:{self.app}{name}", round(bucket.spent), SECONDS_KEY_S))

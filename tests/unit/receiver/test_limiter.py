@@ -389,6 +389,28 @@ def test_an_app_that_has_used_its_day_up_gets_nothing_by_a_restart_or_by_other_l
     assert second.limiter._of("shop").phase(clock.now_ns() / 1e9) == "grace"  # type: ignore[union-attr]
 
 
+def test_a_receiver_that_starts_counts_grace_from_when_it_began() -> None:
+    clock, hours = ManualClock(), dict[str, int]()
+    clock.advance(3600 - clock.now_ns() / 1e9 % 3600 + 56 * 60 + 7)
+    began_s = int(clock.now_ns() / 1e9)
+    first = Receiver(clock, hours, events_per_day=1000)
+    assert [first.send(*events(1000)), first.send(*events(200))] == [1000, None]
+    for _ in range(3):
+        first.tick()
+        first.send(*events(200))
+        clock.advance(30)
+    for _ in range(3):  # each goes on telling it, in the next hours too
+        other = Receiver(clock, hours, events_per_day=1000)
+        assert other.send(*events(500)) is None
+        other.tick()
+        assert usage.Hours.read("shop", hours, clock.now_ns()).over_since_s() == began_s
+        clock.advance(1800)
+    clock.advance(began_s + DAY - 1 - clock.now_ns() / 1e9)
+    second = Receiver(clock, hours, events_per_day=1000)
+    phases = [second.limiter._of("shop").phase(clock.now_ns() / 1e9 + after) for after in (0, 2)]  # type: ignore[union-attr]
+    assert phases == ["grace", "over"]
+
+
 def test_a_component_that_has_used_its_day_up_gets_nothing_by_a_restart_or_by_other_limits() -> None:
     clock, hours = ManualClock(), dict[str, int]()
     first = Receiver(clock, hours, components={"dbg": ComponentLimits(events_per_day=1000)})
