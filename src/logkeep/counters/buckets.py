@@ -288,7 +288,13 @@ class Pool(Quota):
         """Before events of whoever has the share `name`; see PoolGate. known: as of `share`."""
         if self._introduced:
             self._share_out(now_s)
-        return PoolGate(self, self.share(name, now_s, known=known), level, now_s, cost, whole)
+        share = self.shares.get(name)
+        if share is None or share.known is not known:
+            share = self.share(name, now_s, known=known)
+        else:  # as `share` does; a call costs as much
+            share.refill(now_s)
+            share.used_s = now_s
+        return PoolGate(self, share, level, now_s, cost, whole)
 
 
 class PoolGate:

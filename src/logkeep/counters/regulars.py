@@ -38,7 +38,9 @@ class Regulars:
         if seen is None:
             return self._met(name, now_s)
         seen.last_s = now_s
-        if not seen.known and now_s - max(seen.first_s, self._flooded_s) >= KNOWN_AFTER_S:
+        if seen.known:
+            return True
+        if now_s - max(seen.first_s, self._flooded_s) >= KNOWN_AFTER_S:
             seen.known = True
         return seen.known
 

@@ -59,7 +59,7 @@ class AppLimit:
         self.over_since_s = self.over_last_s = 0.0  # on the wall clock, 0: not over
         self._over, self._told_hour = False, 0  # whether to be told to the others, and when it last was
         self._looked_at = 0
-        self._regulars = Regulars()
+        self._regulars, self._known = Regulars(), set[str]()
 
     def inherit(self, before: "AppLimit", now_s: float) -> None:
         """It takes the place of the one before, whose limits were others: what was used of the day is used, whoever was
@@ -103,7 +103,7 @@ class AppLimit:
         """Those that stand before `count` events of this component and level. size: bytes an event. whole: of this
         component in all; 0: events are let in one by one."""
         found: list[Gate] = []
-        known = self._regulars.see(component, now_s)
+        known = component in self._known or self._sees(component, now_s)
         if self.second is not None:
             found.append(_gate(self.second, component, level, count, now_s, cost=1.0, whole=whole, known=known))
         for day in self.days:
@@ -114,6 +114,13 @@ class AppLimit:
         if self.components.any:
             found += self.components.gates(component, level, size, now_s, whole)
         return found
+
+    def _sees(self, component: str, now_s: float) -> bool:
+        """Whether it is known; who is needs no second look until the next tick."""
+        known = self._regulars.see(component, now_s)
+        if known:
+            self._known.add(component)
+        return known
 
     # ── over the day's limit ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -132,6 +139,7 @@ class AppLimit:
         if self.over_since_s and wall_s - self.over_last_s > usage.DAY_S:
             self.over_since_s = 0.0
         self._looked_at = 0
+        self._known.clear()
         self._regulars.forget_idle(now_s)
         factor = GRACE_FACTOR if self.phase(wall_s) == "grace" else 1.0
         for day in self.days:
