@@ -117,6 +117,9 @@ def test_who_was_refused_is_the_sum_of_what_receivers_counted(begun: Shared) -> 
     odd = ("\ufffd ☃" * 50, 1, S)
     assert [(r.source[:4], r.events) for r in there.top("shop", 100, 10)] == [("cart", 13), ("pay", 3), (odd[0][:4], 1)]
     assert [(r.source, r.events, r.last_ns) for r in there.top("shop", 101, 1)] in ([("pay", 1, S)], [odd])
+    here.write("w3", 102, [Row("", "address", "192.0.2.1", "key", 7, S)])  # without a valid key
+    assert [(r.source, r.events) for r in there.top("shop", 102, 9, nobodys=True)] == [("192.0.2.1", 7)]
+    assert there.top("shop", 102, 9) == []
     here.forget(101 + KEPT_HOURS)
     assert {r.source[:3] for r in there.top("shop", 0, 10)} == {"pay", odd[0][:3]}
     here.write("w1", 101, [])

@@ -75,11 +75,12 @@ class NewBlock(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefusedAnswer(msgspec.Struct):
-    """kind: of the source. why: day, second: over such a limit; blocked: by people, or for a while by itself."""
+    """kind: of the source. why: day, second: over such a limit; blocked: by people, or for a while by itself; key:
+    without a valid key, so of no app: told to admins of the team `main`."""
 
     kind: Literal["app", "component", "key", "address"]
     source: Annotated[str, Meta(description="(other): those beyond the first 256 an hour")]
-    why: Literal["day", "second", "blocked"]
+    why: Literal["day", "second", "blocked", "key"]
     events: int
     last: Time
 
@@ -169,6 +170,7 @@ async def remove_block(
     responses=documented(BlockedAnswer, "By source", 400),
 )
 async def blocked(
+    request: Request[Any, Any, Any],
     context: GivenContext,
     credential: GivenCredential,
     from_: FromTime = None,
@@ -177,7 +179,8 @@ async def blocked(
     """Events that were over a limit or blocked, by component, key and address; a week of them. Default: a day."""
     now_ns = context.clock.now_ns()
     from_hour = hour_of(parse_time(from_ or "-24h", now_ns))
-    found = await context.checks.run(lambda: context.backend.refusals.top(credential.app, from_hour, limit))
+    nobodys, refusals = _may(request, "installation", ""), context.backend.refusals
+    found = await context.checks.run(lambda: refusals.top(credential.app, from_hour, limit, nobodys=nobodys))
     rows = [RefusedAnswer(row.kind, row.source, row.why, row.events, rfc3339(row.last_ns)) for row in found]  # type: ignore[arg-type]
     return json_answer(msgspec.json.encode(BlockedAnswer(rows)))
 

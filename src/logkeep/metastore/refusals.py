@@ -13,7 +13,8 @@ _COLUMNS = "app, kind, source, why, events, last_ns"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """kind: of the source: app, component, key or address. why: day, second or blocked. last_ns: ns UTC."""
+    """kind: of the source: app, component, key or address. why: day, second, blocked or key (of app ""). last_ns:
+    ns UTC."""
 
     app: str
     kind: str
@@ -57,15 +58,17 @@ class Refusals:
         old = hour - KEPT_HOURS
         self._database.write(lambda transaction: transaction.change("DELETE FROM refusals WHERE hour < :old", old=old))
 
-    def top(self, app: str, from_hour: int, limit: int) -> list[Row]:
-        """Since the beginning of `from_hour`, those refused most first."""
+    def top(self, app: str, from_hour: int, limit: int, *, nobodys: bool = False) -> list[Row]:
+        """Since the beginning of `from_hour`, those refused most first. nobodys: those without a valid key too."""
         sql = (
             "SELECT app, kind, source, why, SUM(events), MAX(last_ns) FROM refusals "
-            "WHERE app = :app AND hour >= :hour GROUP BY app, kind, source, why "
+            "WHERE app IN (:app, :nobody) AND hour >= :hour GROUP BY app, kind, source, why "
             "ORDER BY SUM(events) DESC, kind, source, why LIMIT :limit"
         )
         found = self._database.read(
-            lambda transaction: transaction.rows(sql, app=app, hour=from_hour, limit=min(limit, LIMIT_MAX))
+            lambda transaction: transaction.rows(
+                sql, app=app, nobody="" if nobodys else app, hour=from_hour, limit=min(limit, LIMIT_MAX)
+            )
         )
         return [Row(str(a), str(k), str(s), str(w), int(events), int(last)) for a, k, s, w, events, last in found]
 

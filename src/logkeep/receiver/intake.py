@@ -106,7 +106,7 @@ class Intake:
         try:
             return self.admission.sender_of(authorization, key, query, origin)
         except InputError:
-            limiter.unwelcome("", address)
+            limiter.unknown(address)
             raise
 
     def admit(self, sender: Sender, address: str) -> None:

@@ -199,10 +199,7 @@ class Limiter:
     def admit(self, sender: Sender, address: str, count: int = 1) -> None:
         """Raises what refuses all that this sender sends: InputError (403, blocked by people), QuotaExceeded (its
         address goes on being refused)."""
-        if self.short.any and (left_s := self.short.left_s(sender.app, address)) > 0:
-            self._note(sender.app, "address", address, "blocked", count)
-            often = f"{self._settings.block_refusals} times within {WINDOW_S:g} s"
-            raise exceeded(f"this address was refused {often} and is not listened to for a while", left_s)
+        self._listen(sender.app, address, count)
         blocked = self._blocked.get(sender.app)
         if blocked is None:
             return
@@ -212,6 +209,20 @@ class Limiter:
         if reason is not None:
             self._note(sender.app, kind, source, "blocked", count)  # type: ignore[arg-type]
             raise InputError(f"this {kind} is blocked: {reason or NO_REASON}", code="blocked", status=403)
+
+    def unknown(self, address: str) -> None:
+        """A request came without a valid key: nobody's, so it is refused by the app "". Raises QuotaExceeded: too many
+        came from there, and whether the next key is valid is not told."""
+        if address and self.looks_at_addresses:
+            self._listen("", address, 1)
+            self._note("", "address", address, "key", 1)
+            self.unwelcome("", address)
+
+    def _listen(self, app: str, address: str, count: int) -> None:
+        if self.short.any and (left_s := self.short.left_s(app, address)) > 0:
+            self._note(app, "address", address, "blocked", count)
+            often = f"{self._settings.block_refusals} times within {WINDOW_S:g} s"
+            raise exceeded(f"this address was refused {often} and is not listened to for a while", left_s)
 
     def unwelcome(self, app: str, address: str) -> None:
         """This app has refused this address something. Where addresses are limited, many of these close its door to it

@@ -10,7 +10,7 @@ SOURCES_MAX = 256  # counted by name within an hour; the rest is one, OTHER
 OTHER = "(other)"
 
 Kind = Literal["app", "component", "key", "address"]
-Why = Literal["day", "second", "blocked"]
+Why = Literal["day", "second", "blocked", "key"]  # key: without a valid one, so of no app
 
 
 class Refused(msgspec.Struct):

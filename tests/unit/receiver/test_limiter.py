@@ -662,3 +662,22 @@ def test_an_address_over_its_limit_again_and_again_is_not_listened_to() -> None:
     receiver.clock.advance(20)
     receiver.tick()
     assert receiver.send(*events(1), address="a") == 1
+
+
+def test_an_address_that_guesses_keys_is_not_told_any_more_which_is_valid_and_is_counted() -> None:
+    receiver = Receiver(ManualClock(), address_events_per_second=1)
+    receiver.limiter.unknown("a")
+    assert receiver.refusals.counts == {}  # nobody limits addresses
+    receiver.given.any_address, receiver.given.known = True, object()
+    receiver.tick()
+    for _ in range(100):
+        receiver.limiter.unknown("a")
+    with pytest.raises(QuotaExceeded) as caught:
+        receiver.limiter.unknown("a")
+    assert receiver.send(*events(1), address="a") is None
+    assert caught.value.message == receiver.refusal.message and caught.value.retry_after_s == 30
+    receiver.limiter.unknown("b")
+    assert {name: one.events for name, one in receiver.refusals.counts.items()} == {
+        ("", "address", "a", "key"): 100, ("", "address", "a", "blocked"): 1, ("shop", "address", "a", "blocked"): 1,
+        ("", "address", "b", "key"): 1,
+    }  # fmt: skip
