@@ -14,7 +14,8 @@ from logkeep.event import Event
 from logkeep.query.parser import parse_statement
 from logkeep.query.stages import ROWS_DEFAULT
 from logkeep.query.table import Column, Table
-from logkeep.store.port import Batch, SearchRequest, StatsRequest, Store
+from logkeep.store.memory import MemoryStore
+from logkeep.store.port import ActivityRequest, Batch, PatternRequest, SearchRequest, StatsRequest, Store
 from logkeep.store.reading import LimitReached, Limits, Reading
 
 T0 = 1_760_054_400 * NS_PER_S  # 2025-10-10T00:00:00Z
@@ -151,3 +152,34 @@ def test_a_table_keeps_to_the_limits_of_its_reading(it: Opened) -> None:
     reading = Reading(Limits(rows_max=0))
     with pytest.raises(LimitReached):
         it.table("| count by user", reading=reading)
+
+
+# ── explained ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_tables_patterns_and_lists_are_explained_as_they_are_read(it: Opened) -> None:
+    it.write({"level": "error", "value": 5, "user": "u"}, {"value": "hello"})
+
+    def explained(query: str) -> str:
+        statement = parse_statement(query)
+        request = StatsRequest(it.app, statement, T0, T0 + DAY_NS, T0 + DAY_NS)
+        return it.store.explain(Reading(), request).sql
+
+    condition = it.store.explain(Reading(), SearchRequest(it.app, parse_statement("error").filter, T0, T0 + DAY_NS)).sql
+    table = explained("error | count, avg(value), p95(value), uniq(user) by level, bin(5m) | sort count desc | limit 7")
+    assert len(table) > len(condition)
+    for word in ("level", "user"):
+        assert word in table and word not in condition
+    assert explained("error | top 3 component") != explained("error | top 3 user") != condition
+    everything = parse_statement("").filter
+    patterns = it.store.explain(Reading(), PatternRequest(it.app, everything, T0, T0 + DAY_NS))
+    users = it.store.explain(Reading(), ActivityRequest(it.app, "user", everything, T0, T0 + DAY_NS))
+    if not isinstance(it.store, MemoryStore):
+        assert "pattern" in patterns.sql and "user" in users.sql
+
+
+def test_an_explanation_of_what_only_its_reader_can_count_shows_what_is_found(it: Opened) -> None:
+    it.write({"value": "hello world"})
+    statement = parse_statement('"hello world" value:/(ab?c)+$/ | avg(attributes.n) by attributes.x')
+    request = StatsRequest(it.app, statement, T0, T0 + DAY_NS, T0 + DAY_NS)
+    assert "hello" in str(it.store.explain(Reading(), request))

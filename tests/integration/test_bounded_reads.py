@@ -252,6 +252,38 @@ def test_explain_shows_the_query_as_it_is_read_and_nothing_of_other_apps(client:
         assert "other" not in str(answer) and "events" not in answer
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "shown", "parts"),
+    [
+        (
+            "stats",
+            "timed | count,p95(value) by level | limit 3",
+            "timed | count, p95(value) by level | limit 3",
+            "LIMIT 3",
+        ),
+        ("stats", "timed|top 2 user", "timed | top 2 user", "ORDER BY"),
+        ("stats", "timed|patterns", "timed | patterns", "patterns"),
+        ("stats", "timed | sort key", "timed | sort key", "ORDER BY"),
+        ("search", "timed | sort key desc | limit 3", "timed | sort key desc | limit 3", "ORDER BY"),
+        ("patterns", "timed", "timed", "patterns"),
+        ("facets", "timed", "timed", "value"),
+        ("sessions", "timed", "timed", "session"),
+        ("devices", "timed", "timed", "device"),
+        ("users", "timed", "timed", "user"),
+    ],
+)
+def test_explain_shows_stages_and_what_is_counted(
+    client: TestClient[Any], path: str, query: str, shown: str, parts: str
+) -> None:
+    answer = client.get(f"/api/v1/{path}", params={"query": query, "explain": 1}, headers=READ).json()
+    assert "error" not in answer, answer
+    assert answer["query"] == shown
+    assert parts in answer["sql"] and "{q0:String}" in answer["sql"]
+    assert answer["parameters"]["q0"] == "timed"
+    assert "other" not in str(answer)
+    assert answer["took_ms"] >= 0
+
+
 # ── and stops with its asker ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -9,9 +9,10 @@ from msgspec import Meta
 
 from logkeep.api.answers import Cost, Time, json_answer
 from logkeep.api.backend import Context
-from logkeep.query.printer import to_text
+from logkeep.query.printer import statement_text
+from logkeep.query.stages import Stage, Statement
 from logkeep.store.page import rfc3339
-from logkeep.store.port import IndexUse, SearchRequest
+from logkeep.store.port import Explained, IndexUse, filter_of
 from logkeep.store.reading import Reading
 
 Explain = Annotated[
@@ -25,7 +26,7 @@ class ExplainAnswer(Cost, rename={"from_": "from"}):
     query: Annotated[str, Meta(description="the query as it was understood; it means the same")]
     from_: Time
     to: Time
-    sql: Annotated[str, Meta(description="the condition as the store evaluates it")]
+    sql: Annotated[str, Meta(description="what the store evaluates, in its own words: the condition, or all it counts")]
     parameters: Annotated[dict[str, str], Meta(description="the values that are bound in `sql`, by name")]
     indexes: list[IndexUse]
 
@@ -46,13 +47,13 @@ def cost_members(reading: Reading) -> bytes:
     return msgspec.json.encode(cost_of(reading))[1:-1]
 
 
-async def explain(context: Context, request: SearchRequest) -> Response[bytes]:
-    """What the store would do for `request`."""
+async def explain(context: Context, request: Explained, stages: tuple[Stage, ...] = ()) -> Response[bytes]:
+    """What the store would do for `request`. stages: of the query, as far as they count here."""
 
     def explained(reading: Reading) -> bytes:
         found = context.backend.store.explain(reading, request)
         members = {
-            "query": to_text(request.query),
+            "query": statement_text(Statement(filter_of(request), stages)),
             "from": rfc3339(request.from_ns),
             "to": rfc3339(request.to_ns),
             "sql": found.sql,

@@ -8,7 +8,8 @@ from litestar import Response, get
 from litestar.params import QueryParameter
 
 from logkeep.api.answers import FacetAnswer, FacetsAnswer, FromTime, QueryText, ToTime, documented, json_answer
-from logkeep.api.costs import cost_members
+from logkeep.api.costs import Explain, ExplainAnswer, cost_members
+from logkeep.api.costs import explain as explain_request
 from logkeep.api.search import GivenContext, GivenCredential, range_of
 from logkeep.errors import InputError
 from logkeep.event import ATTRIBUTE_KEY_BYTES_MAX
@@ -17,6 +18,7 @@ from logkeep.query.fields import about_unknown, known_field
 from logkeep.query.parser import parse
 from logkeep.query.printer import field_text
 from logkeep.store.page import rfc3339
+from logkeep.store.port import SearchRequest
 from logkeep.store.reading import Reading
 
 FIELDS_MAX = 20
@@ -24,7 +26,12 @@ LIMIT_MAX = 1000
 FIELDS_CHARS_MAX = FIELDS_MAX * 2 * (len(ast.ATTRIBUTE_PREFIX) + ATTRIBUTE_KEY_BYTES_MAX)
 
 
-@get("/api/v1/facets", summary="Facets", tags=["reading"], responses=documented(FacetsAnswer, "Top values", 400))
+@get(
+    "/api/v1/facets",
+    summary="Facets",
+    tags=["reading"],
+    responses=documented(FacetsAnswer | ExplainAnswer, "Top values; or, with `explain=1`, how they are read", 400),
+)
 async def facets(
     context: GivenContext,
     credential: GivenCredential,
@@ -36,6 +43,7 @@ async def facets(
         QueryParameter(description=f'1 to {FIELDS_MAX} fields, such as `component,level,attributes."a,b"`.'),
     ] = "component,level,key",
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="Values a field.")] = 10,
+    explain: Explain = 0,
 ) -> Response[bytes]:
     """The most frequent values of fields among the events that match, and how many have others or none.
 
@@ -45,6 +53,8 @@ async def facets(
     wanted = read_fields(fields)
     parsed = parse(text, chars_max=context.settings.api.query_chars_max)
     span = range_of(context, credential.app, from_, to)
+    if explain:
+        return await explain_request(context, SearchRequest(credential.app, parsed, span.from_ns, span.to_ns))
 
     def counted(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/facets").time():

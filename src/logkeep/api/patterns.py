@@ -30,7 +30,14 @@ BUCKETS_MAX = 100
 IDS_IN_QUERY_MAX = 100  # of a pattern that many were joined in: a longer query is over its limit of characters
 
 
-@get("/api/v1/patterns", summary="Patterns", tags=["reading"], responses=documented(PatternsAnswer, "Patterns", 400))
+@get(
+    "/api/v1/patterns",
+    summary="Patterns",
+    tags=["reading"],
+    responses=documented(
+        PatternsAnswer | costs.ExplainAnswer, "Patterns; or, with `explain=1`, how they are read", 400
+    ),
+)
 async def patterns(
     context: GivenContext,
     credential: GivenCredential,
@@ -39,6 +46,7 @@ async def patterns(
     to: ToTime = None,
     buckets: Annotated[int, QueryParameter(ge=1, le=BUCKETS_MAX, description="Parts of the range in `trend`.")] = 24,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="Patterns at most.")] = 100,
+    explain: costs.Explain = 0,
 ) -> Response[bytes]:
     """What the matching messages say, most frequent first: those alike but for numbers, ids and names are one pattern.
 
@@ -50,6 +58,8 @@ async def patterns(
     request = PatternRequest(
         app, parsed, span.from_ns, span.to_ns, buckets, limit, before=_has_range_before(context, app, span)
     )
+    if explain:
+        return await costs.explain(context, request)
 
     def counted(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/patterns").time():

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Response, get
 from litestar.params import QueryParameter
 
+from logkeep.api import costs
 from logkeep.api.answers import (
     ActivityAnswer,
     ActivityLinks,
@@ -20,7 +21,6 @@ from logkeep.api.answers import (
     json_answer,
 )
 from logkeep.api.backend import Context
-from logkeep.api.costs import cost_members
 from logkeep.api.cursors import pack_cursor
 from logkeep.api.devices import (
     DevicesAnswer,
@@ -39,6 +39,7 @@ from logkeep.store.port import Activity, ActivityOf, ActivityPage, ActivityReque
 from logkeep.store.reading import Reading
 
 LIMIT_MAX = 1000
+EXPLAINED = "A page; or, with `explain=1`, how it is read"
 
 User = Annotated[str, QueryParameter(name="user", description="Only what this user did, written exactly.")]
 Device = Annotated[str, QueryParameter(name="device", description="Only what this device did, written exactly.")]
@@ -61,7 +62,12 @@ class Asked(msgspec.Struct, frozen=True):
     cursor: str | None = None
 
 
-@get("/api/v1/sessions", summary="Sessions", tags=["reading"], responses=documented(SessionsAnswer, "A page", 400))
+@get(
+    "/api/v1/sessions",
+    summary="Sessions",
+    tags=["reading"],
+    responses=documented(SessionsAnswer | costs.ExplainAnswer, EXPLAINED, 400),
+)
 async def sessions(
     context: GivenContext,
     credential: GivenCredential,
@@ -73,13 +79,19 @@ async def sessions(
     start: Start = "",
     limit: Limit = 100,
     cursor: Next = None,
+    explain: costs.Explain = 0,
 ) -> Response[bytes]:
     """Sessions by last activity, latest first; all that is told of them is of the events that match, in the range."""
     asked = Asked("session", text, from_, to, user, device, start, limit, cursor)
-    return await _listed(context, credential.app, "sessions", asked)
+    return await _listed(context, credential.app, "sessions", asked, explain)
 
 
-@get("/api/v1/devices", summary="Devices", tags=["devices"], responses=documented(DevicesAnswer, "A page", 400))
+@get(
+    "/api/v1/devices",
+    summary="Devices",
+    tags=["devices"],
+    responses=documented(DevicesAnswer | costs.ExplainAnswer, EXPLAINED, 400),
+)
 async def devices(
     context: GivenContext,
     credential: GivenCredential,
@@ -97,18 +109,24 @@ async def devices(
     start: Start = "",
     limit: Limit = 100,
     cursor: Next = None,
+    explain: costs.Explain = 0,
 ) -> Response[bytes]:
     """Devices by last activity, latest first; with `where` those that told of themselves, latest told first."""
     asked = Asked("device", text, from_, to, user, device, start, limit, cursor)
-    if where is None:
-        return await _listed(context, credential.app, "devices", asked)
+    if where is None or explain:
+        return await _listed(context, credential.app, "devices", asked, explain)
     request = make_list_request(context, credential.app, msgspec.structs.replace(asked, cursor=None))
     return json_answer(
         await context.read(lambda reading: _told_devices(context, reading, request, where or "", asked.cursor))
     )
 
 
-@get("/api/v1/users", summary="Users", tags=["reading"], responses=documented(UsersAnswer, "A page", 400))
+@get(
+    "/api/v1/users",
+    summary="Users",
+    tags=["reading"],
+    responses=documented(UsersAnswer | costs.ExplainAnswer, EXPLAINED, 400),
+)
 async def users(
     context: GivenContext,
     credential: GivenCredential,
@@ -120,14 +138,17 @@ async def users(
     start: Start = "",
     limit: Limit = 100,
     cursor: Next = None,
+    explain: costs.Explain = 0,
 ) -> Response[bytes]:
     """Users by last activity, latest first; events that name no user are left out."""
     asked = Asked("user", text, from_, to, user, device, start, limit, cursor)
-    return await _listed(context, credential.app, "users", asked)
+    return await _listed(context, credential.app, "users", asked, explain)
 
 
-async def _listed(context: Context, app: str, plural: str, asked: Asked) -> Response[bytes]:
+async def _listed(context: Context, app: str, plural: str, asked: Asked, explain: int) -> Response[bytes]:
     request = make_list_request(context, app, asked)
+    if explain:
+        return await costs.explain(context, request)
 
     def found(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels(f"/api/v1/{plural}").time():
@@ -136,7 +157,7 @@ async def _listed(context: Context, app: str, plural: str, asked: Asked) -> Resp
             return _devices(context, reading, request, page)
         rows = with_told(context, request.app, page.rows) if asked.of == "session" else page.rows
         members = {plural: [_answer(asked.of, row) for row in rows], "next": next_list_cursor(request, page)}
-        return b"%b,%b}" % (msgspec.json.encode(members)[:-1], cost_members(reading))
+        return b"%b,%b}" % (msgspec.json.encode(members)[:-1], costs.cost_members(reading))
 
     return json_answer(await context.read(found))
 

@@ -41,7 +41,7 @@ class Route(msgspec.Struct, frozen=True):
     audited: str = ""
 
 
-LIST_PARAMETERS = ("query", "from", "to", "user", "device", "q", "limit", "cursor", "app")
+LIST_PARAMETERS = ("query", "from", "to", "user", "device", "q", "limit", "cursor", "explain", "app")
 _TEAM, _NONE = ("team",), ()
 
 
@@ -72,7 +72,7 @@ ROUTES = (
         parameters=("query", "from", "to", "order", "limit", "cursor", "explain", "app"),
         audited="search",
     ),
-    Route("GET", "/api/v1/stats", "read", parameters=("query", "from", "to", "app"), audited="stats"),
+    Route("GET", "/api/v1/stats", "read", parameters=("query", "from", "to", "explain", "app"), audited="stats"),
     Route("GET", "/api/v1/complete", "read", parameters=("query", "position", "app")),
     Route(
         "GET",
@@ -85,7 +85,7 @@ ROUTES = (
         "GET",
         "/api/v1/patterns",
         "read",
-        parameters=("query", "from", "to", "buckets", "limit", "app"),
+        parameters=("query", "from", "to", "buckets", "limit", "explain", "app"),
         audited="patterns",
     ),
     Route("GET", "/api/v1/tail", "read", parameters=("query", "after", "app"), audited="tail"),
@@ -93,7 +93,11 @@ ROUTES = (
         "GET", "/api/v1/export", "read", parameters=("query", "from", "to", "order", "format", "app"), audited="export"
     ),
     Route(
-        "GET", "/api/v1/facets", "read", parameters=("query", "from", "to", "fields", "limit", "app"), audited="facets"
+        "GET",
+        "/api/v1/facets",
+        "read",
+        parameters=("query", "from", "to", "fields", "limit", "explain", "app"),
+        audited="facets",
     ),
     Route("GET", "/api/v1/sessions", "read", parameters=LIST_PARAMETERS, audited="sessions"),
     Route("GET", "/api/v1/devices", "read", parameters=("where", *LIST_PARAMETERS), audited="devices"),

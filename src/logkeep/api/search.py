@@ -92,7 +92,7 @@ async def search(
     """
     wanted = make_request(context, credential.app, text, from_, to, order=order, limit=limit, cursor=cursor)
     if explain:
-        return await costs.explain(context, wanted.request)
+        return await costs.explain(context, wanted.request, wanted.statement.stages)
 
     def found(reading: Reading) -> bytes:
         with context.telemetry["api_query_seconds"].labels("/api/v1/search").time():

@@ -34,7 +34,7 @@ from logkeep.store.clickhouse_sql import (
     text_parameter,
 )
 from logkeep.store.clickhouse_stats import compile_neighbours, compile_stats, sort_order, table_of
-from logkeep.store.embedded_activity import read_activity, read_newest_ns, read_session_neighbours
+from logkeep.store.embedded_activity import compile_names, read_activity, read_newest_ns, read_session_neighbours
 from logkeep.store.embedded_batches import Batches
 from logkeep.store.embedded_engine import Engine
 from logkeep.store.embedded_erasure import EmbeddedErasing
@@ -49,6 +49,7 @@ from logkeep.store.port import (
     Batch,
     Bucket,
     DayCount,
+    Explained,
     Explanation,
     Facets,
     Page,
@@ -57,6 +58,7 @@ from logkeep.store.port import (
     SearchRequest,
     SessionPlace,
     StatsRequest,
+    filter_of,
 )
 from logkeep.store.reading import Reading
 from logkeep.store.windows import Window, in_windows, newest_part
@@ -217,13 +219,30 @@ class EmbeddedStore:
                     break
         return _page(request.app, found, request.limit, reading)
 
-    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
-        condition = compile_query(request.query)
+    def explain(self, reading: Reading, request: Explained) -> Explanation:
+        condition = compile_query(filter_of(request))
         sql = f"""EXPLAIN indexes = 1, json = 1 SELECT id FROM events WHERE app = {{app:String}}
             AND time_ns >= {_int64(request.from_ns)} AND time_ns < {_int64(request.to_ns)} AND {condition.sql}"""
         plan = self._engine.read(reading, sql, {**condition.parameters, "app": text_parameter(request.app)}, "text")
-        shown = {name: parameter_text(value) for name, value in condition.parameters.items()}
-        return Explanation(condition.sql, shown, index_uses(plan))
+        compiled = self._compiled(request)
+        shown = {name: parameter_text(value) for name, value in compiled.parameters.items()}
+        return Explanation(compiled.sql, shown, index_uses(plan))
+
+    def _compiled(self, request: Explained) -> Condition:
+        """What is shown of the SQL that answers `request`."""
+        match request:
+            case StatsRequest():
+                table = compile_stats(request, self._not_hidden(request.app, request.from_ns, request.to_ns))
+                return Condition(table.sql, table.parameters)
+            case PatternRequest():
+                where, parameters = self._of_patterns(request)
+                return Condition(embedded_patterns.counting(request, where), parameters)
+            case ActivityRequest():
+                return compile_names(request, hiding=request.app in self._hiding)
+            case SearchRequest(query=query, sort=sort):
+                condition, order = compile_query(query), sort_order(sort)
+                by = f" ORDER BY {order.sql.removesuffix(', ')}" if sort else ""
+                return Condition(condition.sql + by, {**condition.parameters, **order.parameters})
 
     def _sorted(self, reading: Reading, request: SearchRequest) -> Page:
         """One page of all the range: a part of it would not hold the first ones."""
@@ -366,15 +385,18 @@ class EmbeddedStore:
         return read_session_neighbours(self._engine, reading, app, session, field=field, name=name)
 
     def patterns(self, reading: Reading, request: PatternRequest) -> Patterns:
-        condition = compile_query(request.query)
-        parameters = {**condition.parameters, "app": text_parameter(request.app)}
-
         def read(window: Window) -> Patterns:
             part = msgspec.structs.replace(request, from_ns=window.from_ns, to_ns=window.to_ns)
-            where = ["app = {app:String}", condition.sql, *self._not_hidden(part.app, part.start_ns, part.to_ns)]
-            return embedded_patterns.read(self._engine, reading, part, where, parameters)
+            return embedded_patterns.read(self._engine, reading, part, *self._of_patterns(part))
 
         return self._newest_part(reading, request.app, request.from_ns, request.to_ns, read)
+
+    def _of_patterns(self, request: PatternRequest) -> tuple[list[str], dict[str, str]]:
+        """The conditions but for the time, and their parameters."""
+        condition = compile_query(request.query)
+        hidden = self._not_hidden(request.app, request.start_ns, request.to_ns)
+        parameters = {**condition.parameters, "app": text_parameter(request.app)}
+        return ["app = {app:String}", condition.sql, *hidden], parameters
 
     def _newest_part(
         self, reading: Reading, app: str, from_ns: int, to_ns: int, read: Callable[[Window], Answer]

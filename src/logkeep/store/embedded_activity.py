@@ -17,7 +17,7 @@ import msgspec
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.query import ast
 from logkeep.store.clickhouse_schema import ACTIVITY_COUNTS, ACTIVITY_DAY, ACTIVITY_KEYS
-from logkeep.store.clickhouse_sql import compile_query, text_literal, text_parameter
+from logkeep.store.clickhouse_sql import Condition, compile_query, text_literal, text_parameter
 from logkeep.store.embedded_engine import Engine
 from logkeep.store.page import decode_cursor, encode_cursor
 from logkeep.store.port import (
@@ -146,6 +146,13 @@ def read_activity(engine: Engine, reading: Reading, request: ActivityRequest, *,
     return ActivityPage(rows, encode_cursor(named[-1].last_ns, named[-1].name) if more else None)
 
 
+def compile_names(request: ActivityRequest, *, hiding: bool) -> Condition:
+    """The SQL for the names of a page, of the whole range."""
+    source = _Source(request, hiding=hiding)
+    after = decode_cursor(request.cursor) if request.cursor is not None else None
+    return _names_since(source, source.from_ns, after, request.limit)
+
+
 def read_session_neighbours(
     engine: Engine, reading: Reading, app: str, session: str, *, field: Literal["user", "device"], name: str
 ) -> tuple[SessionPlace | None, SessionPlace | None]:
@@ -185,19 +192,24 @@ def _named(
     engine: Engine, reading: Reading, source: _Source, after: tuple[int, str] | None, newest_ns: int, limit: int
 ) -> list[_Named]:
     """Up to limit + 1 names of the page, in order."""
+    found: list[_Named] = []
+    for from_ns in _starts(source.from_ns, newest_ns, after[0] if after is not None else newest_ns):
+        asked = _names_since(source, from_ns, after, limit)
+        found = _decode_named(engine.read(reading, asked.sql, asked.parameters))
+        if len(found) > limit:
+            break
+    return found
+
+
+def _names_since(source: _Source, from_ns: int, after: tuple[int, str] | None, limit: int) -> Condition:
     parameters = dict(source.parameters)
     having = f"name != '' AND sum(seen) > 0 AND last_ns >= {source.from_ns}"
     if after is not None:
         parameters["after"] = text_parameter(after[1])
         having += f" AND (last_ns < {after[0]} OR (last_ns = {after[0]} AND name > {{after:String}}))"
-    found: list[_Named] = []
-    for from_ns in _starts(source.from_ns, newest_ns, after[0] if after is not None else newest_ns):
-        sql = f"""SELECT name, max(last_ns) AS last_ns FROM ({source.names(from_ns)}) GROUP BY name
-            HAVING {having} ORDER BY last_ns DESC, name LIMIT {limit + 1}"""
-        found = _decode_named(engine.read(reading, sql, parameters))
-        if len(found) > limit:
-            break
-    return found
+    sql = f"""SELECT name, max(last_ns) AS last_ns FROM ({source.names(from_ns)}) GROUP BY name
+        HAVING {having} ORDER BY last_ns DESC, name LIMIT {limit + 1}"""
+    return Condition(sql, parameters)
 
 
 def _starts(from_ns: int, newest_ns: int, after_ns: int) -> list[int]:

@@ -78,7 +78,7 @@ def read(
     engine: Engine, reading: Reading, request: PatternRequest, where: Sequence[str], parameters: Mapping[str, str]
 ) -> Patterns:
     """where: the conditions on rows of `events` but for the time. parameters: theirs, `app` among them."""
-    found = _decode_named(engine.read(reading, _counting(request, where), parameters))
+    found = _decode_named(engine.read(reading, counting(request, where), parameters))
     ungrouped = [row for row in found if not row.template]
     rows = [row for row in found if row.template][: request.limit]
     examples = _examples(engine, reading, request.app, rows, where, parameters) if rows else {}
@@ -90,7 +90,7 @@ def read(
     )
 
 
-def _counting(request: PatternRequest, where: Sequence[str]) -> str:
+def counting(request: PatternRequest, where: Sequence[str]) -> str:
     """Events by pattern, bucket and level, then by template; those without a pattern come first."""
     from_ns, to_ns = request.from_ns, request.to_ns
     width_ns = bucket_width_ns(from_ns, to_ns, request.buckets)

@@ -41,6 +41,7 @@ from logkeep.store.port import (
     Batch,
     Bucket,
     DayCount,
+    Explained,
     Explanation,
     Facets,
     Page,
@@ -50,6 +51,7 @@ from logkeep.store.port import (
     SearchRequest,
     SessionPlace,
     StatsRequest,
+    filter_of,
 )
 from logkeep.store.reading import LimitReached, Reading
 from logkeep.store.windows import Window, in_windows
@@ -157,9 +159,11 @@ class MemoryStore:
             return msgspec.structs.replace(page, next=encode_cursor(reading.reached_ns, ""))
         return page
 
-    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
+    def explain(self, reading: Reading, request: Explained) -> Explanation:
+        """Nothing is compiled here: the tree itself, and the stages."""
         reading.left()
-        return Explanation(repr(request.query), {}, [])
+        stages = repr(request.statement.stages) if isinstance(request, StatsRequest) else ""
+        return Explanation(" | ".join(filter(None, (repr(filter_of(request)), stages))), {}, [])
 
     def _sorted(self, reading: Reading, request: SearchRequest) -> Page:
         matches, whole = matcher(request.query), Window(request.from_ns, request.to_ns)

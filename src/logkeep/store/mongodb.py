@@ -42,7 +42,7 @@ from logkeep.store.mongodb_filter import compile_filter
 from logkeep.store.mongodb_groups import part_key, text_key
 from logkeep.store.mongodb_patterns import MongoPatterns
 from logkeep.store.mongodb_people import read_activity, read_facets, read_session_neighbours
-from logkeep.store.mongodb_plan import index_uses
+from logkeep.store.mongodb_plan import index_uses, shown
 from logkeep.store.mongodb_reads import Asked, Reads, clamped, spec_of
 from logkeep.store.mongodb_stats import read_table
 from logkeep.store.mongodb_updates import Updates
@@ -57,6 +57,7 @@ from logkeep.store.port import (
     Batch,
     Bucket,
     DayCount,
+    Explained,
     Explanation,
     Facets,
     Page,
@@ -65,6 +66,7 @@ from logkeep.store.port import (
     SearchRequest,
     SessionPlace,
     StatsRequest,
+    filter_of,
 )
 from logkeep.store.reading import Reading
 from logkeep.store.windows import Window, in_windows
@@ -283,14 +285,13 @@ class MongoStore:
                     break
         return page_of(found, request.limit, reading)
 
-    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
-        asked = _asked(request.app, request.query, request.from_ns, request.to_ns)
-        compiled = compile_filter(request.query)
+    def explain(self, reading: Reading, request: Explained) -> Explanation:
+        asked = _asked(request.app, filter_of(request), request.from_ns, request.to_ns)
+        compiled = compile_filter(asked.query)
         days = self._reads.days(asked)
         plan = self._server.plan(reading, days[-1], spec_of(asked, compiled.spec)) if days else {}
         reading.left()
-        exact = "" if compiled.exact else " (then each event is looked at again)"
-        return Explanation(msgspec.json.encode(compiled.spec).decode() + exact, {}, index_uses(plan))
+        return Explanation(shown(request, compiled, day_start_ns(days[-1]) if days else 0), {}, index_uses(plan))
 
     def _sorted(self, reading: Reading, request: SearchRequest) -> Page:
         """One page of all the range. The best are kept while all are read: MongoDB could sort by expressions, but what

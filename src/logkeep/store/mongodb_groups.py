@@ -141,9 +141,14 @@ def number_expression(field: str) -> Any:
 
 def pipeline(spec: Document, keys: Sequence[Key], totals: Sequence[Total], *, day_ns: int, rows: int) -> list[Document]:
     """The groups of one day. rows: matches it counts at most; who gets so many knows that it was cut off."""
+    return [{"$match": spec}, {"$limit": rows}, {"$group": group_of(keys, totals, day_ns=day_ns)}]
+
+
+def group_of(keys: Sequence[Key], totals: Sequence[Total], *, day_ns: int) -> Document:
+    """What `$group` is told."""
     group: Document = {"_id": {f"k{place}": key.expression(day_ns) for place, key in enumerate(keys)}}
     group |= {f"t{place}": {f"${total.how}": total.expression} for place, total in enumerate(totals)}
-    return [{"$match": spec}, {"$limit": rows}, {"$group": group | {COUNT: {"$sum": 1}}}]
+    return group | {COUNT: {"$sum": 1}}
 
 
 def join_rows(

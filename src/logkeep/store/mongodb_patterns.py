@@ -11,13 +11,14 @@ import msgspec
 from logkeep.patterns.template import KeptPattern
 from logkeep.store.mongodb_client import Find, Server
 from logkeep.store.mongodb_documents import Document, day_start_ns
-from logkeep.store.mongodb_groups import Groups, part_key, text_key, time_total
+from logkeep.store.mongodb_groups import Groups, Key, part_key, text_key, time_total
 from logkeep.store.mongodb_reads import Asked, Reads, clamped
 from logkeep.store.page import bucket_width_ns, event_json, pattern_count
 from logkeep.store.port import PatternCount, PatternRequest, Patterns
 from logkeep.store.reading import Reading
 
 IS_TEXT: Document = {"kind": None}
+PATTERN_TOTALS = (time_total("max"),)
 
 
 class _Named(msgspec.Struct):
@@ -57,10 +58,8 @@ class MongoPatterns:
         self._server.delete(None, "patterns", {"kept": {"$lt": day_start_ns(day)}})
 
     def read(self, reading: Reading, request: PatternRequest) -> Patterns:
-        width_ns = bucket_width_ns(request.from_ns, request.to_ns, request.buckets)
         asked = Asked(request.app, request.query, clamped(request.start_ns), clamped(request.to_ns), also=(IS_TEXT,))
-        keys = [text_key("pattern"), part_key(request.from_ns, width_ns), text_key("level")]
-        found = self._reads.groups(reading, asked, keys, [time_total("max")])
+        found = self._reads.groups(reading, asked, pattern_keys(request), PATTERN_TOTALS)
         kept = {each["id"]: each for each in self._server.own(None, "patterns", Find({"app": request.app}))}
         named = _by_template(found, {name: each["template"] for name, each in kept.items()})
         ungrouped = one.count if (one := named.pop("", None)) else 0
@@ -85,6 +84,12 @@ class MongoPatterns:
             if (template := templates.get((event.pattern, event.time_ns))) is not None:
                 found[template] = event_json(event)
         return found
+
+
+def pattern_keys(request: PatternRequest) -> list[Key]:
+    """What events are counted by: pattern, part of the time, level."""
+    width_ns = bucket_width_ns(request.from_ns, request.to_ns, request.buckets)
+    return [text_key("pattern"), part_key(request.from_ns, width_ns), text_key("level")]
 
 
 def _by_template(groups: Groups, templates: dict[str, str]) -> dict[str, _Named]:

@@ -1,11 +1,53 @@
-"""What MongoDB's explain tells of the indexes it would use. Pure: a document in, rows out."""
+"""What explain tells of a reading: the filter, the groups MongoDB is asked for, the indexes it would use. Pure."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from logkeep.store.mongodb_documents import Document
-from logkeep.store.port import IndexUse
+from logkeep.store.mongodb_filter import Filter
+from logkeep.store.mongodb_groups import Groups, Key, Total, group_of, text_key
+from logkeep.store.mongodb_patterns import PATTERN_TOTALS, pattern_keys
+from logkeep.store.mongodb_stats import read_table
+from logkeep.store.port import ActivityRequest, Explained, IndexUse, PatternRequest, SearchRequest, StatsRequest
+
+AGAIN = " (then each event is looked at again)"
+
+
+def shown(request: Explained, compiled: Filter, day_ns: int) -> str:
+    """The filter; with groups the pipeline of the day that begins at `day_ns`, several of them in an array.
+
+    App and time are left out, as they are in every reading. What is not exact is filtered, and grouped, afterwards.
+    """
+    groups = _groups(request, day_ns) if compiled.exact else []
+    if not groups:
+        return _text(compiled.spec) + AGAIN * (not compiled.exact)
+    pipelines = [[{"$match": compiled.spec}, {"$group": group}] for group in groups]
+    return _text(pipelines[0] if len(pipelines) == 1 else pipelines)
+
+
+def _groups(request: Explained, day_ns: int) -> list[Document]:
+    made: list[Document] = []
+
+    def read(keys: Sequence[Key], totals: Sequence[Total]) -> Groups:
+        made.append(group_of(keys, totals, day_ns=day_ns))
+        return {}
+
+    match request:
+        case StatsRequest():
+            read_table(request, read)
+        case PatternRequest():
+            read(pattern_keys(request), PATTERN_TOTALS)
+        case ActivityRequest(of=of):
+            read([text_key(of)], [])
+        case SearchRequest():
+            pass
+    return made
+
+
+def _text(made: Any) -> str:
+    return msgspec.json.encode(made).decode()
 
 
 def index_uses(plan: Document) -> list[IndexUse]:

@@ -23,11 +23,12 @@ from logkeep.store import opensearch_counts as counts
 from logkeep.store import opensearch_patterns
 from logkeep.store import opensearch_search as pages
 from logkeep.store.opensearch_client import Access, SearchClient, listed
-from logkeep.store.opensearch_dsl import EVERYTHING, VISIBLE, compile_query
+from logkeep.store.opensearch_dsl import EVERYTHING, VISIBLE
 from logkeep.store.opensearch_erasure import OpenSearchErasing
+from logkeep.store.opensearch_plan import explained
 from logkeep.store.opensearch_reader import ORDERS, Asked, Reader, unlimited
 from logkeep.store.opensearch_schema import SCHEMA_VERSION, Layout
-from logkeep.store.opensearch_search import ALL_TIME, within
+from logkeep.store.opensearch_search import ALL_TIME
 from logkeep.store.opensearch_writer import Bulk, Slot, Writer
 from logkeep.store.port import (
     ROWS_MAX,
@@ -38,6 +39,7 @@ from logkeep.store.port import (
     Batch,
     Bucket,
     DayCount,
+    Explained,
     Explanation,
     Facets,
     Page,
@@ -217,14 +219,9 @@ class OpenSearchStore:
     def search(self, reading: Reading, request: SearchRequest) -> Page:
         return pages.search(self._reader, reading, request)
 
-    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
+    def explain(self, reading: Reading, request: Explained) -> Explanation:
         reading.left()
-        compiled = compile_query(request.query)
-        window = within(request.from_ns, request.to_ns)
-        asked = Asked(request.app, (compiled.condition, VISIBLE), None)
-        condition = msgspec.json.encode(asked.condition(window)).decode()
-        rest = {} if compiled.exact else {"finished": "by evaluating the query on each event that this finds"}
-        return Explanation(condition, rest, [])
+        return explained(request)
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
         return pages.session(self._reader, reading, app, session, limit=limit)

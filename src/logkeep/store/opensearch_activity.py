@@ -102,14 +102,18 @@ def _named(
 def _newest_of_each(
     reader: Reader, reading: Reading, condition: Condition, window: Window, of: ActivityOf, size: int
 ) -> list[Named]:
-    body = {
+    rows_max = reading.left().rows_max
+    answer = reader.search(reading, reader.indexes(window), names_body(condition, of, size))
+    count_rows(reading, len(answer.hits.hits), rows_max)
+    return [(str(hit.sort[1]), int(hit.sort[0])) for hit in answer.hits.hits]
+
+
+def names_body(condition: Condition, of: ActivityOf, size: int) -> dict[str, Any]:
+    """The search for the names that were active last."""
+    return {
         "size": size, "query": condition, "collapse": {"field": of}, "sort": [{"time": "desc"}, {of: "asc"}],
         "_source": False, "track_total_hits": False,
     }  # fmt: skip
-    rows_max = reading.left().rows_max
-    answer = reader.search(reading, reader.indexes(window), body)
-    count_rows(reading, len(answer.hits.hits), rows_max)
-    return [(str(hit.sort[1]), int(hit.sort[0])) for hit in answer.hits.hits]
 
 
 def _below(of: ActivityOf, time_ns: int, name: str) -> Condition:

@@ -19,7 +19,7 @@ from logkeep.query import ast
 from logkeep.query.ast import Query
 from logkeep.query.match import attribute_key
 from logkeep.query.pipes import Cell, Row, Span, rows_in_order, rows_of
-from logkeep.query.stages import PERCENTILES, Aggregate, Bin, Function, Group
+from logkeep.query.stages import PERCENTILES, Aggregate, Bin, Function, Group, Making, Statement
 from logkeep.query.table import Table
 from logkeep.store.memory_activity import facet
 from logkeep.store.opensearch_dsl import Condition, any_of, none_of
@@ -135,7 +135,7 @@ def stats(reader: Reader, reading: Reading, request: StatsRequest) -> Table:
     window = within(request.from_ns, request.to_ns)
     span = Span(request.from_ns, request.to_ns, request.passed_ns)
     wanted = rows_wanted(statement)
-    aggregate = making if isinstance(making, Aggregate) else Aggregate((Function("count"),), (making.field,))
+    aggregate = _aggregate_of(making)
 
     def counted() -> list[Row]:
         asked = reader.asked(reading, request.app, statement.filter, window)
@@ -149,6 +149,43 @@ def stats(reader: Reader, reading: Reading, request: StatsRequest) -> Table:
 
     rows = either(counted, lambda: one_by_one(reader.loosely(request.app, statement.filter)))
     return stats_table(statement, rows)
+
+
+def table_groups(
+    statement: Statement,
+) -> list[tuple[list[dict[str, Any]], dict[str, Any], Condition | None]]:
+    """What the engine groups for a table: sources, numbers of each group, and a condition more. Nothing where it
+    cannot count it.
+    """
+    assert statement.making is not None
+    aggregate = _aggregate_of(statement.making)
+    if not _has_groups(aggregate):
+        return []
+    sources = _sources(aggregate)
+    found: list[tuple[list[dict[str, Any]], dict[str, Any], Condition | None]] = [(sources, _numbers(aggregate), None)]
+    for field in dict.fromkeys(function.field for function in aggregate.functions if function.name == "uniq"):
+        found.append(([*sources, _source("value", field)], {}, {"exists": {"field": field}}))
+    if any(function.name in PERCENTILES for function in aggregate.functions):
+        found.append(([*sources, _NUMBER], {}, {"exists": {"field": "number"}}))
+    return found
+
+
+def _aggregate_of(making: Making) -> Aggregate:
+    return making if isinstance(making, Aggregate) else Aggregate((Function("count"),), (making.field,))
+
+
+def _sources(aggregate: Aggregate) -> list[dict[str, Any]]:
+    return [_source(f"g{place}", group) for place, group in enumerate(aggregate.by)]
+
+
+def _numbers(aggregate: Aggregate) -> dict[str, Any]:
+    """What is reckoned of the numbers of each group."""
+    wanted = {function.name for function in aggregate.functions} & set(FUNCTIONS)
+    numbers: dict[str, Any] = {name: {name: {"field": "number"}} for name in sorted(wanted)}
+    return numbers | ({"numbers": {"value_count": {"field": "number"}}} if wanted else {})
+
+
+_NUMBER: dict[str, Any] = {"number": {"terms": {"field": "number"}}}
 
 
 def _has_groups(aggregate: Aggregate) -> bool:
@@ -169,7 +206,7 @@ class _Groups:
         self.aggregate, self.span = aggregate, span
         self.indexes = reader.indexes(window)
         self._numbers: dict[Row, list[tuple[float, int]]] | None = None
-        self.sources = [_source(f"g{place}", group) for place, group in enumerate(aggregate.by)]
+        self.sources = _sources(aggregate)
 
     def rows(self) -> list[Row]:
         functions = self.aggregate.functions
@@ -195,10 +232,7 @@ class _Groups:
                 return lambda name: _nth_from_top(numbers[name], above) if name in numbers else None
 
     def totals(self) -> dict[Row, dict[str, Any]]:
-        wanted = {function.name for function in self.aggregate.functions} & set(FUNCTIONS)
-        numbers: dict[str, Any] = {name: {name: {"field": "number"}} for name in sorted(wanted)}
-        if wanted:
-            numbers["numbers"] = {"value_count": {"field": "number"}}
+        numbers = _numbers(self.aggregate)
         condition = self.asked.condition(self.window)
         if not self.sources:
             count, found = self.reader.aggregate(self.reading, self.indexes, condition, numbers)
@@ -222,7 +256,7 @@ class _Groups:
         """The numbers of each group, and how often each occurs."""
         if self._numbers is None:
             self._numbers = {}
-            sources = [*self.sources, {"number": {"terms": {"field": "number"}}}]
+            sources = [*self.sources, _NUMBER]
             for place, bucket in enumerate(self.groups(sources, {"exists": {"field": "number"}})):
                 if place > GROUPS_MAX:
                     raise LimitReached("memory")

@@ -25,6 +25,10 @@ PATTERNS_MAX = 200_000  # of one answer before they are joined by template
 EXAMPLES_A_REQUEST = 100
 APPS_A_PAGE = 1_000
 
+_SOURCES: list[dict[str, Any]] = [
+    {name: {"terms": {"field": name, "missing_bucket": True}}} for name in ("pattern", "level")
+]
+
 Counts = Counter[tuple[str, str, int]]  # by pattern, level and bucket; -1: the range before
 
 
@@ -95,7 +99,7 @@ def patterns(reader: Reader, bulk: Bulk, reading: Reading, request: PatternReque
     window = within(request.start_ns, request.to_ns)
 
     def counted() -> tuple[Asked, Counts, dict[str, Event]]:
-        asked = _texts(reader.asked(reading, request.app, request.query, window))
+        asked = texts(reader.asked(reading, request.app, request.query, window))
         if asked.left is not None:
             return one_by_one(asked)
         counts = _counts(reader, reading, asked, window, _edges(request, window, width_ns), request)
@@ -111,12 +115,20 @@ def patterns(reader: Reader, bulk: Bulk, reading: Reading, request: PatternReque
                 newest[event.pattern] = event
         return asked, counts, newest
 
-    asked, counts, newest = either(counted, lambda: one_by_one(_texts(reader.loosely(request.app, request.query))))
+    asked, counts, newest = either(counted, lambda: one_by_one(texts(reader.loosely(request.app, request.query))))
     return _answer(reader, bulk, reading, request, asked, counts, newest)
 
 
-def _texts(asked: Asked) -> Asked:
+def texts(asked: Asked) -> Asked:
+    """Of these, the events whose values are texts."""
     return msgspec.structs.replace(asked, conditions=(*asked.conditions, none_of([{"exists": {"field": "kind"}}])))
+
+
+def pattern_groups(request: PatternRequest) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The sources of the groups, and what is counted in each."""
+    width_ns = bucket_width_ns(request.from_ns, request.to_ns, request.buckets)
+    edges = _edges(request, within(request.start_ns, request.to_ns), width_ns)
+    return _SOURCES, {"parts": whole_milliseconds(edges)}
 
 
 def _edges(request: PatternRequest, window: Window, width_ns: int) -> list[int]:
@@ -131,12 +143,12 @@ def _counts(
 ) -> Counts:
     counts: Counts = Counter()
     indexes, cut = reader.indexes(window), cut_milliseconds(edges)
-    sources = [{name: {"terms": {"field": name, "missing_bucket": True}}} for name in ("pattern", "level")]
     parts = whole_milliseconds(edges)
     if parts["range"]["ranges"]:
         condition = asked.condition(window, *([none_of(cut)] if cut else []))
         page = max(1, BUCKETS_A_REQUEST // (len(edges) + 1))
-        for place, group in enumerate(reader.groups(reading, indexes, condition, sources, {"parts": parts}, page=page)):
+        found = reader.groups(reading, indexes, condition, _SOURCES, {"parts": parts}, page=page)
+        for place, group in enumerate(found):
             if place > PATTERNS_MAX:
                 raise LimitReached("memory")
             for part in group["parts"]["buckets"]:

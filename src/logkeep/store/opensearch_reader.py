@@ -93,6 +93,22 @@ class Asked(msgspec.Struct, frozen=True):
         return all_of([{"term": {"app": self.app}}, in_time(window.from_ns, window.to_ns), *self.conditions, *more])
 
 
+def groups_body(
+    condition: Condition,
+    sources: Sequence[dict[str, Any]],
+    aggregations: dict[str, Any] | None = None,
+    page: int = COMPOSITE_PAGE,
+) -> dict[str, Any]:
+    """The first search of `Reader.groups`; without `sources` the aggregations over all that is found."""
+    body: dict[str, Any] = {"size": 0, "query": condition, "track_total_hits": True}
+    if not sources:
+        return body | ({"aggs": aggregations} if aggregations else {})
+    made: dict[str, Any] = {"composite": {"size": page, "sources": list(sources)}}
+    if aggregations:
+        made["aggs"] = aggregations
+    return body | {"aggs": {"groups": made}}
+
+
 class Reader:
     """preference: which copies answer, in the engine's words; "" leaves it to the engine."""
 
@@ -232,13 +248,9 @@ class Reader:
         page: int = COMPOSITE_PAGE,
     ) -> Iterator[dict[str, Any]]:
         """A bucket for each combination of `sources`, exact however many there are."""
-        composite: dict[str, Any] = {"size": page, "sources": list(sources)}
-        made: dict[str, Any] = {"composite": composite}
-        if aggregations:
-            made["aggs"] = aggregations
-        first = True
+        body = groups_body(condition, sources, aggregations, page)
+        composite = body["aggs"]["groups"]["composite"]
         while True:
-            body: dict[str, Any] = {"size": 0, "query": condition, "track_total_hits": first, "aggs": {"groups": made}}
             rows_max = reading.left().rows_max
             answer = self.search(reading, indexes, body)
             count_rows(reading, answer.hits.total.value, rows_max)
@@ -246,7 +258,7 @@ class Reader:
             yield from found.get("buckets", ())
             if "after_key" not in found or len(found["buckets"]) < page:
                 return
-            composite["after"], first = found["after_key"], False
+            composite["after"], body["track_total_hits"] = found["after_key"], False
 
     # ── one request ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
 """The store: batches of events in, rows out, one partition a day."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -118,7 +118,9 @@ class IndexUse(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """sql: the condition of a query with the names of its parameters, whose values are in `parameters`."""
+    """sql: in the store's own words, with the names of parameters whose values are in `parameters`. Of a search the
+    condition, and the order where it asks for one; of tables, patterns and lists all that is counted.
+    """
 
     sql: str
     parameters: dict[str, str]
@@ -236,6 +238,14 @@ class Patterns(msgspec.Struct, frozen=True):
     ungrouped: int
 
 
+Explained: TypeAlias = SearchRequest | StatsRequest | ActivityRequest | PatternRequest
+
+
+def filter_of(request: Explained) -> Query:
+    """Which events a request is about."""
+    return request.statement.filter if isinstance(request, StatsRequest) else request.query
+
+
 class Store(Protocol):
     """Readers see every event once, updates applied (an update hides what its key of its session had before).
 
@@ -273,8 +283,11 @@ class Store(Protocol):
         """One page in order of (time, id). Pages joined give every match once, whatever is written meanwhile."""
         ...
 
-    def explain(self, reading: Reading, request: SearchRequest) -> Explanation:
-        """How `search` would read, without reading. Tells nothing of other apps."""
+    def explain(self, reading: Reading, request: Explained) -> Explanation:
+        """How the request would be read, without reading. Tells nothing of other apps.
+
+        A SearchRequest also stands for what counts its matches: histograms and facets.
+        """
         ...
 
     def session(self, reading: Reading, app: str, session: str, *, limit: int) -> Page:
