@@ -127,6 +127,17 @@ def test_sorted_events_are_one_page_and_ties_keep_the_order_asked_for(it: Opened
     assert [event["id"] for event in it.events("| sort value desc", "asc")] == ["e2", "e0", "e3", "e1"]
 
 
+def test_null_stands_last_whichever_way_events_are_sorted(it: Opened) -> None:
+    null = {"value": "null", "kind": "null", "number": None}
+    it.write(
+        {"value": 7, "attributes": {"n": 7}}, null | {"attributes": {"n": None}},
+        *({"value": text, "attributes": {"n": text}} for text in ("a", "z", "null")),
+    )  # fmt: skip
+    for column in ("value", "attributes.n"):
+        assert [event["id"] for event in it.events(f"| sort {column}")] == ["e0", "e2", "e4", "e3", "e1"]
+        assert [event["id"] for event in it.events(f"| sort {column} desc")] == ["e0", "e3", "e4", "e2", "e1"]
+
+
 def test_neighbours_come_with_their_matches_marked(it: Opened) -> None:
     it.write(*({"session": "ab"[number % 2], "level": "error" if number in (3, 4) else "info"} for number in range(8)))
     found = it.events("level:error | context 1")

@@ -148,6 +148,16 @@ def _number_matcher(query: ast.Compare | ast.LevelCompare) -> Matcher:
     return lambda event: (number := read(event)) is not None and compare(number, bound)
 
 
+def null_reader(field: str) -> Callable[[Event], bool]:
+    """Whether the event has JSON's null there; also of an attribute it does not have."""
+    if field == "value":
+        return lambda event: event.kind == "null"
+    if not field.startswith(ast.ATTRIBUTE_PREFIX):
+        return lambda event: False
+    key = attribute_key(field)
+    return lambda event: attributes_of(event).get(key) is None
+
+
 def number_reader(field: str) -> NumberReader:
     """What the event has in `value` or an attribute as a number; None where that is none."""
     if field == "value":

@@ -29,7 +29,7 @@ import msgspec
 from logkeep.clock import NS_PER_S
 from logkeep.event import LEVELS, Event
 from logkeep.query.fields import is_numeric
-from logkeep.query.match import number_reader, text_reader
+from logkeep.query.match import null_reader, number_reader, text_reader
 from logkeep.query.stages import (
     PERCENTILES,
     TIME_FIELDS,
@@ -186,7 +186,8 @@ def _sort(events: list[Event], field: str, descending: bool) -> None:
         number = number_reader(field)
         events.sort(key=lambda event: number(event) or 0.0, reverse=descending)
         events.sort(key=lambda event: number(event) is None)
-    events.sort(key=lambda event: not read(event))
+    nothing = null_reader(field)
+    events.sort(key=lambda event: not read(event) or nothing(event))
 
 
 def with_neighbours(matches: Sequence[Event], everything: Sequence[Event], count: int) -> list[Event]:

@@ -185,6 +185,12 @@ class Compiler:
         is_number = f"JSONType(attributes, {key}) IN ('Int64', 'UInt64', 'Double')"
         return f"JSONExtractFloat(attributes, {key})", f"({self._may_have(field)} AND {is_number})"
 
+    def null(self, field: str) -> str:
+        """The condition under which `value` or an attribute is JSON's null; also under which an attribute is absent."""
+        if field == "value":
+            return "kind = 'null'"
+        return f"JSONType(attributes, {self.text(attribute_key(field))}) = 'Null'"
+
     def _may_have(self, field: str) -> str:
         """True where the event has the attribute, and nearly nowhere else: finding its name is much cheaper than
         parsing. The name stands there as msgspec wrote it."""

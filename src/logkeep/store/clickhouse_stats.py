@@ -78,7 +78,8 @@ def sort_order(keys: Sequence[SortKey]) -> Asked:
             parts.append(f"{key.column}_ns{down}")
             continue
         text = key.column if key.column == "level" else compiler.field(key.column)
-        parts.append(f"({text} = '')")
+        unset = f"{text} = ''"
+        parts.append(f"({unset} OR {compiler.null(key.column)})" if is_numeric(key.column) else f"({unset})")
         if is_numeric(key.column):
             number, is_number = compiler.number(key.column)
             parts += [f"(NOT {is_number})", f"if({is_number}, {number} + 0., 0.){down}"]  # + 0.: -0. becomes 0.
