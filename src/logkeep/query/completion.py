@@ -15,7 +15,24 @@ from logkeep.query import ast
 from logkeep.query.fields import known_field
 from logkeep.query.parser import parse_statement
 from logkeep.query.printer import column_name, quoted
-from logkeep.query.stages import EVENT_FIELDS, FUNCTION_NAMES, SHOWN_FIELDS, STAGES, TAKES, columns_of
+from logkeep.query.stages import (
+    EVENT_FIELDS,
+    FUNCTION_NAMES,
+    SHOWN_FIELDS,
+    STAGES,
+    TAKES,
+    Aggregate,
+    Context,
+    Fields,
+    Limit,
+    Making,
+    Patterns,
+    Sort,
+    Stage,
+    Top,
+    columns_of,
+    may_follow,
+)
 
 TEXT_CHARS_MAX = 4096  # of a query that is completed; beyond, nothing is offered
 _WIDTHS = ("bin(1m)", "bin(5m)", "bin(1h)", "bin(1d)")
@@ -66,7 +83,7 @@ def complete(text: str, position: int) -> Completion:
     place = Completion(start, end, text[start:position])
     bars = [index for index, piece in enumerate(before) if piece.text == "|" and piece.kind == "mark"]
     if bars:
-        return _in_stage(before[bars[-1] + 1 :], place, made=_made(text[: before[bars[-1]].start]))
+        return _in_stage(before[bars[-1] + 1 :], place, _earlier(text[: before[bars[-1]].start]))
     return _in_filter(before, place)
 
 
@@ -143,12 +160,30 @@ def _value(place: Completion, field: str, operator: str) -> Completion:
 # ── in a stage ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _in_stage(stage: Sequence[_Piece], place: Completion, made: Sequence[str]) -> Completion:
-    """stage: the pieces after the last bar. made: the columns of the table that a stage before makes."""
+_EXAMPLES: dict[str, Stage] = {
+    "": Aggregate(()), "top": Top(1, "key"), "patterns": Patterns(), "sort": Sort(()), "limit": Limit(1),
+    "context": Context(1), "fields": Fields(()),
+}  # fmt: skip
+
+
+def _in_stage(stage: Sequence[_Piece], place: Completion, earlier: Sequence[Stage]) -> Completion:
+    """stage: the pieces after the last bar. earlier: the stages before it."""
     if not stage:
-        not_after = ("top", "patterns", "context")
-        later = tuple(row.name for row in STAGES if row.name and not (made and row.name in not_after))
-        return _named(place, later if made else (*FUNCTION_NAMES, *later), ())
+        functions = FUNCTION_NAMES if may_follow(Aggregate, earlier) else ()
+        return _named(place, (*functions, *_following(earlier)), ())
+    found = _inside_stage(stage, place, _columns(earlier))
+    this = _EXAMPLES.get(stage[0].text.lower(), _EXAMPLES[""])
+    if _following((*earlier, this)):
+        return found
+    return msgspec.structs.replace(found, keywords=tuple(word for word in found.keywords if word != "|"))
+
+
+def _following(earlier: Sequence[Stage]) -> tuple[str, ...]:
+    return tuple(row.name for row in STAGES if row.name and may_follow(type(_EXAMPLES[row.name]), earlier))
+
+
+def _inside_stage(stage: Sequence[_Piece], place: Completion, made: Sequence[str]) -> Completion:
+    """made: the columns of the table that a stage before makes."""
     name, last = stage[0].text.lower(), stage[-1]
     words = [piece.text.lower() for piece in stage]
     match name:
@@ -181,12 +216,17 @@ def _ended(place: Completion, *more: str) -> Completion:
     return _named(place, (*more, "|"), ())
 
 
-def _made(text: str) -> tuple[str, ...]:
-    """The columns of the table that the stages of `text` make; none where they make none, or cannot be read yet."""
+def _earlier(text: str) -> tuple[Stage, ...]:
+    """The stages of `text`; none where they cannot be read yet."""
     try:
-        making = parse_statement(text).making
+        return parse_statement(text).stages
     except QuerySyntaxError:
         return ()
+
+
+def _columns(stages: Sequence[Stage]) -> tuple[str, ...]:
+    """The columns of the table that the stages make; none where they make none."""
+    making = next((stage for stage in stages if isinstance(stage, Making)), None)
     return tuple(map(column_name, columns_of(making))) if making else ()
 
 

@@ -11,6 +11,7 @@ A new stage that makes a table (beside `Aggregate` and `Top`) needs: a struct he
 pipe_parser.py, a case in printer.py, its columns and rows in pipes.py, and its SQL in store/clickhouse_stats.py.
 """
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import msgspec
@@ -150,6 +151,17 @@ def columns_of(making: Making) -> tuple[ColumnRef, ...]:
 
 
 RANKS: dict[type[Stage], int] = {Aggregate: 0, Top: 0, Patterns: 0, Sort: 1, Limit: 2, Context: 3, Fields: 4}
+
+
+def may_follow(kind: type[Stage], earlier: Sequence[Stage]) -> bool:
+    """Whether a stage of this kind may stand after these."""
+    kinds = {type(stage) for stage in earlier}
+    makes = bool(kinds & {Aggregate, Top})
+    if any(RANKS[each] > RANKS[kind] for each in kinds) or kind in kinds:
+        return False
+    if Patterns in kinds:
+        return kind is Limit
+    return not (makes and kind in (Aggregate, Top, Patterns, Context))
 
 
 class FunctionRow(msgspec.Struct, frozen=True):

@@ -3,10 +3,11 @@
 
 import pytest
 
+from logkeep.errors import QuerySyntaxError
 from logkeep.event import LEVELS
 from logkeep.query.ast import FIELDS
 from logkeep.query.completion import Completion, complete, value_text
-from logkeep.query.parser import parse
+from logkeep.query.parser import parse, parse_statement
 from logkeep.query.printer import quoted
 from logkeep.query.stages import EVENT_FIELDS, FUNCTION_NAMES, SHOWN_FIELDS
 
@@ -53,12 +54,54 @@ PLACES: list[tuple[str, Completion]] = [
     ("a | fields ^", Completion(11, 11, "", (), SHOWN_FIELDS, True)),
     ("a | sort time ^", Completion(14, 14, "", ("asc", "desc", ",", "|"))),
     ("a | limit 5 ^", Completion(12, 12, "", ("|",))),
+    ("a | patterns | ^", Completion(15, 15, "", ("limit",))),
+    ("a | patterns | limit 5 ^", Completion(23, 23, "")),
+    ("a | sort time | ^", Completion(16, 16, "", ("limit", "context", "fields"))),
+    ("a | limit 3 | ^", Completion(14, 14, "", ("context", "fields"))),
+    ("a | context 3 | ^", Completion(16, 16, "", ("fields",))),
+    ("a | count | limit 3 | ^", Completion(22, 22, "", ("fields",))),
+    ("a | fields time ^", Completion(16, 16, "", (",",))),
 ]
 
 
 @pytest.mark.parametrize(("text", "found"), PLACES, ids=[text for text, _ in PLACES])
 def test_at_this_place_may_stand(text: str, found: Completion) -> None:
     assert complete(text.replace("^", "", 1), text.index("^")) == found
+
+
+BEFORE = [
+    "",
+    "count",
+    "top 3 user",
+    "patterns",
+    "sort time",
+    "limit 3",
+    "context 3",
+    "fields time",
+    "count | sort count",
+]
+WRITTEN = {
+    "top": "top 3 user",
+    "sort": "sort time",
+    "limit": "limit 3",
+    "context": "context 3",
+    "fields": "fields time",
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_the_stages_offered_are_those_that_the_parser_takes(before: str) -> None:
+    text = f"a | {before} | " if before else "a | "
+    offered = complete(text, len(text)).keywords
+    makes = before.startswith(("count", "top"))
+    for name in ("count", "top", "patterns", "sort", "limit", "context", "fields"):
+        written = WRITTEN.get(name, name).replace("time", "count" if makes else "time")
+        try:
+            parse_statement(text + written)
+        except QuerySyntaxError:
+            assert name not in offered
+        else:
+            assert name in offered
 
 
 def test_a_place_beyond_the_text_is_its_end() -> None:
