@@ -58,7 +58,7 @@ def about_unknown(name: str, whole: str) -> str:
     lower = name.lower()
     if lower in NOT_IN_QUERIES:
         return f"{name} {NOT_IN_QUERIES[lower]}"
-    meant = SYNONYMS.get(lower) or _nearest(lower, ast.FIELDS) or (f"attributes.{name}" if "." in name else None)
+    meant = SYNONYMS.get(lower) or _nearest(lower, ast.FIELDS) or (None if "://" in whole else f"attributes.{name}")
     hint = f"; did you mean {meant}?" if meant else ";"
     return f'unknown field {name}{hint} fields are {LISTED}; to search for the text, quote it: "{whole}"'
 

@@ -187,6 +187,8 @@ REFUSALS: list[tuple[str, int, str]] = [
         1,
         f'unknown field http.status; did you mean attributes.http.status? {FIELDS} "http.status>=500"',
     ),
+    ("status:500", 1, f'unknown field status; did you mean attributes.status? {FIELDS} "status:500"'),
+    ("a host=web", 3, f'unknown field host; did you mean attributes.host? {FIELDS} "host=web"'),
     (
         "attributes:*",
         1,
