@@ -8,7 +8,7 @@ import re
 
 import msgspec
 
-from logkeep.query.fields import SYNONYMS, known_field
+from logkeep.query.fields import SYNONYMS, is_numeric, known_field, level_named
 from logkeep.query.leaves import refuse, shown
 from logkeep.query.printer import field_text, quoted
 from logkeep.query.scanner import Scanner
@@ -41,6 +41,7 @@ HABITS = (
     Habit("LogQL", 'sum by (component) (rate({app="x"}[5m]))', "* | rate by component, bin(5m)"),
     Habit("Lucene", "value:[1 TO 5]", "value:1..5"),
     Habit("Lucene", "attributes.ms:[500 TO *]", "attributes.ms>=500"),
+    Habit("Lucene", "level:[warn TO fatal]", "level:warn..fatal"),
     Habit("Lucene", "_exists_:user", "user:*"),
     Habit("Lucene", "error && !retry", "error and !retry"),
     Habit("Lucene", "error || fatal", "error or fatal"),
@@ -215,12 +216,20 @@ def at_range(scan: Scanner, field: str) -> None:
         return
     named = shown(field_text(field))
     found = scan.match(_RANGE)
-    if found and _IS_NUMBER(found[1]) and found[2] == "*":
+    if field != "level" and not is_numeric(field):
+        refuse(
+            f"{named} is text, and ranges are of numbers (value, attributes.NAME) or levels; quote the text", scan.at
+        )
+
+    def is_end(text: str) -> bool:
+        return bool(level_named(text)) if field == "level" else bool(_IS_NUMBER(text))
+
+    if found and is_end(found[1]) and found[2] == "*":
         refuse(f"write {named}>={shown(found[1])} for a range with one end; else quote the text", scan.at)
-    if found and found[1] == "*" and _IS_NUMBER(found[2]):
+    if found and found[1] == "*" and is_end(found[2]):
         refuse(f"write {named}<={shown(found[2])} for a range with one end; else quote the text", scan.at)
-    both = f"{shown(found[1])}..{shown(found[2])}" if found and _IS_NUMBER(found[1]) and _IS_NUMBER(found[2]) else ""
-    written = f"{named}:{both or '1..5'}"
+    both = f"{shown(found[1])}..{shown(found[2])}" if found and is_end(found[1]) and is_end(found[2]) else ""
+    written = f"{named}:{both or ('warn..error' if field == 'level' else '1..5')}"
     refuse(f"a range is {written} (both ends included), or use `>` and `<`; else quote the text", scan.at)
 
 

@@ -71,5 +71,28 @@ def test_a_logql_selector_is_translated(text: str, written: str) -> None:
     parse_statement(written)
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("level:{warn TO error}", "level:warn..error"),
+        ("level:[warn TO *]", "level>=warn"),
+        ("level:[* TO INFO]", "level<=INFO"),
+        ("level:[1 TO 5]", "level:warn..error"),
+        ("value:[a TO b]", "value:1..5"),
+        ("attributes.ms:[* TO 5]", "attributes.ms<=5"),
+    ],
+)
+def test_a_range_is_suggested_as_the_parser_takes_it(text: str, written: str) -> None:
+    with pytest.raises(QuerySyntaxError) as refused:
+        parse_statement(text)
+    assert f" {written} " in refused.value.message
+    parse_statement(written)
+
+
+def test_a_range_of_a_text_is_refused_with_what_ranges_are_of() -> None:
+    with pytest.raises(QuerySyntaxError, match=r"^user is text, and ranges are of numbers"):
+        parse_statement("user:[a TO b]")
+
+
 def test_capitals_of_and_or_not_are_no_slip() -> None:
     assert parse_statement("a AND NOT b OR c") == parse_statement("a and not b or c")
