@@ -167,6 +167,8 @@ class FilterParser:
         if piece.prefix and not piece.text and not piece.quoted:
             self.count(1, start)
             return ast.Exists(field)
+        if field == "value":
+            habits.in_word(piece)
         leaf = leaves.match(field, piece)
         self.count_leaf(leaf, start)
         return self.nested(start, lambda: leaf) if isinstance(leaf, ast.And) else leaf
@@ -178,6 +180,7 @@ class FilterParser:
         if piece.prefix and not piece.text and not piece.quoted:
             self.count(1, start)
             return ast.All()
+        habits.in_word(piece)
         leaf = leaves.words(piece)
         self.count_leaf(leaf, start)
         return leaf

@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from logkeep.query.fields import SYNONYMS, is_numeric, known_field, level_named
-from logkeep.query.leaves import refuse, shown
+from logkeep.query.leaves import Piece, refuse, shown
 from logkeep.query.printer import field_text, quoted
 from logkeep.query.scanner import Scanner
 
@@ -43,6 +43,9 @@ HABITS = (
     Habit("Lucene", "attributes.ms:[500 TO *]", "attributes.ms>=500"),
     Habit("Lucene", "level:[warn TO fatal]", "level:warn..fatal"),
     Habit("Lucene", "_exists_:user", "user:*"),
+    Habit("Lucene", "te?t", "value:/te.t/"),
+    Habit("Lucene", "roam~", "roam*"),
+    Habit("Lucene", "urgent^4", "urgent"),
     Habit("Lucene", "error && !retry", "error and !retry"),
     Habit("Lucene", "error || fatal", "error or fatal"),
     Habit("KQL", 'value contains "timed out"', 'value:"timed out"'),
@@ -126,6 +129,10 @@ _WORD_OPERATOR = re.compile(
     re.I,
 )
 _RANGE = re.compile(r"[\[{]\s*(\S+)\s+TO\s+([^\s\]}]+)\s*[\]}]", re.I)
+# A `?` at the end of a word is text; so is all that stands in addresses and formulas: `a/b?c=d`, `2^4`.
+_LUCENE_WORD = re.compile(
+    r"(?P<word>[^\W\d_]\w+)(?:(?P<one>(?:\?+\w+)+)|(?P<near>~(?:[012]|0?\.[0-9]+)?)|\^[0-9]+(?:\.[0-9]+)?)"
+).fullmatch
 _IS_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?").fullmatch
 
 
@@ -231,6 +238,19 @@ def at_range(scan: Scanner, field: str) -> None:
     both = f"{shown(found[1])}..{shown(found[2])}" if found and is_end(found[1]) and is_end(found[2]) else ""
     written = f"{named}:{both or ('warn..error' if field == 'level' else '1..5')}"
     refuse(f"a range is {written} (both ends included), or use `>` and `<`; else quote the text", scan.at)
+
+
+def in_word(piece: Piece) -> None:
+    """Refuses what Lucene writes into one bare word: `te?t`, `roam~`, `boost^4`. Anything longer may be text."""
+    if piece.quoted or not (found := _LUCENE_WORD(piece.text)):
+        return
+    word = shown(found["word"])
+    if found["one"]:
+        pattern = shown(re.sub(r"\?", ".", piece.text))
+        refuse(f"`?` stands for no other character; write value:/{pattern}/, or quote the text", piece.start)
+    if found["near"]:
+        refuse(f"words are not looked for by likeness; write {word}* for its beginning, or quote the text", piece.start)
+    refuse(f"events are not ranked, so nothing counts more; write {word} alone, or quote the text", piece.start)
 
 
 def at_bar(scan: Scanner) -> None:

@@ -94,5 +94,24 @@ def test_a_range_of_a_text_is_refused_with_what_ranges_are_of() -> None:
         parse_statement("user:[a TO b]")
 
 
+@pytest.mark.parametrize(
+    "text", ["te?t", "te??t", "te?t?s", "foo~2", "roam~0.8", "boost^4", "value:te?t", "a or roam~"]
+)
+def test_what_lucene_writes_into_a_word_is_no_text(text: str) -> None:
+    with pytest.raises(QuerySyntaxError, match=r"or quote the text$"):
+        parse_statement(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what?", "what??", "2^4", "x^2", "/users/ada?page=2", "a/b?c", "id?x=1", "www.x.org/?q",
+        '"te?t"', '"roam~"', "user:te?t", "attributes.path:a?b", "notes~3", "C~1", "a~b", "5~", "value:what?",
+    ],
+)  # fmt: skip
+def test_what_may_be_text_stays_text(text: str) -> None:
+    parse_statement(text)
+
+
 def test_capitals_of_and_or_not_are_no_slip() -> None:
     assert parse_statement("a AND NOT b OR c") == parse_statement("a and not b or c")
