@@ -230,6 +230,25 @@ def test_odd_bytes_in_the_address_never_break_it(client: TestClient[Any], path: 
     assert {odd: status for odd, status in statuses.items() if status not in (200, 400, 403)} == {}
 
 
+@pytest.mark.parametrize("path", ["/api/v1/search", "/api/v1/stats", "/api/v1/complete", "/search", "/sessions"])
+@pytest.mark.parametrize("odd", ["query=%ff%fe", "query=a%ed%a0%80", "query=%c3"])
+def test_an_address_that_is_not_utf8_is_told_so(client: TestClient[Any], path: str, odd: str) -> None:
+    refused = get(client, f"{path}?{odd}")
+    assert refused.status_code == 400
+    if path.startswith("/api"):
+        error = error_of(refused)
+        assert (error["code"], error["message"]) == (
+            "invalid_utf8", "query in the address is not UTF-8; percent-encode UTF-8",
+        )  # fmt: skip
+    else:
+        assert "query in the address is not UTF-8" in refused.text
+
+
+def test_a_name_in_the_path_that_is_not_utf8_is_told_so(client: TestClient[Any]) -> None:
+    refused = get(client, "/sessions/%ff.json")
+    assert (refused.status_code, error_of(refused)["code"]) == (400, "invalid_utf8")
+
+
 # --- sessions ---
 
 

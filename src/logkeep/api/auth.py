@@ -47,6 +47,7 @@ async def admit(connection: Connection, _: BaseRouteHandler) -> None:
         refuse_foreign_posts(connection)
     if route.scope != "open":
         _allow(connection, route, await _caller(connection, route))
+    _refuse_other_bytes(connection)
     if route.parameters is not None:
         _refuse_odd_parameters(connection, route.parameters)
     if route.audited:
@@ -158,7 +159,9 @@ def name_in_path(connection: Connection, prefix: str) -> str:
     try:
         return unquote_to_bytes(rest).decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"the path is not UTF-8 at byte {error.start} of the name; encode it") from error
+        raise InputError(
+            f"the path is not UTF-8 at byte {error.start} of the name; encode it", code="invalid_utf8"
+        ) from error
 
 
 def path_of(connection: Connection) -> str:
@@ -307,6 +310,18 @@ def _may_not(route: Route, caller: Caller, where: str) -> InputError:
         code="forbidden",
         status=403,
     )
+
+
+def _refuse_other_bytes(connection: Connection) -> None:
+    """The framework would read what is not UTF-8 as U+FFFD, and that is found nowhere."""
+    for pair in connection.scope["query_string"].split(b"&"):
+        try:
+            unquote_to_bytes(pair).decode()
+        except UnicodeDecodeError as error:
+            name = pair.partition(b"=")[0][:40].decode("ascii", "replace")
+            raise InputError(
+                f"{name} in the address is not UTF-8; percent-encode UTF-8", code="invalid_utf8"
+            ) from error
 
 
 def _refuse_odd_parameters(connection: Connection, known: tuple[str, ...]) -> None:
