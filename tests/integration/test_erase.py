@@ -85,6 +85,8 @@ def test_the_command_line_asks_before_it_erases(service: Service) -> None:
     unasked = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert (unasked.returncode, unasked.stdout) == (2, "")
     assert '3 events match user="carl"' in unasked.stderr and "--yes" in unasked.stderr
+    empty = subprocess.run([*command[:2], "", *command[3:]], capture_output=True, text=True, timeout=60)
+    assert empty.returncode == 2 and "if that is meant, add --all" in empty.stderr
     done = subprocess.run([*command, "--yes"], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert '"state": "done"' in done.stdout and '"archives": "none kept yet"' in done.stdout

@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 from litestar.types import ExceptionHandlersMap
 
@@ -82,7 +83,7 @@ def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
         return _answer_bug(request, error)
     message = as_message(error.detail)
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
-        message = "; ".join(map(_of_value, error.extra))
+        message = "; ".join(_of_value(request, item) for item in error.extra)
     if error.status_code == 404:
         message = "there is nothing at this path; /api/openapi.json lists what there is"
     if error.status_code == 413:
@@ -133,9 +134,12 @@ def _answer(
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def _of_value(item: Any) -> str:
+def _of_value(request: Request[Any, Any, Any], item: Any) -> str:
     """What is wrong with one parameter, header or member of the body, which the framework calls `data`."""
     key, message = item.get("key"), item.get("message")
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(str(key))
+    if parameter is not None and isinstance(parameter.kwarg_definition, QueryParameter):
+        key = parameter.kwarg_definition.name or key  # as it is written in the address
     if key == "data" and message == "'data'":
         return "the body is empty; send a JSON object"
     return f"{'body' if key == 'data' else key}: {as_message(str(message or 'not valid'))}"

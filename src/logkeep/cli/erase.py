@@ -81,6 +81,8 @@ def erase(
             _Asked,
         )
     except Refused as error:
+        if error.code == "erases_all":
+            raise InputError("an empty query would erase every event; if that is meant, add --all") from error
         return explain(error, text, "erase")
     if not yes and not _agreed(asked):
         print("nothing was erased", file=sys.stderr)
