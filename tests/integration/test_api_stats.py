@@ -173,7 +173,7 @@ def test_the_histogram_and_the_page_take_a_query_with_stages(reading: Reading, c
 # --- completion ---
 
 
-def items(client: TestClient[Any], query: str, **parameters: int) -> list[tuple[str, str]]:
+def items(client: TestClient[Any], query: str, **parameters: Any) -> list[tuple[str, str]]:
     answer = get(client, "complete", query=query, **parameters)
     assert answer.status_code == 200, answer.text
     return [(item["kind"], item["text"]) for item in answer.json()["items"]]
@@ -209,6 +209,30 @@ def test_values_are_of_late_and_remembered_for_half_a_minute(reading: Reading, c
     assert items(client, "user:") == []
     reading.clock.advance(REMEMBERED_S + 1)
     assert items(client, "user:") == [("value", "now")]
+
+
+def test_values_are_counted_in_the_range_that_is_given(reading: Reading, client: TestClient[Any]) -> None:
+    reading.write([make_event(n * 3600, user="ada", component="cart") for n in range(1, 5)])
+    for component in ("user:", "component:"):
+        answer = get(client, "complete", **{"query": component, "from": "-150m", "to": "now"}).json()
+        assert [item["count"] for item in answer["items"]] == [2]
+    assert get(client, "complete", **{"query": "user:", "from": "-1d"}).json()["items"][0]["count"] == 4
+    assert items(client, "user:", to="-1d") == []
+    assert get(client, "complete", **{"query": "user:", "from": "soon"}).status_code == 400
+
+
+def test_attributes_are_found_in_a_burst_between_others(reading: Reading, client: TestClient[Any]) -> None:
+    """2,000 events of 20 minutes ago, under as many as came since and half as many of before."""
+    reading.write(
+        [make_event(n // 10, id=f"new-{n}", attributes={"new": 1}) for n in range(2000)]
+        + [make_event(1200 + n // 10, id=f"burst-{n}", attributes={"burst": 1}) for n in range(2000)]
+        + [make_event(3500 + 10 * n, id=f"old-{n}", attributes={"old": 1}) for n in range(1000)]
+    )
+    for range_ in ({}, {"from": "-1d"}, {"from": "-6h", "to": "now"}):
+        assert sorted(items(client, "attributes.", **range_)) == [
+            ("attribute", "attributes.burst"), ("attribute", "attributes.new"), ("attribute", "attributes.old"),
+        ]  # fmt: skip
+    assert items(client, "attributes.", **{"from": "-5m"}) == [("attribute", "attributes.new")]
 
 
 def test_completion_of_another_app_shows_nothing_of_this_one(reading: Reading, client: TestClient[Any]) -> None:

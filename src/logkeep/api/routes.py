@@ -73,7 +73,7 @@ ROUTES = (
         audited="search",
     ),
     Route("GET", "/api/v1/stats", "read", parameters=("query", "from", "to", "explain", "app"), audited="stats"),
-    Route("GET", "/api/v1/complete", "read", parameters=("query", "position", "app")),
+    Route("GET", "/api/v1/complete", "read", parameters=("query", "position", "from", "to", "app")),
     Route(
         "GET",
         "/api/v1/histogram",

@@ -45,7 +45,7 @@ export default function PatternsPage() {
   const shown = data ? ordered(data.patterns, order) : [];
   return (
     <div className="page wide">
-      <QueryBar query={query} onSubmit={(text) => choose({ q: text })} error={refused} button="Show">
+      <QueryBar query={query} onSubmit={(text) => choose({ q: text })} error={refused} button="Show" range={range}>
         <TimePicker range={range} onChange={(chosen) => choose({ from: chosen.from || "all", to: chosen.to })} />
       </QueryBar>
       <div className="page-head below">

@@ -1,5 +1,6 @@
 import { type ReactNode, Suspense, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { useShortcuts } from "../app/keys";
+import type { Range } from "../time/range";
 import { Icon } from "../ui/Icon";
 import { whenIdle } from "../ui/idle";
 import { lazily } from "../ui/lazily";
@@ -13,11 +14,21 @@ interface Props {
   error?: { message: string; column: number | null } | null;
   hint?: string;
   button?: string;
+  /** What is looked at, for the counts of completions. */
+  range?: Range | null;
   children?: ReactNode;
 }
 
 /** Where a query is typed. Enter asks; a plain field stands in until the editor is there. */
-export function QueryBar({ query, onSubmit, error = null, button = "Search", children, hint = HINT }: Props) {
+export function QueryBar({
+  query,
+  onSubmit,
+  error = null,
+  button = "Search",
+  range = null,
+  children,
+  hint = HINT,
+}: Props) {
   const [text, setText] = useState(query);
   const id = useId();
   const wasTyping = useRef(false);
@@ -44,6 +55,7 @@ export function QueryBar({ query, onSubmit, error = null, button = "Search", chi
             errorColumn={error?.column ?? null}
             label="Query"
             hint={hint}
+            range={range}
             wasTyping={wasTyping}
           />
         </Suspense>

@@ -27,6 +27,7 @@ import { ask } from "../api/client";
 import type { CompleteAnswer } from "../api/types";
 import { nonce } from "../nonce";
 import { count } from "../text/numbers";
+import type { Range as TimeRange } from "../time/range";
 import { tokens } from "./tokens";
 
 export interface EditorProps {
@@ -37,9 +38,13 @@ export interface EditorProps {
   errorColumn: number | null;
   label: string;
   hint: string;
+  /** Where values are counted; null: of late. */
+  range: TimeRange | null;
   /** Somebody was typing in what stood here before: the editor takes over. */
   wasTyping: { current: boolean };
 }
+
+const BEGINNING = "0"; // everything that is kept, where a range without a beginning would be of late
 
 const marks = Object.fromEntries(
   ["field", "operator", "keyword", "string", "regex", "word", "paren", "pipe", "stage"].map((kind) => [
@@ -92,13 +97,14 @@ function utf16(text: string, characters: number): number {
   return Array.from(text).slice(0, characters).join("").length;
 }
 
-async function complete(context: CompletionContext): Promise<CompletionResult | null> {
+async function complete(context: CompletionContext, range: TimeRange | null): Promise<CompletionResult | null> {
   const text = context.state.doc.toString();
   const abort = new AbortController();
   context.addEventListener("abort", () => abort.abort());
   try {
     const position = Array.from(text.slice(0, context.pos)).length;
-    const found = await ask<CompleteAnswer>("/api/v1/complete", { query: text, position }, abort.signal);
+    const given = range ? { from: range.from || BEGINNING, to: range.to } : {};
+    const found = await ask<CompleteAnswer>("/api/v1/complete", { query: text, position, ...given }, abort.signal);
     if (!found.items.length) return null;
     return {
       from: utf16(text, found.start),
@@ -146,7 +152,13 @@ function newlines(text: string): { from: number; to: number; insert: string }[] 
   }));
 }
 
-function extensions(submit: () => void, changed: (text: string) => void, attributes: Extension, hint: string) {
+function extensions(
+  submit: () => void,
+  changed: (text: string) => void,
+  range: () => EditorProps["range"],
+  attributes: Extension,
+  hint: string,
+) {
   return [
     EditorView.cspNonce.of(nonce),
     Prec.highest(
@@ -180,7 +192,7 @@ function extensions(submit: () => void, changed: (text: string) => void, attribu
     colours,
     errorLine,
     autocompletion({
-      override: [complete],
+      override: [(context) => complete(context, range())],
       icons: false,
       selectOnOpen: false,
       interactionDelay: 0,
@@ -211,6 +223,7 @@ export default function QueryEditor(props: EditorProps) {
         extensions: extensions(
           () => latest.current.onSubmit(),
           (text) => latest.current.onChange(text),
+          () => latest.current.range,
           attributes.current.of(contentAttributes(first.label, false)),
           first.hint,
         ),

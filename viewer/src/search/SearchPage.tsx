@@ -53,7 +53,7 @@ export function SearchPage() {
     <div className={`search-page${facets ? "" : " no-facets"}${state.context ? " with-context" : ""}`}>
       <div className="search-top">
         <h1 className="off-screen">Search</h1>
-        <QueryBar query={query} onSubmit={submit} error={refused ? error : null}>
+        <QueryBar query={query} onSubmit={submit} error={refused ? error : null} range={state}>
           <TimePicker range={state} onChange={change} onShift={shift} />
           <SavedSearches state={state} change={change} />
         </QueryBar>
