@@ -20,7 +20,9 @@ from logkeep.masking.search import (
     alternatives,
     compiled,
     hidden,
+    mask_like,
     names_pattern,
+    plain_of,
     replaced,
     touched,
     value_of,
@@ -66,6 +68,7 @@ class Masker:
             _OwnPattern(compiled(own.pattern), b"[%s]" % own.name.encode(), _is_anchored(own.pattern))
             for own in rules.patterns
         ]
+        self._own_masks = {own.mask for own in self._own}
         # What only a number says, and no text around it, is looked for by these alone.
         self._numbers = "card" in rules.builtin or bool(self._own)
         self._json = None
@@ -73,9 +76,9 @@ class Masker:
             names = [rf'"(?i:{names_pattern(rules.fields)})"[ \t\r\n]*:'] if rules.fields else []
             own_parts = [f"(?:{own.pattern})" for own in rules.patterns]
             self._json = compiled("|".join([_ESCAPES, _FLOAT, *names, *parts, *own_parts]))
-        self._key = (
-            compiled(rf'"key"[ \t\r\n]*:[ \t\r\n]*"(?i:{names_pattern(rules.fields)})"') if rules.fields else None
-        )
+        key = r"(?:^|[^A-Za-z0-9_])[\"']?(?i:key)[\"']?\s*[=:]\s*\[?\s*[\"']?"
+        named = rf"{key}(?i:{names_pattern(rules.fields)})(?:[^A-Za-z0-9_.-]|$)"
+        self._any_key, self._key = compiled(key), compiled(named) if rules.fields else None
         self._value = value_of("value")
 
     # ── events ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -206,11 +209,13 @@ class Masker:
         try:
             decoded = _decoded(text)
             (masked,) = self._all_in_json([_with_hidden_value(decoded, self._fields)])
-            return self._masked(text if masked == decoded else msgspec.json.encode(masked).decode())
+            as_sent = masked == decoded and not _says_twice(text) and not _ASCII_ESCAPE.search(text)
+            return self._masked(text if as_sent else msgspec.json.encode(masked).decode())
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
             plain = _ASCII_ESCAPE.sub(_unescaped, text)
         masked = self._masked(plain)
-        if self._key is not None and self._key.search(masked):
+        # The key may be what was cut off: then nobody knows whether it is a secret's.
+        if self._key is not None and (self._key.search(masked) or not self._any_key.search(masked)):
             masked = _hidden_by(self._value, masked)
         return text if masked == plain else masked
 
@@ -240,6 +245,18 @@ class Masker:
 
     def _spans(self, pieces: Sequence[bytes]) -> dict[int, list[Span]]:
         """What is hidden in each of the pieces that has such; of the first rule first. Raises _TakesTooLong."""
+        spans = self._found_in(pieces)
+        # Escapes may hide a name, and they tell where a value ends: both ways of reading count.
+        escaped = [(index, plain) for index, piece in enumerate(pieces) if (plain := plain_of(piece)) is not None]
+        for place, found in self._found_in([plain.text for _, plain in escaped]).items():
+            index, plain = escaped[place]
+            for start, end, mask in found:
+                first, last = plain.span(start, end)
+                own = mask in self._own_masks
+                spans.setdefault(index, []).append((first, last, mask if own else mask_like(pieces[index][first:last])))
+        return spans
+
+    def _found_in(self, pieces: Sequence[bytes]) -> dict[int, list[Span]]:
         spans: dict[int, list[Span]] = {}
         if self._search is not None:
             for index in touched(self._search, pieces):
@@ -302,8 +319,10 @@ def _with_hidden_value(sent: Any, fields: frozenset[str]) -> Any:
     """Of an event as it was sent, or several: what has a field's name for its key has its value hidden."""
     if isinstance(sent, list):
         return [_with_hidden_value(one, fields) for one in sent]
-    if isinstance(sent, dict) and "value" in sent and str(sent.get("key", "")).lower() in fields:
-        return sent | {"value": MASK}
+    if isinstance(sent, dict) and "value" in sent:
+        keys = sent.get("key", "")
+        if any(str(key).lower() in fields for key in (keys if isinstance(keys, list) else [keys])):
+            return sent | {"value": MASK}
     return sent
 
 

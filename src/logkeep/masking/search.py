@@ -11,36 +11,49 @@ from itertools import accumulate, count
 from operator import add
 from typing import Any
 
+import msgspec
 import re2
 
 from logkeep.masking.rules import MASK
 
-_SCHEME = r"(?i:bearer|basic|digest|token)"
-_BEARER = rf"\b{_SCHEME}[ \t]+(?P<bearer>[A-Za-z0-9._~+/=-]{{12,}})"
+_SCHEME = r"(?i:bearer|basic|digest|token|negotiate|ntlm|api-?key)"
+_BEARER = r"(?i:\b(?:bearer|basic|digest|token))[ \t]+(?P<bearer>[A-Za-z0-9._~+/=-]{12,})"
 _EMAIL = r"(?P<email>[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
 _BLANK = r"[ \x{a0}\x{2007}\x{2009}\x{202f}\x{2010}\x{2011}-]"
 _DIGIT = r"[0-9\x{ff10}-\x{ff19}]"
 _CARD = rf"(?P<card>{_DIGIT}(?:{_BLANK}?{_DIGIT}){{12,}})"
 
-_NAME = r"(?i:(?:^|[^A-Za-z0-9_.-])[\"']?(?:%s)\\*[\"']?[ \t]*%s[ \t]*)"
-_QUOTED = r'"(?:[^"\\]|\\(?s:.))*"' + "|'[^']*'"
+# NAME="VALUE", NAME: VALUE, "NAME" => VALUE, --NAME=VALUE, user[NAME]=VALUE, NAME[]=VALUE
+_SPACE = r"[ \t\r\n\x{a0}]*"
+_NAME = rf"(?i:(?:^|[^A-Za-z0-9_.-])-{{0,2}}[\"']?(?:%s)\\*[\"']?\]?(?:\[\])?{_SPACE}%s{_SPACE})"
+_IS = r"[=:]{1,3}>?"
+_TEXT = r'"(?:[^"\\]|\\(?s:.))*"|' + r"'(?:[^'\\]|\\(?s:.))*'"
 _ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
-_OPEN = r"\\*[\"'](?s:.*)"
-_BRACKETS = r"\{[^{}\[\]]*\}|\[[^{}\[\]]*\]|[{\[](?s:.*)"
+_CALL = rf"[A-Za-z_][A-Za-z0-9_.:]{{0,60}}\((?:{_TEXT}|[^()\"'\r\n]*)\)"  # Some("VALUE"), SecretStr('VALUE')
+_PEM = r"-----BEGIN [^\r\n-]{1,60}-----(?s:.*?)(?:-----END [^\r\n-]{1,60}-----|\z)"
+_OPEN = r"[\"'](?s:.*)"
+_BRACKETS = rf"\{{(?:[^{{}}\[\]\"']|{_TEXT})*\}}|\[(?:[^{{}}\[\]\"']|{_TEXT})*\]|[{{\[](?s:.*)"
 _BARE = rf"(?:{_SCHEME}[ \t]+)?[^\s,;&\"'{{}}\[\]]+"
-_VALUE = f"{_QUOTED}|{_ESCAPED}|{_OPEN}|{_BRACKETS}|{_BARE}"
-# Headers whose value is a list: NAME=VALUE; NAME=VALUE, and Digest NAME="VALUE", NAME=VALUE
-_COOKIE = r"[^\s;\"'\\{}\[\]]+(?:\"[^\"\r\n]*\")?(?:;[ \t]*[^\s;\"'\\{}\[\]]+(?:\"[^\"\r\n]*\")?)*"
-_PARAMETER = r"[A-Za-z-]+=(?:\\*\"[^\"\r\n]*\"|[^\s,\"']+)"
-_DIGEST = rf"(?i:digest)[ \t]+{_PARAMETER}(?:,[ \t]*{_PARAMETER})*"
-_LISTS = (("cookie", ("cookie", "set-cookie"), _COOKIE), ("digest", ("authorization", "proxy-authorization"), _DIGEST))
+_VALUE = f"[bBuUrRfF]{{0,2}}(?:{_TEXT})|{_ESCAPED}|{_OPEN}|{_BRACKETS}|{_CALL}|{_PEM}|{_BARE}"
+# Headers whose value is a list: all of a line and those that go on with it, and SCHEME NAME="VALUE", NAME=VALUE
+_FOLDED = r"(?:\r?\n[ \t]+[^\r\n]*)*"
+_PARAMETER = r"[A-Za-z_-]+=(?:\\*\"[^\"\r\n]*\"|[^\s,\"']+)"
+_PARAMETERS = rf"[A-Za-z][A-Za-z0-9-]*[ \t]+{_PARAMETER}(?:,\s*{_PARAMETER})*"
+_COOKIE_NAMES = ("cookie", "set-cookie")
+_AUTHORIZATION_NAMES = ("authorization", "proxy-authorization")
 _BUILTIN = (("bearer", _BEARER), ("email", _EMAIL), ("card", _CARD))
 
 _DIGITS = re.compile(r"\d+")
 _CARD_GROUPS = {(4, 6, 5), (4, 6, 4)}  # American Express, Diners Club; all others stand in fours
 _CARD_DIGITS = range(13, 20)
-_CARD_GROUPS_MAX = 1_000  # of one run of digits; a longer one is hidden whole
-_QUOTE = re.compile(rb"\\*[\"']")
+_CARD_BEGINS = re.compile(r"4|5[0-8]|3[0-9]|6|2[2-7]")  # of the networks' numbers, ISO/IEC 7812; no time begins so
+_CARD_RUN_GROUPS_MAX = 1_000  # of one run of digits; a longer one is hidden whole
+_OF_HEX_BEFORE = re.compile(rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|[0-9]\.$|[0-9A-Fa-f]-$")
+_OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]")
+_QUOTE = re.compile(rb"[bBuUrRfF]{0,2}\\*[\"']")
+_IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
+
+_ESCAPE = re.compile(rb"\\+(?:u[0-9a-fA-F]{4}|[nrt\"'/])?|%[2-7][0-9a-fA-F]")
 
 JOINED_BYTES_MAX = 64 << 10  # searched at once: what one match may look at and nothing else
 
@@ -64,15 +77,19 @@ def value_of(name: str) -> Any:
 
 
 def _field(names: str) -> str:
-    return _NAME % (names, "[=:]") + f"(?P<field>{_VALUE})"
+    return _NAME % (names, _IS) + f"(?P<field>{_VALUE})"
 
 
 def alternatives(fields: Sequence[str], builtin: Sequence[str]) -> list[str]:
     """What the rules find in a text; the named group of a match is what is hidden."""
     parts = []
-    for group, names, value in _LISTS:
-        if own := [name for name in fields if name.lower() in names]:
-            parts.append(_NAME % (names_pattern(own), ":") + f"(?P<{group}>{value})")
+    if cookies := [name for name in fields if name.lower() in _COOKIE_NAMES]:
+        names = rf"(?i:{names_pattern(cookies)})[ \t]*:[ \t]*"
+        parts.append(rf"[^A-Za-z0-9_.-]?'{names}(?P<cookie_in_single>[^'\r\n]+)")
+        parts.append(rf"[^A-Za-z0-9_.-]?\"{names}(?P<cookie_in_double>(?:[^\"\\\r\n]|\\.)+)")
+        parts.append(rf"(?:^|[^A-Za-z0-9_.\"'-]){names}(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
+    if own := [name for name in fields if name.lower() in _AUTHORIZATION_NAMES]:
+        parts.append(_NAME % (names_pattern(own), "[=:]") + f"(?P<authorization>{_PARAMETERS})")
     if fields:
         parts.append(_field(names_pattern(fields)))
     return parts + [part for name, part in _BUILTIN if name in builtin]
@@ -128,33 +145,38 @@ def hidden(search: Any, groups: Mapping[str, int], text: bytes) -> Iterator[Span
         name = match.lastgroup
         start, end = match.span(groups[name])
         if name == "card":
-            yield from ((first, last, MASK.encode()) for first, last in _cards(text[start:end].decode(), start))
-        else:
-            yield start, end, _mask_like(text[start:end])
+            yield from ((first, last, MASK.encode()) for first, last in _cards(text, start, end))
+        elif name != "bearer" or not _IS_WORD.fullmatch(text[start:end]):
+            yield start, end, mask_like(text[start:end])
 
 
-def _mask_like(value: bytes) -> bytes:
-    """In the same quotes, so that JSON stays JSON; a bare number or word in JSON becomes text without them."""
+def mask_like(value: bytes) -> bytes:
+    """What takes its place: in the same quotes, so that JSON stays JSON.
+
+    A bare number or word in JSON becomes text without them.
+    """
     begins = _QUOTE.match(value)
     quote = begins.group() if begins else b""
     closed = len(value) >= 2 * len(quote) and value.endswith(quote)
     return quote + MASK.encode() + quote if closed else MASK.encode()
 
 
-def _cards(run: str, offset: int) -> Iterator[tuple[int, int]]:
-    """Of digits with single blanks or hyphens between: all, groups as cards have them, or one group, if Luhn's check
-    says so. Bytes, from `offset`."""
+def _cards(text: bytes, begins: int, ends: int) -> Iterator[tuple[int, int]]:
+    """Of digits with single blanks or hyphens between: groups as cards have them, or one group, if Luhn's check says
+    so, and it is no part of a hexadecimal number or fraction. Bytes."""
+    run = text[begins:ends].decode()
     groups = [match.span() for match in _DIGITS.finditer(run)]
-    if len(groups) > _CARD_GROUPS_MAX or _is_card("".join(run[start:end] for start, end in groups)):
-        yield offset, offset + len(run.encode())
+    if len(groups) > _CARD_RUN_GROUPS_MAX:
+        yield begins, ends
         return
     index = 0
     while index < len(groups):
         count = _card_at(run, groups[index : index + 5])
         if count:
-            start, end = groups[index][0], groups[index + count - 1][1]
-            before = len(run[:start].encode())
-            yield offset + before, offset + before + len(run[start:end].encode())
+            first = begins + len(run[: groups[index][0]].encode())
+            last = begins + len(run[: groups[index + count - 1][1]].encode())
+            if not _OF_HEX_BEFORE.search(text[max(0, first - 40) : first]) and not _OF_HEX_AFTER.match(text, last):
+                yield first, last
         index += count or 1
 
 
@@ -171,10 +193,12 @@ def _card_at(run: str, groups: Sequence[tuple[int, int]]) -> int:
 
 
 def _is_card(text: str) -> bool:
-    """Luhn's check, ISO/IEC 7812-1."""
+    """Luhn's check, ISO/IEC 7812-1, and a network's number."""
     if len(text) not in _CARD_DIGITS:
         return False
     digits = [int(digit) for digit in text]
+    if not _CARD_BEGINS.match("".join(map(str, digits[:2]))) or (len(digits) == 13 and digits[0] != 4):
+        return False
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 and len(set(digits)) > 1
 
@@ -187,6 +211,54 @@ def replaced(text: bytes, spans: Sequence[Span]) -> bytes:
         parts += (text[at:start], mask)
         at = end
     return b"".join((*parts, text[at:]))
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """A text with its escapes undone, and where in it each stretch that stands as it was begins, and where it began."""
+
+    text: bytes
+    at: list[int]
+    was: list[int]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Of the text as it was."""
+        return self._was(start), self._was(end)
+
+    def _was(self, place: int) -> int:
+        index = bisect_right(self.at, place) - 1
+        return self.was[index] + place - self.at[index]
+
+
+def plain_of(text: bytes) -> Plain | None:
+    """None: there is no escape in it. Those of JSON, however many backslashes they have, and of addresses (%3D)."""
+    if b"\\" not in text and b"%" not in text:
+        return None
+    parts: list[bytes] = []
+    at, was, size, begins = [0], [0], 0, 0
+    for match in _ESCAPE.finditer(text):
+        start, end = match.span()
+        char = _unescaped(match.group())
+        parts += (text[begins:start], char)
+        size += start - begins
+        at += (size, size + len(char))
+        was += (start, end)
+        size, begins = size + len(char), end
+    if not begins:
+        return None
+    return Plain(b"".join((*parts, text[begins:])), at, was)
+
+
+def _unescaped(escape: bytes) -> bytes:
+    if escape[:1] == b"%":
+        return bytes((int(escape[1:], 16),))
+    escaped = escape.lstrip(b"\\")
+    if not escaped:  # backslashes and nothing that JSON knows
+        return escape
+    if escaped in b"nrt":
+        return b"\n"
+    if escaped[:1] != b"u":
+        return escaped
+    return chr(int(escaped[1:], 16)).encode("utf-8", "replace")
 
 
 def _apart(spans: Sequence[Span]) -> list[Span]:

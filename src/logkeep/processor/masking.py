@@ -21,7 +21,10 @@ from logkeep.metastore.masking import MaskingRules
 from logkeep.processor.prepare import Prepared
 from logkeep.telemetry import Telemetry, get_logger
 
-NOTICE_TEXTS = ("title", "text", "stack", "name")  # members of notices that hold what anybody may have written
+# Members of notices that hold what anybody may have written.
+NOTICE_TEXTS = (
+    "title", "text", "stack", "name", "model", "os", "os_version", "app_version", "language", "sdk",
+)  # fmt: skip
 NOTICE_MAPS = ("attributes", "keys")
 
 log = get_logger("masking")
@@ -103,7 +106,7 @@ class Masking:
 
     def _bytes(self, payload: bytes) -> bytes:
         """Of a damaged frame, which belongs to nobody one can tell; what is compressed in it stays as it is."""
-        return without_keys(self._default[1].mask_text(payload.decode("latin-1"))).encode("latin-1", "replace")
+        return without_keys(self._default[1].mask_sent(payload.decode("latin-1"))).encode("latin-1", "replace")
 
 
 def _no_longer(masked: Any, value: Any) -> Any:
