@@ -59,14 +59,16 @@ async def still_admitted(connection: Connection) -> None:
     route = BY_PLACE[("GET", connection.scope["path_template"])]  # all of them are reads
     caller = await _caller(connection, route)
     if route.of == "app":
-        before = cast(Credential, connection.state.credential)
-        if route.scope not in caller.scopes_in(before.app):
-            raise _may_not(route, caller, f"the app {before.app!r}")
+        app = cast(Credential, connection.state.credential).app
+        may, where = route.scope in caller.scopes_in(app), f"the app {app!r}"
+    elif route.of in ("team", "team or app"):
+        team, apps = connection.state.team, _apps_of_answer(connection)
+        may, where = _may_still(route, caller, team, apps), f"the team {team!r}"
+    else:
+        _allow(connection, route, caller)
         return
-    where = [connection.state.get(name) for name in ("team", "apps")]
-    _allow(connection, route, caller)
-    if where != [connection.state.get(name) for name in ("team", "apps")]:
-        raise _may_not(route, caller, f"the team {where[0]!r}")
+    if not may:
+        raise _may_not(route, caller, where)
 
 
 def provide_credential(
@@ -242,6 +244,20 @@ def _team(connection: Connection, route: Route, caller: Caller) -> str:
     if not able:
         raise _may_not(route, caller, f"the team {named!r}" if named else "any team")
     return able[0]
+
+
+def _may_still(route: Route, caller: Caller, team: str, apps: tuple[str, ...]) -> bool:
+    """In the team that was chosen at first: other roles, had since, choose no other one."""
+    if route.scope in caller.teams.get(team, NOTHING):
+        return True
+    return bool(apps) and all(route.scope in caller.scopes_in(app) for app in apps)
+
+
+def _apps_of_answer(connection: Connection) -> tuple[str, ...]:
+    """Those that an answer about a team is of, where the scope was had in some apps alone; else none."""
+    apps = cast(tuple[str, ...] | None, connection.state.get("apps")) or ()
+    named = connection.query_params.get("app")
+    return (named,) if named in apps else apps
 
 
 def _team_or_apps(connection: Connection, route: Route, caller: Caller) -> tuple[str, tuple[str, ...] | None]:
