@@ -86,7 +86,7 @@ CODES = {
     ),
     "last_owner": (
         "409",
-        "the team would be left without an owner",
+        "a team would be left without an owner who can sign in",
         "make another owner first",
     ),
     "link_not_good": (

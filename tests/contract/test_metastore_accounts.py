@@ -185,6 +185,34 @@ def test_owners_are_owners_matters_and_one_stays(it: There) -> None:
     }  # fmt: skip
 
 
+def test_a_team_keeps_an_owner_who_is_not_disabled(it: There) -> None:
+    owner, anna, teams, people = (
+        it.owner,
+        it.person("anna@example.org", "owner"),
+        it.directory.teams,
+        it.directory.people,
+    )
+    teams.create(CONSOLE, name="hers", title_="", owner=anna.id)
+    with pytest.raises(InputError) as refused:
+        people.set_disabled(CONSOLE, anna.id, True)
+    assert (refused.value.status, refused.value.code) == (409, "last_owner") and "'hers'" in refused.value.message
+    teams.add(CONSOLE, "hers", owner.id, "owner")
+    people.set_disabled(CONSOLE, anna.id, True)
+    for leave in (
+        lambda: people.set_disabled(CONSOLE, owner.id, True),
+        lambda: teams.remove(CONSOLE, "main", owner.id, is_owner=True),
+        lambda: teams.change_member(
+            CONSOLE, "main", owner.id, role="member", app_roles={}, revision=None, is_owner=True
+        ),
+    ):
+        with pytest.raises(InputError) as last:
+            leave()
+        assert (last.value.status, last.value.code) == (409, "last_owner")
+    teams.remove(CONSOLE, "main", anna.id, is_owner=True)  # of who is disabled another one may be left
+    people.set_disabled(CONSOLE, anna.id, False)
+    assert it.scopes(owner.id)
+
+
 def test_of_two_who_change_the_same_at_once_one_is_told(it: There) -> None:
     anna, teams = it.person("anna@example.org", "member"), [it.shared.directory().teams for _ in range(2)]
 

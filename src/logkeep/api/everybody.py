@@ -44,12 +44,15 @@ async def people(context: GivenContext) -> Response[bytes]:
     "/api/v1/people/{person:str}",
     summary="Disable or enable a person",
     tags=["people"],
-    responses=told(PersonAnswer, "As they are now", 404),
+    responses=told(PersonAnswer, "As they are now", 404, 409),
 )
 async def change_person(
     request: Request[Any, Any, Any], context: GivenContext, person: FromPath[str], data: JSONBody[PersonBody]
 ) -> Response[bytes]:
-    """Disabled, they can do nothing: their sign-ins end, their tokens are worth nothing. Nobody disables themselves."""
+    """Disabled, they can do nothing: their sign-ins end, their tokens are worth nothing. Nobody disables themselves.
+
+    The last owner of a team who can sign in stays (409, `last_owner`).
+    """
     by = actor_of(request)
     if person == by.id:
         raise InputError("you cannot disable or enable yourself; ask another owner", code="forbidden", status=403)

@@ -152,10 +152,25 @@ class People:
         return self.change(by, id, "person.signed_out_everywhere", lambda person: {"epoch": person.epoch + 1})
 
     def set_disabled(self, by: Actor, id: str, disabled: bool) -> Person:
-        """Disabled, a person can do nothing, nor can the tokens that are theirs. It can be undone."""
-        now_ns = self._writer.clock.now_ns() if disabled else 0
+        """Disabled, a person can do nothing, nor can the tokens that are theirs. It can be undone.
+
+        Raises InputError (409) for the last owner of a team who is not disabled.
+        """
         what = "person.disabled" if disabled else "person.enabled"
-        return self.change(by, id, what, lambda person: {"disabled_ns": now_ns, "epoch": person.epoch + 1})
+
+        def update(transaction: Transaction) -> Person:
+            person = person_in(transaction, id)
+            if disabled:
+                _refuse_last_owner(transaction, person)
+            now_ns = self._writer.clock.now_ns() if disabled else 0
+            changed = msgspec.structs.replace(
+                person, disabled_ns=now_ns, epoch=person.epoch + 1, revision=person.revision + 1
+            )
+            keep_person(transaction, changed)
+            record(transaction, [self.entry(by, what, changed)])
+            return changed
+
+        return self._writer.change(update)
 
     def connect(self, by: Actor, id: str, *, provider: str, subject: str) -> Person:
         """From now on the provider's word is enough to sign in."""
@@ -202,6 +217,26 @@ def person_in(transaction: Transaction, id: str) -> Person:
 def person_by_email(transaction: Transaction, email: str) -> Person | None:
     found = _select(transaction, "email = :email", email=email)
     return found[0] if found else None
+
+
+def owners_in(transaction: Transaction, team: str) -> set[str]:
+    """The ids of those who can act as owners of this team: who is disabled cannot."""
+    sql = (
+        "SELECT m.person FROM memberships m JOIN people p ON p.id = m.person "
+        "WHERE m.team = :team AND m.role = 'owner' AND p.disabled_ns = 0"
+    )
+    return {str(person) for (person,) in transaction.rows(sql, team=team)}
+
+
+def _refuse_last_owner(transaction: Transaction, person: Person) -> None:
+    sql = "SELECT team FROM memberships WHERE person = :person AND role = 'owner' ORDER BY team"
+    for (team,) in transaction.rows(sql, person=person.id):
+        if owners_in(transaction, team) == {person.id}:
+            raise InputError(
+                f"this is the last owner of the team {team!r} who can sign in; make another one first",
+                code="last_owner",
+                status=409,
+            )
 
 
 def _select(transaction: Transaction, where: str, **values: str) -> list[Person]:

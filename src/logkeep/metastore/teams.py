@@ -1,6 +1,7 @@
 """Teams and their members. A team owns apps; a member's role counts in all of them, unless an app has another for them.
 
-Owners can do everything; admins everything but to make owners, or to change them. A team keeps one owner at least.
+Owners can do everything; admins everything but to make owners, or to change them. A team keeps one owner at least
+who is not disabled.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from logkeep.errors import InputError
 from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.inviters import end_of_inviter
-from logkeep.metastore.people import Person, person_in
+from logkeep.metastore.people import Person, owners_in, person_in
 from logkeep.metastore.roles import APP_ROLES, ROLES
 from logkeep.metastore.shares import end_of_maker
 from logkeep.metastore.writing import Writer, not_found, refuse_stale, slug, title
@@ -168,7 +169,7 @@ class Teams:
             member = _member(transaction, team, person)
             refuse_stale(f"the member {member.email}", member.revision, revision)
             new_role = checked_role(role) if role is not None else member.role
-            _refuse_owners_matters(transaction, team, member.role, new_role, is_owner)
+            _refuse_owners_matters(transaction, team, member, new_role, is_owner)
             transaction.change(
                 "UPDATE memberships SET role = :role, revision = :revision WHERE team = :team AND person = :person",
                 role=new_role, revision=member.revision + 1, team=team, person=person,
@@ -186,7 +187,7 @@ class Teams:
 
         def delete(transaction: Transaction) -> None:
             member = _member(transaction, team, person)
-            _refuse_owners_matters(transaction, team, member.role, "none", is_owner)
+            _refuse_owners_matters(transaction, team, member, "none", is_owner)
             values = {"team": team, "person": person}
             transaction.change("DELETE FROM memberships WHERE team = :team AND person = :person", **values)
             invitations = end_of_inviter(transaction, team, person)
@@ -260,14 +261,15 @@ def _role_of(transaction: Transaction, team: str, person: str) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def _refuse_owners_matters(transaction: Transaction, team: str, before: str, after: str, is_owner: bool) -> None:
-    if "owner" not in (before, after):
+def _refuse_owners_matters(transaction: Transaction, team: str, member: Member, after: str, is_owner: bool) -> None:
+    if "owner" not in (member.role, after):
         return
     if not is_owner:
         raise InputError("only an owner of the team makes, changes or removes owners", code="forbidden", status=403)
-    sql = "SELECT COUNT(*) FROM memberships WHERE team = :team AND role = 'owner'"
-    if before == "owner" and after != "owner" and transaction.rows(sql, team=team)[0][0] <= 1:
-        raise InputError("this is the last owner of the team; make another one first", code="last_owner", status=409)
+    if member.role == "owner" and after != "owner" and not owners_in(transaction, team) - {member.person}:
+        raise InputError(
+            "this is the last owner of the team who can sign in; make another one first", code="last_owner", status=409
+        )
 
 
 def _set_app_roles(transaction: Transaction, team: str, person: str, app_roles: Mapping[str, str | None]) -> None:

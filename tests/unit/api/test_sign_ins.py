@@ -100,6 +100,8 @@ def test_signed_out_everywhere_is_signed_out_everywhere_at_once(there: There) ->
 
 def test_a_person_who_is_disabled_can_do_nothing_until_enabled(there: There) -> None:
     signed, people = there.instance(), there.accounts.directory.people
+    other = people.create(CONSOLE, email="other@example.org")
+    there.accounts.directory.teams.add(CONSOLE, "main", other.id, "owner")  # one must stay
     secret = open_one(signed)
     people.set_disabled(CONSOLE, OWNER, True)
     assert there.who(signed, secret) is None

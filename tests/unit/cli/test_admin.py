@@ -80,16 +80,20 @@ def test_people_teams_and_apps_are_made_and_changed(console: Console) -> None:
         ("team", "role", "two", "admin@localhost", "admin", "--app", "shop"),
         ("app", "archive", "shop"),
         ("people", "sign-out", "anna@example.org"),
+        ("people", "create", "eve@example.org", "--team", "two", "--role", "owner"),
         ("people", "disable", "anna@example.org"),
     ):
         assert console.run(*command) == 0, console.err
     members = {one["email"]: (one["role"], one["apps"]) for one in console.json("team", "members", "two")}
-    assert members == {"anna@example.org": ("owner", ""), "admin@localhost": ("read_only", "shop=admin")}
+    assert members == {
+        "anna@example.org": ("owner", ""), "eve@example.org": ("owner", ""),
+        "admin@localhost": ("read_only", "shop=admin"),
+    }  # fmt: skip
     people = {one["email"]: one["disabled"] for one in console.json("people", "list")}
-    assert people == {"anna@example.org": True, "admin@localhost": False}
+    assert people == {"anna@example.org": True, "eve@example.org": False, "admin@localhost": False}
     (shop,) = (app for app in console.json("app", "list") if app["app"] == "shop")
     assert (shop["title"], shop["team"], bool(shop["archived"])) == ("The shop", "two", True)
-    assert console.run("team", "remove", "two", "anna@example.org") == 2 and "last owner" in console.err
+    assert console.run("team", "remove", "two", "eve@example.org") == 2 and "last owner" in console.err
     assert console.run("people", "list") == 0 and "anna@example.org" in console.out
 
 
