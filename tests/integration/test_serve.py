@@ -50,6 +50,20 @@ def test_the_start_prints_a_url_a_sign_in_and_a_curl_that_works(service: Service
     assert json.loads(done.stdout)["accepted"] == 1
 
 
+def test_a_later_start_writes_no_secret_into_its_log(start_service: Start) -> None:
+    service = start_service()
+    wait_for(lambda: "Stop with Ctrl-C" in service.log_tail(), 60, "the greeting", service.log_tail)
+    secrets = [service.credentials[name] for name in ("app_key", "api_token", "admin_password")]
+    assert all(secret in service.log.read_text() for secret in secrets)
+    service.kill_all()
+    service.log.unlink()
+    service.start_again()
+    wait_for(lambda: "Stop with Ctrl-C" in service.log_tail(), 60, "the greeting", service.log_tail)
+    greeting = service.log.read_text()
+    assert not [secret for secret in secrets if secret in greeting]
+    assert str(service.folder / "first-run.json") in greeting and "Bearer APP_KEY" in greeting
+
+
 def test_a_sent_event_is_found_by_search_and_in_its_session(service: Service) -> None:
     sent = [
         event("s-1", "page", "/checkout", component="web", user="ada", level="info", attributes={"os": "linux"}),

@@ -100,10 +100,12 @@ def _serve(settings: Settings) -> int:
     )
     api = msgspec.structs.replace(settings.api, port=free_port(settings.api.host, settings.api.port, udp=False))
     settings = msgspec.structs.replace(settings, intake=intake, api=api)
+    before = _first_run(folder)
     _prepare_metastore(settings)
+    is_first = _first_run(folder) not in (None, before)
     shutil.rmtree(folder / "run", ignore_errors=True)
     share_metrics_in(folder / "run" / "metrics")
-    return Supervisor(settings, Telemetry()).run(lambda: _greet(settings))
+    return Supervisor(settings, Telemetry()).run(lambda: _greet(settings, is_first=is_first))
 
 
 def _prepare_metastore(settings: Settings) -> None:
@@ -131,9 +133,13 @@ def _say_first_run(settings: Settings, first_run: FirstRun | None) -> None:
         log.info("the first start; its key, token and sign-in are in", file=str(settings.folder / FIRST_RUN_FILE))
 
 
-def _greet(settings: Settings) -> None:
-    """What to open and what to paste, printed once everything answers."""
-    first_run = _first_run(settings.folder)
+def _greet(settings: Settings, *, is_first: bool) -> None:
+    """What to open and what to paste, printed once everything answers.
+
+    With the secrets at the first start and on a terminal; else the output may be a log that others read.
+    """
+    kept = _first_run(settings.folder)
+    first_run = kept if is_first or sys.stdout.isatty() else None
     intake = f"http://{settings.intake.host}:{settings.intake.port}"
     api = f"http://{settings.api.host}:{settings.api.port}"
     key = first_run.app_key if first_run else "APP_KEY"
@@ -146,6 +152,8 @@ def _greet(settings: Settings) -> None:
     ]
     if first_run:
         lines += [f"  Sign in    {first_run.admin_email}  {first_run.admin_password}   (or paste the token {token})"]
+    elif kept:
+        lines += [f"  Sign in    as {settings.folder / FIRST_RUN_FILE} says, which has APP_KEY and API_TOKEN too"]
     lines += [
         f"  Intake     {intake}  (HTTP{' and UDP' if settings.intake.udp else ''})",
         "",

@@ -20,7 +20,8 @@ def serve(data: Data = None, intake: Intake = None, api: Api = None, config: Con
     """Run all of Logkeep on this machine: receivers, queue, processor, store, API and pages.
 
     The first start makes the data folder, an app with its key and a sign-in, and prints them; they stay in
-    DIR/first-run.json. Ctrl-C or SIGTERM stops it; nothing acknowledged is lost.
+    DIR/first-run.json, and a later start prints them on a terminal alone. Ctrl-C or SIGTERM stops it; nothing
+    acknowledged is lost.
     """
     from logkeep.cli.serve import serve
 
