@@ -213,6 +213,16 @@ def test_a_team_keeps_an_owner_who_is_not_disabled(it: There) -> None:
     assert it.scopes(owner.id)
 
 
+def test_who_is_enabled_or_disabled_already_stays_as_they_are(it: There) -> None:
+    anna, set_disabled = it.person("anna@example.org", "member"), it.directory.people.set_disabled
+    assert set_disabled(CONSOLE, anna.id, False) == anna  # the epoch too: nothing is signed out
+    disabled = set_disabled(CONSOLE, anna.id, True)
+    it.clock.advance(1)
+    assert set_disabled(CONSOLE, anna.id, True) == disabled
+    told = it.directory.audit.list(Wanted(teams=("",)))
+    assert [row.what for row in told if row.target == anna.id] == ["person.disabled", "person.created"]
+
+
 def test_of_two_who_change_the_same_at_once_one_is_told(it: There) -> None:
     anna, teams = it.person("anna@example.org", "member"), [it.shared.directory().teams for _ in range(2)]
 

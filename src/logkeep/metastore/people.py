@@ -154,12 +154,15 @@ class People:
     def set_disabled(self, by: Actor, id: str, disabled: bool) -> Person:
         """Disabled, a person can do nothing, nor can the tokens that are theirs. It can be undone.
 
-        Raises InputError (409) for the last owner of a team who is not disabled.
+        Who is so already stays as they are, signed in too. Raises InputError (409) for the last owner of a team who is
+        not disabled.
         """
         what = "person.disabled" if disabled else "person.enabled"
 
         def update(transaction: Transaction) -> Person:
             person = person_in(transaction, id)
+            if bool(person.disabled_ns) == disabled:
+                return person
             if disabled:
                 _refuse_last_owner(transaction, person)
             now_ns = self._writer.clock.now_ns() if disabled else 0
