@@ -396,6 +396,15 @@ def test_owners_of_the_first_team_make_teams_and_own_them(it: House) -> None:
     )
 
 
+def test_what_owners_of_the_first_team_alone_may_do_is_refused_in_so_many_words(it: House) -> None:
+    for who, advice in (("admin token", "no token can do this; sign in as one"), ("admin", "ask one")):
+        error = it.ask(who, "GET", "/api/v1/people").json()["error"]
+        assert error["code"] == "forbidden"
+        assert error["message"] == f"only owners of the team 'main' may do this; {advice}"
+    message = it.ask("read token of the team", "GET", "/api/v1/audit").json()["error"]["message"]
+    assert message.endswith("which you have not; ask its admins for a token with this scope or with `admin`")
+
+
 def test_a_hidden_app_is_named_to_admins_alone(it: House) -> None:
     def roles(who: str) -> dict[str, dict[str, str]]:
         members = ok(it.ask(who, "GET", "/api/v1/members?team=main"))["members"]

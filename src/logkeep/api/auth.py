@@ -227,7 +227,9 @@ def _allow(connection: Connection, route: Route, caller: Caller) -> None:
         return
     if route.of == "installation":
         if route.scope not in caller.teams.get(FIRST_TEAM, NOTHING):
-            raise _may_not(route, caller, f"the team {FIRST_TEAM!r}")
+            raise (
+                _not_an_owner(caller) if route.scope == "owner" else _may_not(route, caller, f"the team {FIRST_TEAM!r}")
+            )
     elif route.of == "team":
         connection.state.team = _team(connection, route, caller)
     elif route.of == "team or app":
@@ -319,8 +321,14 @@ def _app(connection: Connection, route: Route, caller: Caller) -> str:
     return found[0]
 
 
+def _not_an_owner(caller: Caller) -> InputError:
+    who = "no token can do this; sign in as one" if caller.kind == "token" else "ask one"
+    message = f"only owners of the team {FIRST_TEAM!r} may do this; {who}"
+    return InputError(message, code="forbidden", status=403)
+
+
 def _may_not(route: Route, caller: Caller, where: str) -> InputError:
-    what = "a token with this scope, or one of `admin`," if caller.kind == "token" else "a role that has it"
+    what = "a token with this scope or with `admin`" if caller.kind == "token" else "a role that has it"
     return InputError(
         f"this needs the scope {route.scope!r} in {where}, which you have not; ask its admins for {what}",
         code="forbidden",
