@@ -95,6 +95,8 @@ def _wanted(admin: Admin, team: str, app: str, who: str, what: str, from_: str, 
 
     if team:
         refuse_unknown_team(admin, team)
+    if app:
+        admin.directory.apps.get(app)  # raises
     return Wanted(
         # Entries of no team, such as sign-ins, have "".
         teams=(team,) if team else ("", *(one.name for one in admin.directory.teams.some())),

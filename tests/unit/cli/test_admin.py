@@ -161,6 +161,11 @@ def test_a_list_of_a_team_that_is_none_says_so(console: Console, command: tuple[
     assert console.run(*command) == 2 and "there is no team 'nosuch'" in console.err
 
 
+@pytest.mark.parametrize("command", ["list", "export"])
+def test_the_audit_log_of_an_app_that_is_none_says_so(console: Console, command: str) -> None:
+    assert console.run("audit", command, "--app", "nosuch") == 2 and "there is no app 'nosuch'" in console.err
+
+
 def test_links_are_printed_and_kept_as_mails(console: Console) -> None:
     invited = console.json("invite", "bert@example.org", "--role", "member")
     assert invited["link"].startswith("http://127.0.0.1:7301/invitation?secret=")
