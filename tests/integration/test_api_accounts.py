@@ -396,6 +396,18 @@ def test_owners_of_the_first_team_make_teams_and_own_them(it: House) -> None:
     )
 
 
+def test_a_member_who_was_changed_meanwhile_is_not_removed(it: House) -> None:
+    person = it.directory.people.create(CONSOLE, email="leaves@example.org").id
+    it.directory.teams.add(CONSOLE, "main", person, "member")
+    path = f"/api/v1/members/{person}"
+    seen = it.ask("owner", "PATCH", path, {"role": "read_only"}).headers["etag"]
+    ok(it.ask("owner", "PATCH", path, {"role": "admin"}))
+    stale = it.ask("owner", "DELETE", path, **{"If-Match": seen})
+    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "conflict")
+    now = it.ask("owner", "PATCH", path, {"role": "member"}).headers["etag"]
+    ok(it.ask("owner", "DELETE", path, **{"If-Match": now}), 204)
+
+
 def test_what_owners_of_the_first_team_alone_may_do_is_refused_in_so_many_words(it: House) -> None:
     for who, advice in (("admin token", "no token can do this; sign in as one"), ("admin", "ask one")):
         error = it.ask(who, "GET", "/api/v1/people").json()["error"]

@@ -169,9 +169,11 @@ async def remove_member(
     request: Request[Any, Any, Any], context: GivenContext, person: FromPath[str], team: GivenTeam = None
 ) -> Response[None]:
     """Their tokens in this team are revoked too, and invitations that they made are not good any more."""
-    by = actor_of(request)
+    by, revision = actor_of(request), seen_revision(request, None)
     await context.checks.run(
-        lambda: context.backend.directory.teams.remove(by, request.state.team, person, is_owner=_is_owner(request))
+        lambda: context.backend.directory.teams.remove(
+            by, request.state.team, person, is_owner=_is_owner(request), revision=revision
+        )
     )
     return nothing()
 

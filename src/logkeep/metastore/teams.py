@@ -181,12 +181,13 @@ class Teams:
 
         return self._writer.change(update)
 
-    def remove(self, by: Actor, team: str, person: str, *, is_owner: bool) -> None:
+    def remove(self, by: Actor, team: str, person: str, *, is_owner: bool, revision: int | None = None) -> None:
         """Not a member any more; their tokens, invitations and shared links in this team are gone too."""
         now_ns = self._writer.clock.now_ns()
 
         def delete(transaction: Transaction) -> None:
             member = _member(transaction, team, person)
+            refuse_stale(f"the member {member.email}", member.revision, revision)
             _refuse_owners_matters(transaction, team, member, "none", is_owner)
             values = {"team": team, "person": person}
             transaction.change("DELETE FROM memberships WHERE team = :team AND person = :person", **values)
