@@ -286,6 +286,8 @@ def test_the_account_page_does_what_the_api_does(it: House) -> None:
     changed = do(do="password", password=ADMIN_PASSWORD, new=NEW_PASSWORD)
     assert "Your password was changed" in changed.text and it.client.get("/api/v1/me").status_code == 200
     assert do(do="nothing known").status_code == 400
+    unknown = do(do="end", sign_in="sig_none")
+    assert unknown.status_code == 404 and "That sign-in has ended" not in unknown.text
     assert do(do="end-all").headers["location"] == "/sign-in?after=everywhere"
     assert it.client.get("/account", headers=page, follow_redirects=False).status_code == 303
 

@@ -15,6 +15,7 @@ from logkeep.api.sign_in import FORM_BYTES_MAX, form_of, sentence
 from logkeep.api.sign_ins import COOKIE
 from logkeep.errors import InputError
 from logkeep.metastore.links import RESET_S
+from logkeep.metastore.writing import not_found
 
 
 class _Done(msgspec.Struct, frozen=True):
@@ -163,7 +164,8 @@ def _do(context: Context, request: Request[Any, Any, Any], form: dict[str, str])
         me.remove(context, request, password)
         return _Done("No code is asked for any more.")
     if what == "end":
-        context.sign_ins.close_one(by.id, form.get("sign_in", ""))
+        if not context.sign_ins.close_one(by.id, sign_in := form.get("sign_in", "")):
+            raise not_found("sign-in", sign_in)
         return _Done("That sign-in has ended.")
     if what == "end-all":
         context.backend.directory.people.sign_out_everywhere(by, by.id)
