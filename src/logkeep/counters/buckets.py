@@ -10,7 +10,8 @@ Errors are let in before warnings, these before the rest: each of them may go so
 and trace leave some to the others. And errors have a reserve that is theirs alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from logkeep.counters import usage
@@ -94,13 +95,28 @@ def wait_s(missing: float, rate: float) -> float:
 
 
 class Share(Bucket):
-    """Of a pool, for one sender. known: it has one for itself, else a part of the one that all new ones have."""
+    """Of a pool, for one sender. known: it has one for itself, else a part of the one that all new ones have. own: a
+    quota of that sender, in the same unit: no more is kept for it than it may use."""
 
-    __slots__ = ("known",)
+    __slots__ = ("_pool", "known", "own")
 
-    def __init__(self, now_s: float, *, known: bool) -> None:
+    def __init__(self, pool: "Pool", now_s: float, *, known: bool, own: "Quota | None" = None) -> None:
         super().__init__(0.0, 0.0, now_s)
-        self.known = known
+        self._pool, self.known, self.own = pool, known, own
+
+    def refill(self, now_s: float) -> float:
+        super().refill(now_s)
+        if self.own is not None:
+            self.tokens = min(self.tokens, self.own.there(now_s))
+        return self.tokens
+
+    def take(self, amount: float, now_s: float) -> None:
+        self._pool.note_taken(min(amount, max(0.0, self.tokens)))
+        super().take(amount, now_s)
+
+    def give_back(self, amount: float) -> None:
+        super().give_back(amount)
+        self._pool.count_again()
 
 
 class Shared(Protocol):
@@ -143,6 +159,10 @@ class Quota:
         """Half of it is left after this: there is no need to look at who it is."""
         return self.main.refill(now_s) - amount >= self.capacity / 2
 
+    def there(self, now_s: float) -> float:
+        """Tokens that its own may take now, errors among them."""
+        return max(0.0, self.main.refill(now_s)) + max(0.0, self.reserve.refill(now_s))
+
     def spent(self) -> int:
         """What was taken since this was last asked; of the reserve too: what is used is used."""
         spent = max(0, round(self.main.spent + self.reserve.spent))
@@ -168,12 +188,13 @@ class Pool(Quota):
 
     def __init__(
         self, limit: Limit, rate: float, capacity: float, now_s: float, *, reserve: float = 0.0, step: float = 0.0,
-        active_s: float, newcomer_s: float = NEWCOMER_S,
+        active_s: float, newcomer_s: float = NEWCOMER_S, own: Mapping[str, Quota] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """active_s: a share is kept so long after its last use. newcomer_s: of its share a newcomer has at once, also
-        where all is spent. The others: as of Quota."""
+        where all is spent. own: by sender, see Share. The others: as of Quota."""
         super().__init__(limit, rate, capacity, now_s, reserve=reserve, step=step)
         self.shares: dict[str, Share] = {}
+        self._own = own
         self._active_s, self._newcomer_s, self._boost = active_s, newcomer_s, 1.0
         self._introduced = False
         self._owned, self._owned_s = 0.0, -_OWNED_S
@@ -185,7 +206,7 @@ class Pool(Quota):
         left = max(0.0, self.main.tokens) / before if before else 1.0
         for share in self.shares.values():
             share.tokens = min(share.tokens, share.tokens * left)
-        self._owned_s = -_OWNED_S
+        self.count_again()
 
     def boost(self, factor: float, now_s: float) -> None:
         """Tokens come back so much faster."""
@@ -224,7 +245,7 @@ class Pool(Quota):
         self.forget_idle(now_s)
         if len(self.shares) >= SHARES_MAX and name != OTHERS and not (known and self._made_room()):
             return self.share(OTHERS, now_s)
-        made = Share(now_s, known=known and name != OTHERS)
+        made = Share(self, now_s, known=known and name != OTHERS, own=self._own.get(name))
         givers = [] if made.known else [share for share in self.shares.values() if not share.known]
         alone = not givers  # else what new ones have is theirs, and one more has its part of that
         givers = givers or list(self.shares.values())
@@ -267,17 +288,25 @@ class Pool(Quota):
             share.refill(now_s)
             share.rate, share.capacity = self.main.rate / count, self.capacity / count
             share.tokens = min(share.tokens, share.capacity)
-        self._owned_s = -_OWNED_S
+        self.count_again()
 
     def owned(self, now_s: float) -> float:
         """Tokens in shares: as they were a moment ago, and as much more as may have come back to them since.
 
-        Adding them up takes 0.2 us a share, so it is done now and then: never less than there are, and what is over
+        Adding them up takes 0.2 us a share, so it is done now and then: never less than there are, and what flows over
         is free that much later.
         """
         if not 0 <= now_s - self._owned_s < _OWNED_S:
             return self._counted(now_s)
         return self._owned + (now_s - self._owned_s) * self.main.rate
+
+    def note_taken(self, amount: float) -> None:
+        """So much less is in shares."""
+        self._owned -= amount
+
+    def count_again(self) -> None:
+        """What is in shares has changed."""
+        self._owned_s = -_OWNED_S
 
     def _counted(self, now_s: float) -> float:
         self._owned_s = now_s
@@ -337,6 +366,12 @@ class PoolGate:
             taken.append((pool.reserve, reserved))
         return own / self._cost
 
+    def kept(self, count: int) -> int:
+        """Tokens that lie in shares of others, where the limit would cover `count` with them; 0: it is spent itself."""
+        main = self._pool.main.tokens
+        there = main + (INFO - self._level) * self._pool.step + self._reserve
+        return max(1, int(main - self._own)) if there + 1e-6 >= count * self._cost else 0
+
     def wait_s(self, count: float) -> float:
         """Until `count` may pass, when nothing more becomes free than is now: its share comes back at its own rate."""
         share, amount = self._share, count * self._cost
@@ -374,6 +409,10 @@ class QuotaGate:
             self._quota.reserve.take(reserved, self._now_s)
             taken.append((self._quota.reserve, reserved))
         return min(amount, there) / self._cost
+
+    def kept(self, count: int) -> int:
+        """None: it has no shares."""
+        return 0
 
     def wait_s(self, count: float) -> float:
         main, amount = self._quota.main, count * self._cost

@@ -23,6 +23,24 @@ class Limit(msgspec.Struct, frozen=True):
     @property
     def words(self) -> str:
         """A sentence without its end: who is over what."""
+        return f"{self._whose} is over its {self._named}"
+
+    def words_of_share(self, component: str, kept: int) -> str:
+        """The same where it is not spent. component: whose share is, "" for events without; of the installation's
+        limit an app has it. kept: for the others, events or bytes."""
+        who = (
+            f"the component {component[:80]!r} has used its"
+            if component
+            else "events without a component have used their"
+        )
+        who = who if self.of == "app" else "this app has used its"
+        return f"{who} share of the {self.of}'s {self._named}; {kept:,} are kept for the others"
+
+    @property
+    def _named(self) -> str:
+        return f"{self.name} of {self.value:,.16g}"
+
+    @property
+    def _whose(self) -> str:
         named = self.of in ("app", "component")
-        who = f"the {self.of} {self.who[:80]!r}" if named else f"this {self.of}"
-        return f"{who} is over its {self.name} of {self.value:,.16g}"
+        return f"the {self.of} {self.who[:80]!r}" if named else f"this {self.of}"

@@ -37,6 +37,7 @@ class AppLimit:
     def __init__(self, app: str, limits: InForce, settings: LimitSettings, now_s: float) -> None:
         self.app, self.limits, self._settings = app, limits, settings
         reserve = settings.error_share
+        self.components = ComponentQuotas(app, limits, settings, now_s)
         self.second: Pool | None = None
         if limits.events_per_second:
             burst = float(limits.burst_events)
@@ -46,15 +47,17 @@ class AppLimit:
                 active_s=SECOND_ACTIVE_S,
             )  # fmt: skip
         self.days: list[DayLimit] = []
-        for what, limit in (("events", limits.events_per_day), ("bytes", limits.bytes_per_day)):
+        by_day: tuple[tuple[Literal["events", "bytes"], int], ...]
+        by_day = (("events", limits.events_per_day), ("bytes", limits.bytes_per_day))
+        for what, limit in by_day:
             if limit:
                 rate = limit / usage.DAY_S
                 pool = Pool(
                     Limit("app", app, f"{what}_per_day", limit), rate, float(limit), now_s, reserve=reserve,
                     step=rate * DAY_STEP_S, active_s=DAY_ACTIVE_S, newcomer_s=DAY_NEWCOMER_S,
+                    own=self.components.days(what),
                 )  # fmt: skip
-                self.days.append(DayLimit(what, limit, pool))  # type: ignore[arg-type]
-        self.components = ComponentQuotas(app, limits, settings, now_s)
+                self.days.append(DayLimit(what, limit, pool))
         self.known_use = not self.days and not self.components.any_day  # whether the hours of before were read
         self.over_since_s = self.over_last_s = 0.0  # on the wall clock, 0: not over
         self._over, self._told_hour = False, 0  # whether to be told to the others, and when it last was
@@ -103,6 +106,8 @@ class AppLimit:
         """Those that stand before `count` events of this component and level. size: bytes an event. whole: of this
         component in all; 0: events are let in one by one."""
         found: list[Gate] = []
+        if self.components.any:  # first: where the app's limit lets as few pass, it is these that say why
+            found += self.components.gates(component, level, size, now_s, whole)
         known = component in self._known or self._sees(component, now_s)
         if self.second is not None:
             found.append(_gate(self.second, component, level, count, now_s, cost=1.0, whole=whole, known=known))
@@ -111,8 +116,6 @@ class AppLimit:
             if self.components.any and day.pool.comfortable((whole or count) * cost, now_s):
                 day.pool.introduce(component, now_s, known=known)
             found.append(_gate(day.pool, component, level, count, now_s, cost=cost, whole=whole, known=known))
-        if self.components.any:
-            found += self.components.gates(component, level, size, now_s, whole)
         return found
 
     def _sees(self, component: str, now_s: float) -> bool:

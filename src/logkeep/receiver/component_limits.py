@@ -35,6 +35,10 @@ class ComponentQuotas:
     def any_day(self) -> bool:
         return bool(self._days)
 
+    def days(self, what: Literal["events", "bytes"]) -> dict[str, Quota]:
+        """By component."""
+        return {name: quota for (name, of), quota in self._days.items() if of == what}
+
     def inherit(self, before: "ComponentQuotas", now_s: float) -> None:
         """What was used of the days of those before."""
         for name, quota in self._days.items():

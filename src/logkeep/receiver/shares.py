@@ -9,7 +9,7 @@ import msgspec
 
 from logkeep.counters import usage
 from logkeep.counters.buckets import CLASSES, Gate
-from logkeep.counters.limit import Limit
+from logkeep.counters.limit import Limit, Of
 from logkeep.decode.marks import Mark, component_of, level_of, spread
 from logkeep.errors import QuotaExceeded
 from logkeep.event import RejectReason
@@ -22,13 +22,21 @@ Group = tuple[int, str]  # class of levels, component
 class Share(msgspec.Struct):
     """Of a group: how many came, how many may pass, and where these are fewer, which limit says so.
 
-    wait_s: until the whole request might pass that limit.
+    kept: of that limit, for others, where it is not spent but only the share of this component; 0: it is spent.
+    wait_s: until the whole request might pass all limits.
     """
 
     count: int
     passes: int
     limit: Limit | None = None
+    kept: int = 0
     wait_s: float = 0.0
+
+    def words(self, component: str) -> str:
+        """A sentence without its end: why not all may pass."""
+        if self.limit is None:
+            return ""
+        return self.limit.words_of_share(component, self.kept) if self.kept else self.limit.words
 
 
 class LeftOut(NamedTuple):
@@ -54,13 +62,19 @@ def grouped(marks: Sequence[Mark]) -> dict[Group, int]:
 
 
 def through(gates: Sequence[Gate], count: int, rest: Sequence[float]) -> Share:
-    """The narrowest gate says how many. rest: of each gate, how many events of the request it has to cover yet, these
-    among them: so many wait for it together."""
+    """The narrowest gate says how many, the first of such why, the slowest when to come again.
+
+    rest: of each gate, how many events of the request it has to cover yet, these among them: so many wait for it
+    together.
+    """
     share = Share(count, count)
     for gate, waiting in zip(gates, rest, strict=True):
         passes = gate.allowed(count)
+        if passes == count:
+            continue
+        share.wait_s = max(share.wait_s, gate.wait_s(waiting))
         if passes < share.passes:
-            share = Share(count, passes, gate.limit, gate.wait_s(waiting))
+            share.passes, share.limit, share.kept = passes, gate.limit, gate.kept(count)
     return share
 
 
@@ -70,12 +84,12 @@ def lacking(shares: dict[Group, Share]) -> dict[Group, Share]:
 
 
 def over_day_of_app(shares: dict[Group, Share]) -> bool:
-    """Whether the app's own day's limit stands before some of them."""
-    return any(share.limit is not None and is_day_of_app(share.limit) for share in lacking(shares).values())
+    """Whether the app has used up its own day's limit, not only some component its share of that."""
+    return any(is_day_of("app", share) and not share.kept for share in lacking(shares).values())
 
 
-def is_day_of_app(limit: Limit) -> bool:
-    return limit.of == "app" and limit.why == "day"
+def is_day_of(of: Of, share: Share) -> bool:
+    return share.limit is not None and share.limit.of == of and share.limit.why == "day"
 
 
 def refuses_all(shares: dict[Group, Share], phase: usage.Phase) -> bool:
@@ -87,9 +101,9 @@ def refuses_all(shares: dict[Group, Share], phase: usage.Phase) -> bool:
     if not any(share.passes for share in shares.values()):
         return True
     short = lacking(shares)
-    if over_day_of_app(shares):
-        return phase != "over"
-    if any(share.limit is not None and share.limit.why == "day" for share in short.values()):
+    if phase != "within" and any(is_day_of("app", share) for share in short.values()):
+        return phase == "grace"
+    if any(is_day_of("component", share) for share in short.values()):
         return False
     return len({component for _, component in short}) == len({component for _, component in shares})
 
@@ -103,7 +117,7 @@ def left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> dict[int, Lef
         places.setdefault(group, []).append(index)
     found: dict[int, LeftOut] = {}
     for group, share in lacking(shares).items():
-        told = LeftOut("over_quota", share.limit.words if share.limit is not None else "")
+        told = LeftOut("over_quota", share.words(group[1]))
         indexes = places[group]
         kept = {indexes[place] for place in spread(share.count, share.passes)}
         found.update((index, told) for index in indexes if index not in kept)
@@ -112,8 +126,8 @@ def left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> dict[int, Lef
 
 def refusal_of(shares: dict[Group, Share]) -> QuotaExceeded:
     """Of a request refused whole, by what it has to wait for longest."""
-    worst = max(lacking(shares).values(), key=lambda share: share.wait_s)
-    return exceeded(worst.limit.words if worst.limit is not None else "", worst.wait_s)
+    (_, component), worst = max(lacking(shares).items(), key=lambda one: one[1].wait_s)
+    return exceeded(worst.words(component), worst.wait_s)
 
 
 def exceeded(words: str, wait_s: float) -> QuotaExceeded:

@@ -480,6 +480,58 @@ def test_a_component_over_its_own_day_limit_concerns_nobody_else() -> None:
     assert sources == {("component", "dbg", "day"): 4}
 
 
+def phase(receiver: Receiver) -> str:
+    return receiver.limiter._of("shop").phase(receiver.clock.now_ns() / 1e9)  # type: ignore[union-attr]
+
+
+def test_a_component_that_has_used_its_share_of_a_day_does_not_put_the_app_over() -> None:
+    receiver = Receiver(ManualClock(), events_per_day=300)
+    assert receiver.send(*events(10, None, "b")) == 10
+    taken = sum(receiver.send(*events(5, None, "a")) or 0 for _ in range(60))
+    assert 210 <= taken <= 230
+    assert receiver.send(*events(5, None, "a")) is None and phase(receiver) == "within"
+    assert receiver.refusal.message == (
+        f"the component 'a' has used its share of the app's events_per_day of 300; {290 - taken} are kept for the "
+        f"others; send it again in {receiver.refusal.retry_after_s} s"
+    )
+    assert receiver.send(*events(5, None, "a"), *events(5, None, "b")) == 5
+    assert (set(receiver.kept), len(receiver.words)) == ({("b", None)}, 1)
+    assert phase(receiver) == "within"
+    assert receiver.send(*events(100, None, "a")) is None and phase(receiver) == "grace"
+
+
+def test_a_sender_that_waits_as_long_as_it_was_told_gets_in_while_the_share_alone_is_spent() -> None:
+    receiver = Receiver(ManualClock(), events_per_day=DAY)
+    receiver.send(*events(10, None, "b"))
+    while receiver.send(*events(100, None, "a")) is not None:
+        pass
+    assert phase(receiver) == "within" and 3 < receiver.refusal.retry_after_s < 300
+    receiver.clock.advance(receiver.refusal.retry_after_s)
+    assert receiver.send(*events(100, None, "a")) == 100
+
+
+def test_what_is_kept_of_a_day_for_one_that_is_silent_for_an_hour_is_free_again() -> None:
+    receiver = Receiver(ManualClock(), events_per_day=300)
+    receiver.send(*events(10, None, "b"))
+    while receiver.send(*events(5, None, "a")) is not None:
+        pass
+    receiver.clock.advance(3601)
+    receiver.tick()
+    assert receiver.send(*events(70, None, "a")) == 70 and phase(receiver) == "within"
+
+
+def test_no_more_of_a_day_is_kept_for_a_component_than_its_own_limit_lets_it_use() -> None:
+    receiver = Receiver(
+        ManualClock(), events_per_day=300, components={"dbg": ComponentLimits(events_per_day=3)}
+    )  # fmt: skip
+    assert [receiver.send(*events(3, None, "dbg")), receiver.send(*events(2, None, "dbg"))] == [3, None]
+    assert sum(receiver.send(*events(5, None, "a")) or 0 for _ in range(59)) == 295
+    assert receiver.send(*events(1, None, "dbg")) is None and phase(receiver) == "within"
+    assert receiver.refusal.message.startswith("the component 'dbg' is over its events_per_day of 3; ")
+    assert receiver.send(*events(5, None, "a")) is None and phase(receiver) == "grace"
+    assert receiver.refusal.message.startswith("the app 'shop' is over its events_per_day of 300; ")
+
+
 def test_of_a_component_over_its_own_limits_errors_are_the_last_to_go() -> None:
     clock = ManualClock()
     receiver = Receiver(
