@@ -113,6 +113,8 @@ def test_over_the_limit_of_a_day_errors_are_kept_and_the_rest_is_told_and_counte
     assert {"over_quota"} == {one["reason"] for one in samples} and '"pay"' in samples[0]["text"]
     wait_for(lambda: use(service)["events_per_day"]["used"] >= taken, 20, "what was used to be counted")
     assert (use(service)["phase"], use(service)["events_per_day"]["limit"]) == ("over", 1000)
+    set_limits(service)
+    assert (use(service)["phase"], use(service)["over_since"]) == ("within", None)  # there is nothing to be over
 
 
 def use(service: Service) -> dict[str, Any]:

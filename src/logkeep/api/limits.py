@@ -46,7 +46,8 @@ class ComponentUse(msgspec.Struct):
 
 
 class Use(msgspec.Struct):
-    """phase: grace: over a day's limit for less than `limits.grace_s`, so slowed; over: what is over is left out."""
+    """phase: grace: over a day's limit for less than `limits.grace_s`, so slowed; over: what is over is left out;
+    within too where the app has no limit of a day."""
 
     events_per_day: DayUse
     bytes_per_day: DayUse
@@ -140,7 +141,7 @@ def _use(context: GivenContext, app: str, in_force: InForce) -> Use | None:
     except BackendUnavailable:
         return None
     hours = usage.Hours.read(app, totals, now_ns)
-    since_s = hours.over_since_s()
+    since_s = hours.over_since_s() if in_force.events_per_day or in_force.bytes_per_day else 0
 
     def of_component(name: str, own: ComponentLimits) -> ComponentUse:
         hours = usage.Hours.read(names[name], totals, now_ns)
