@@ -13,7 +13,12 @@ import type { SectionProps } from "./SettingsPage";
 import { may } from "./sections";
 import type { Block, Refused } from "./types";
 
-const WHY = { day: "over a day's limit", second: "over a limit a second", blocked: "blocked", key: "without a valid key" } as const;
+const WHY = {
+  day: "over a day's limit",
+  second: "over a limit a second",
+  blocked: "blocked",
+  key: "without a valid key",
+} as const;
 
 /** What is not listened to, and who was refused. */
 export function Blocked({ me, name: app }: SectionProps) {
