@@ -20,7 +20,7 @@ _PIECES = st.sampled_from(
         "password", "Pwd", "passWord", "to\u212aen", "\u017fecret", "token", "x-token", "Bearer", "digest", "id_token",
         "\u017f", "K", "x.s", "=", ":", '"', "'", "\\", '\\"', " ", "\t", "\n", "\r", "\x00", "\x1b", "\u00e9",
         "\u4e2d", "-", ".", "_", "/", ",", "{", "}", "abcdef/+=~_.-123", "0123456789ab", "anna@example.org", "@", "a.b",
-        "cookie", "authorization", ";", "[", "]", "a=b",
+        "cookie", "authorization", ";", "[", "]", "a=b", "--", "=>", "%3D", "%70", "%22", "\u00a0", "(", ")", "Digest ",
     ]
 )  # fmt: skip
 _TEXTS = st.lists(_PIECES, min_size=1, max_size=6).map("".join)

@@ -131,12 +131,12 @@ def _matches(search: Any, text: bytes, goes_on: Callable[[], None]) -> Iterator[
         yield match.span()
 
 
-def _between(ends: Sequence[int], start: int, end: int, count: int) -> range:
-    """Of `count` stretches those that reach into start…end."""
+def _between(ends: Sequence[int], start: int, end: int, behind: int) -> range:
+    """The stretches before the one at `behind` that reach into start…end."""
     first = bisect_right(ends, start)
     if end <= ends[first]:
         return range(first, first + 1)
-    return range(first, min(bisect_right(ends, end - 1) + 1, count))
+    return range(first, min(bisect_right(ends, end - 1) + 1, behind))
 
 
 def hidden(search: Any, groups: Mapping[str, int], text: bytes) -> Iterator[Span]:
@@ -171,13 +171,13 @@ def _cards(text: bytes, begins: int, ends: int) -> Iterator[tuple[int, int]]:
         return
     index = 0
     while index < len(groups):
-        count = _card_at(run, groups[index : index + 5])
-        if count:
+        many = _card_at(run, groups[index : index + 5])
+        if many:
             first = begins + len(run[: groups[index][0]].encode())
-            last = begins + len(run[: groups[index + count - 1][1]].encode())
+            last = begins + len(run[: groups[index + many - 1][1]].encode())
             if not _OF_HEX_BEFORE.search(text[max(0, first - 40) : first]) and not _OF_HEX_AFTER.match(text, last):
                 yield first, last
-        index += count or 1
+        index += many or 1
 
 
 def _card_at(run: str, groups: Sequence[tuple[int, int]]) -> int:
@@ -211,6 +211,25 @@ def replaced(text: bytes, spans: Sequence[Span]) -> bytes:
         parts += (text[at:start], mask)
         at = end
     return b"".join((*parts, text[at:]))
+
+
+def _apart(spans: Sequence[Span]) -> list[Span]:
+    """In the order of their places. Side by side with the same mask is one too."""
+    apart: list[Span] = []
+    ranks: list[int] = []
+    for rank, (start, end, mask) in sorted(enumerate(spans), key=lambda ranked: (ranked[1][0], ranked[0])):
+        if apart and (start < apart[-1][1] or (start == apart[-1][1] and mask == apart[-1][2])):
+            before_start, before_end, before_mask = apart[-1]
+            first = before_mask if ranks[-1] < rank else mask
+            apart[-1] = (before_start, max(before_end, end), first)
+            ranks[-1] = min(ranks[-1], rank)
+        else:
+            apart.append((start, end, mask))
+            ranks.append(rank)
+    return apart
+
+
+# ── with escapes undone ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Plain(msgspec.Struct, frozen=True):
@@ -259,19 +278,3 @@ def _unescaped(escape: bytes) -> bytes:
     if escaped[:1] != b"u":
         return escaped
     return chr(int(escaped[1:], 16)).encode("utf-8", "replace")
-
-
-def _apart(spans: Sequence[Span]) -> list[Span]:
-    """In the order of their places. Side by side with the same mask is one too."""
-    apart: list[Span] = []
-    ranks: list[int] = []
-    for rank, (start, end, mask) in sorted(enumerate(spans), key=lambda ranked: (ranked[1][0], ranked[0])):
-        if apart and (start < apart[-1][1] or (start == apart[-1][1] and mask == apart[-1][2])):
-            before_start, before_end, before_mask = apart[-1]
-            first = before_mask if ranks[-1] < rank else mask
-            apart[-1] = (before_start, max(before_end, end), first)
-            ranks[-1] = min(ranks[-1], rank)
-        else:
-            apart.append((start, end, mask))
-            ranks.append(rank)
-    return apart
