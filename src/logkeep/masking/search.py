@@ -48,8 +48,9 @@ _CARD_GROUPS = {(4, 6, 5), (4, 6, 4)}  # American Express, Diners Club; all othe
 _CARD_DIGITS = range(13, 20)
 _CARD_BEGINS = re.compile(r"4|5[0-8]|3[0-9]|6|2[2-7]")  # of the networks' numbers, ISO/IEC 7812; no time begins so
 _CARD_RUN_GROUPS_MAX = 1_000  # of one run of digits; a longer one is hidden whole
-_OF_HEX_BEFORE = re.compile(rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|[0-9]\.$|[0-9A-Fa-f]-$")
-_OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]")
+# A run of digits within a hexadecimal number, a UUID or a fraction.
+_OF_HEX_BEFORE = re.compile(rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|[0-9]\.$|[0-9A-Fa-f]{4}-$")
+_OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}")
 _QUOTE = re.compile(rb"[bBuUrRfF]{0,2}\\*[\"']")
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
 

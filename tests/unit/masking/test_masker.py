@@ -40,6 +40,7 @@ def event(value: str, kind: ValueKind = "text", key: str = "k", **attributes: st
         ("card 4111 1111 1111 1112 is none", "card 4111 1111 1111 1112 is none"),
         ("1 4111111111111111 2 4111-1111-1111-1111 4", "1 [masked] 2 [masked] 4"),
         ("x_4111111111111111 y3782 822463 10005z", "x_[masked] y[masked]z"),
+        ("card-4111111111111111 visa-4111111111111111-a", "card-[masked] visa-[masked]-a"),
         ("4111\u00a01111\u00a01111\u00a01111 or \uff14111111111111111", "[masked] or [masked]"),
         ("200 1532 12 4444 8 77 1234 5 and " + "12" * 15, "200 1532 12 4444 8 77 1234 5 and " + "12" * 15),
         ('body={\\"password\\":\\"a \\\\\\"b\\\\\\" c\\",\\"n\\":1}', 'body={\\"password\\":\\"[masked]\\",\\"n\\":1}'),
