@@ -6,7 +6,7 @@ import { Empty, Failure } from "../ui/Notice";
 import { ShowMore } from "../ui/ShowMore";
 import { Skeleton } from "../ui/Skeleton";
 import { IssueTable } from "./IssueTable";
-import { KINDS } from "./links";
+import { isNarrowed, KINDS } from "./links";
 import { useIssues } from "./useIssues";
 
 const OPEN = "open,regressed";
@@ -96,11 +96,7 @@ export default function IssuesPage() {
       ) : !found.issues ? (
         <Skeleton lines={14} label="loading the issues" />
       ) : found.issues.length === 0 ? (
-        <NoIssue
-          asked={given.size > (given.has("status") ? 1 : 0)}
-          all={status === "all"}
-          onAll={() => go("/issues?status=all")}
-        />
+        <NoIssue asked={isNarrowed(given)} all={status === "all"} onAll={() => go("/issues?status=all")} />
       ) : (
         <>
           <IssueTable issues={found.issues} />

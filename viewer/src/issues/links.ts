@@ -19,3 +19,8 @@ export function issueOf(event: LogEvent): { issue: string; kind: Kind } | null {
   if (typeof issue !== "string" || !issue.startsWith("iss_")) return null;
   return { issue, kind: KINDS.find((kind) => kind === event.key) ?? "issue" };
 }
+
+/** Whether a list's address leaves any out by more than their status. */
+export function isNarrowed(given: URLSearchParams): boolean {
+  return ["text", "kind", "version", "session", "device", "user"].some((name) => given.get(name));
+}

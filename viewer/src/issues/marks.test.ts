@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { LogEvent } from "../api/types";
-import { issueOf } from "./links";
+import { isNarrowed, issueOf } from "./links";
 import { marksOf } from "./useIssueMarks";
 
 test("a session with one issue leads to it, one with several to their list", () => {
@@ -23,4 +23,10 @@ test("only what the service has made of an issue stands for one", () => {
   expect(issueOf(event("screen", "iss_1"))?.kind).toBe("issue");
   expect([issueOf(event("crash", "JIRA-1")), issueOf(event("crash", 7))]).toEqual([null, null]);
   expect(issueOf({ key: "crash" } as LogEvent)).toBe(null);
+});
+
+test("an address that names app, status or order leaves none out", () => {
+  const narrowed = (query: string) => isNarrowed(new URLSearchParams(query));
+  expect(["", "app=shop", "status=all&sort=count"].map(narrowed)).toEqual([false, false, false]);
+  expect(["text=x", "kind=crash&app=shop", "device=d"].map(narrowed)).toEqual([true, true, true]);
 });

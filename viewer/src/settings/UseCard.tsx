@@ -18,7 +18,7 @@ export function UseCard({ limits }: { limits: Limits }) {
   return (
     <section className="card">
       <h2>
-        Use <span className="note">in the last 24 hours</span>
+        Use <span className="note">in the last 24 hours, counted since there is a limit</span>
       </h2>
       {!isLimited(limits) && (
         <p className="note">
