@@ -334,10 +334,10 @@ class PoolGate:
     by one.
     """
 
-    __slots__ = ("_cost", "_free", "_level", "_now_s", "_own", "_pool", "_reserve", "_share", "_whole", "limit")
+    __slots__ = ("_cost", "_free", "_level", "_now_s", "_own", "_reserve", "_share", "_whole", "quota")
 
     def __init__(self, pool: Pool, share: Bucket, level: int, now_s: float, cost: float, whole: int) -> None:
-        self._pool, self.limit, self._share, self._level = pool, pool.limit, share, level
+        self.quota, self._share, self._level = pool, share, level
         self._cost, self._now_s = cost, now_s
         self._whole = whole * cost > share.capacity and share.was_full(now_s)
         self._own = max(0.0, share.tokens)
@@ -353,7 +353,7 @@ class PoolGate:
     def take(self, count: int, taken: "Taken") -> float:
         """Of its share, of what is free, of the reserve; noted in `taken`, to be given back. How many of the events its
         share has paid for: what is free, or lent to their level, may have gone to somebody else by the next time."""
-        pool, amount = self._pool, count * self._cost
+        pool, amount = self.quota, count * self._cost
         own = min(amount, self._own)
         reserved = min(max(0.0, amount - own - self._free), self._reserve)
         if amount > own + self._free + reserved + 1e-3:  # a debt, of a share that is full
@@ -368,14 +368,14 @@ class PoolGate:
 
     def kept(self, count: int) -> int:
         """Tokens that lie in shares of others, where the limit would cover `count` with them; 0: it is spent itself."""
-        main = self._pool.main.tokens
-        there = main + (INFO - self._level) * self._pool.step + self._reserve
+        main = self.quota.main.tokens
+        there = main + (INFO - self._level) * self.quota.step + self._reserve
         return max(1, int(main - self._own)) if there + 1e-6 >= count * self._cost else 0
 
     def wait_s(self, count: float) -> float:
         """Until `count` may pass, when nothing more becomes free than is now: its share comes back at its own rate."""
         share, amount = self._share, count * self._cost
-        rate = share.rate + (self._pool.reserve.rate if self._level == ERROR else 0.0)
+        rate = share.rate + (self.quota.reserve.rate if self._level == ERROR else 0.0)
         missing = amount - share.tokens - self._free - self._reserve
         return min(share.wait_s(amount), wait_s(missing, rate))
 
@@ -383,10 +383,10 @@ class PoolGate:
 class QuotaGate:
     """The same of a quota that nobody shares, or of which there is enough for all."""
 
-    __slots__ = ("_cost", "_lent", "_now_s", "_quota", "_reserve", "_whole", "limit")
+    __slots__ = ("_cost", "_lent", "_now_s", "_reserve", "_whole", "quota")
 
     def __init__(self, quota: Quota, level: int, now_s: float, *, cost: float, whole: int) -> None:
-        self._quota, self.limit, self._now_s, self._cost = quota, quota.limit, now_s, cost
+        self.quota, self._now_s, self._cost = quota, now_s, cost
         quota.main.refill(now_s)
         self._lent = (INFO - level) * quota.step
         self._reserve = max(0.0, quota.reserve.refill(now_s)) if level == ERROR else 0.0
@@ -395,19 +395,19 @@ class QuotaGate:
     def allowed(self, count: int) -> int:
         if self._whole:
             return count
-        there = max(0.0, self._quota.main.tokens + self._lent) + self._reserve
+        there = max(0.0, self.quota.main.tokens + self._lent) + self._reserve
         return min(count, int((there + 1e-6) / self._cost))
 
     def take(self, count: int, taken: "Taken") -> float:
-        main, amount = self._quota.main, count * self._cost
+        main, amount = self.quota.main, count * self._cost
         there = max(0.0, main.tokens)
         lacks = amount - max(0.0, main.tokens + self._lent)
         reserved = lacks if 0 < lacks <= self._reserve + 1e-3 else 0.0
         main.take(amount - reserved, self._now_s)
         taken.append((main, amount - reserved))
         if reserved:
-            self._quota.reserve.take(reserved, self._now_s)
-            taken.append((self._quota.reserve, reserved))
+            self.quota.reserve.take(reserved, self._now_s)
+            taken.append((self.quota.reserve, reserved))
         return min(amount, there) / self._cost
 
     def kept(self, count: int) -> int:
@@ -415,8 +415,8 @@ class QuotaGate:
         return 0
 
     def wait_s(self, count: float) -> float:
-        main, amount = self._quota.main, count * self._cost
-        rate = main.rate + (self._quota.reserve.rate if self._reserve else 0.0)
+        main, amount = self.quota.main, count * self._cost
+        rate = main.rate + (self.quota.reserve.rate if self._reserve else 0.0)
         missing = amount - main.tokens - min(0.0, self._lent) - self._reserve
         return min(main.wait_s(amount), wait_s(missing, rate))
 

@@ -38,6 +38,7 @@ from logkeep.receiver.shares import (
     Group,
     LeftOut,
     Share,
+    Waiting,
     exceeded,
     grouped,
     lacking,
@@ -349,24 +350,16 @@ class Limiter:
         shares: dict[Group, Share] = {}
         taken: Taken = []
         groups = grouped(given)
-        whole: dict[str, int] = {}
-        for (_, component), count in groups.items():
-            whole[component] = whole.get(component, 0) + count
-        rest: dict[tuple[Limit, str], float] = {}  # of each limit's tokens for one, how many events wait for them yet
+        waiting = Waiting(groups)
         for group, count in groups.items():
             level, component = group
-            own, everything = (0, 0) if divisible else (whole[component], len(given))
+            own, everything = (0, 0) if divisible else (waiting.whole[component], len(given))
             gates = [] if found is None else found.gates(component, level, count, size, now_s, own)
-            waits = [(gate.limit, component) for gate in gates]
             if self._total is not None:
                 gates.append(self._total.gate(app, level, now_s, cost=1.0, whole=everything))
-                waits.append((self._total.limit, ""))
-            waiting = [
-                rest.setdefault(one, len(given) if one[0].of == "installation" else whole[component]) for one in waits
-            ]
-            shares[group] = share = through(gates, count, waiting)
-            for one, gate in zip(waits, gates, strict=True) if share.passes else ():
-                rest[one] -= gate.take(share.passes, taken)
+            shares[group] = share = through(gates, count, component, waiting)
+            for gate in gates if share.passes else ():
+                waiting.pay(gate.quota, component, gate.take(share.passes, taken))
         return shares, taken
 
     def _look(self) -> None:

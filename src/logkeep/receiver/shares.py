@@ -2,13 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from logkeep.counters import usage
-from logkeep.counters.buckets import CLASSES, Gate
+from logkeep.counters.buckets import CLASSES, Gate, Quota
 from logkeep.counters.limit import Limit, Of
 from logkeep.decode.marks import Mark, component_of, level_of, spread
 from logkeep.errors import QuotaExceeded
@@ -61,20 +61,36 @@ def grouped(marks: Sequence[Mark]) -> dict[Group, int]:
     return dict(sorted(counts.items()))
 
 
-def through(gates: Sequence[Gate], count: int, rest: Sequence[float]) -> Share:
-    """The narrowest gate says how many, the first of such why, the slowest when to come again.
+class Waiting:
+    """How many events of one request a quota has to cover yet: those of a component, of the installation's all."""
 
-    rest: of each gate, how many events of the request it has to cover yet, these among them: so many wait for it
-    together.
-    """
+    def __init__(self, groups: Mapping[Group, int]) -> None:
+        self.whole: dict[str, int] = {}  # by component, as they came
+        for (_, component), count in groups.items():
+            self.whole[component] = self.whole.get(component, 0) + count
+        self._paid: dict[tuple[Quota, str], float] = {}
+
+    def pay(self, quota: Quota, component: str, count: float) -> None:
+        """The share of the component has covered so many."""
+        self._paid[quota, component] = self._paid.get((quota, component), 0.0) + count
+
+    def of(self, quota: Quota, component: str) -> float:
+        if quota.limit.of != "installation":
+            return self.whole[component] - self._paid.get((quota, component), 0.0)
+        return sum(self.whole.values()) - sum(count for (of, _), count in self._paid.items() if of is quota)
+
+
+def through(gates: Sequence[Gate], count: int, component: str, waiting: Waiting) -> Share:
+    """The narrowest gate says how many, the first of such why, the slowest when to come again: what waits for it waits
+    together."""
     share = Share(count, count)
-    for gate, waiting in zip(gates, rest, strict=True):
+    for gate in gates:
         passes = gate.allowed(count)
         if passes == count:
             continue
-        share.wait_s = max(share.wait_s, gate.wait_s(waiting))
+        share.wait_s = max(share.wait_s, gate.wait_s(waiting.of(gate.quota, component)))
         if passes < share.passes:
-            share.passes, share.limit, share.kept = passes, gate.limit, gate.kept(count)
+            share.passes, share.limit, share.kept = passes, gate.quota.limit, gate.kept(count)
     return share
 
 
