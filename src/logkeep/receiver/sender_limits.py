@@ -31,7 +31,7 @@ class SenderLimits:
 
     def __init__(self, settings: LimitSettings) -> None:
         self._settings = settings
-        self._buckets: OrderedDict[tuple[str, str, str], Bucket] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str, str], tuple[Limit, Bucket]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -67,20 +67,24 @@ class SenderLimits:
 
     def _one(self, kind: Kind, app: str, source: str, rate: float, now_s: float) -> tuple[Limit, Bucket]:
         name = (kind, app, source)
-        bucket = self._buckets.get(name)
-        if bucket is None:
-            while len(self._buckets) >= SENDERS_MAX:
-                self._buckets.popitem(last=False)
-            bucket = self._buckets[name] = Bucket(rate, max(1.0, rate * self._settings.burst_s), now_s)
-        else:
-            self._buckets.move_to_end(name)
-            bucket.rate, bucket.capacity = rate, max(1.0, rate * self._settings.burst_s)
-        bucket.refill(now_s)
-        return Limit(kind, source, f"{kind}_events_per_second", rate), bucket
+        found = self._buckets.get(name)
+        if found is None or found[0].value != rate:
+            capacity = max(1.0, rate * self._settings.burst_s)
+            if found is None:
+                while len(self._buckets) >= SENDERS_MAX:
+                    self._buckets.popitem(last=False)
+                bucket = Bucket(rate, capacity, now_s)
+            else:
+                bucket = found[1]
+                bucket.rate, bucket.capacity = rate, capacity
+            found = self._buckets[name] = Limit(kind, source, f"{kind}_events_per_second", rate), bucket
+        self._buckets.move_to_end(name)
+        found[1].refill(now_s)
+        return found
 
     def additions(self) -> list[tuple[Shared | None, Addition]]:
         """What was taken here since the last time, by what is to hear of the others' part."""
-        spent = [(name, bucket) for name, bucket in self._buckets.items() if bucket.spent]
+        spent = [(name, bucket) for name, (_, bucket) in self._buckets.items() if bucket.spent]
         spent.sort(key=lambda item: item[1].spent, reverse=True)
         found: list[tuple[Shared | None, Addition]] = [
             (bucket, Addition("\0".join(name), round(bucket.spent), SECONDS_KEY_S))
