@@ -328,20 +328,21 @@ class Limiter:
             return None
         given = list(marks())
         shares, taken = self._shares(found, app, given, size / max(1, count), now_s, divisible)
-        if not lacking(shares):
+        short = lacking(shares)
+        if not short:
             return None
         wall_s = self._clock.now_ns() / NS_PER_S
-        if found is not None and over_day_of_app(shares):
+        if found is not None and over_day_of_app(short):
             found.note_over(wall_s)
-        for (_, component), share in lacking(shares).items():
+        for (_, component), share in short.items():
             if share.limit is not None:
                 kind: Kind = "component" if component else "app"
                 self._note(app, kind, component or app, share.limit.why, share.count - share.passes)
-        if not divisible and refuses_all(shares, found.phase(wall_s) if found is not None else "within"):
+        if not divisible and refuses_all(shares, short, found.phase(wall_s) if found is not None else "within"):
             for bucket, amount in taken:
                 bucket.give_back(amount)
-            raise refusal_of(shares)
-        return Cut(left_out(given, shares))
+            raise refusal_of(short)
+        return Cut(left_out(given, short))
 
     def _shares(
         self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float, divisible: bool

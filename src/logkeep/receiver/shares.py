@@ -99,24 +99,23 @@ def lacking(shares: dict[Group, Share]) -> dict[Group, Share]:
     return {group: share for group, share in shares.items() if share.passes < share.count}
 
 
-def over_day_of_app(shares: dict[Group, Share]) -> bool:
-    """Whether the app has used up its own day's limit, not only some component its share of that."""
-    return any(is_day_of("app", share) and not share.kept for share in lacking(shares).values())
+def over_day_of_app(short: dict[Group, Share]) -> bool:
+    """Whether the app has used up its own day's limit, not only some component its share of that. short: `lacking`."""
+    return any(is_day_of("app", share) and not share.kept for share in short.values())
 
 
 def is_day_of(of: Of, share: Share) -> bool:
     return share.limit is not None and share.limit.of == of and share.limit.why == "day"
 
 
-def refuses_all(shares: dict[Group, Share], phase: usage.Phase) -> bool:
+def refuses_all(shares: dict[Group, Share], short: dict[Group, Share], phase: usage.Phase) -> bool:
     """Whether a request of which not all may pass is refused whole, to be sent again (see limiter.py).
 
-    phase: of the app's day's limit. A component that is over its own day stays so for long: what may pass of the
-    others, and of its errors, does not wait for that.
+    short: `lacking`. phase: of the app's day's limit. A component that is over its own day stays so for long: what may
+    pass of the others, and of its errors, does not wait for that.
     """
     if not any(share.passes for share in shares.values()):
         return True
-    short = lacking(shares)
     if phase != "within" and any(is_day_of("app", share) for share in short.values()):
         return phase == "grace"
     if any(is_day_of("component", share) for share in short.values()):
@@ -124,15 +123,15 @@ def refuses_all(shares: dict[Group, Share], phase: usage.Phase) -> bool:
     return len({component for _, component in short}) == len({component for _, component in shares})
 
 
-def left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> dict[int, LeftOut]:
-    """By index; of one group an even sample is kept."""
+def left_out(marks: Sequence[Mark], short: dict[Group, Share]) -> dict[int, LeftOut]:
+    """By index; of one group an even sample is kept. short: `lacking`."""
     places: dict[Group, list[int]] = {}
     known: dict[Mark, Group] = {}
     for index, mark in enumerate(marks):
         group = known.get(mark) or known.setdefault(mark, group_of(mark))
         places.setdefault(group, []).append(index)
     found: dict[int, LeftOut] = {}
-    for group, share in lacking(shares).items():
+    for group, share in short.items():
         told = LeftOut("over_quota", share.words(group[1]))
         indexes = places[group]
         kept = {indexes[place] for place in spread(share.count, share.passes)}
@@ -140,9 +139,9 @@ def left_out(marks: Sequence[Mark], shares: dict[Group, Share]) -> dict[int, Lef
     return found
 
 
-def refusal_of(shares: dict[Group, Share]) -> QuotaExceeded:
-    """Of a request refused whole, by what it has to wait for longest."""
-    (_, component), worst = max(lacking(shares).items(), key=lambda one: one[1].wait_s)
+def refusal_of(short: dict[Group, Share]) -> QuotaExceeded:
+    """Of a request refused whole, by what it has to wait for longest. short: `lacking`."""
+    (_, component), worst = max(short.items(), key=lambda one: one[1].wait_s)
     return exceeded(worst.words(component), worst.wait_s)
 
 
