@@ -381,12 +381,19 @@ class PoolGate:
 
 
 class QuotaGate:
-    """The same of a quota that nobody shares, or of which there is enough for all."""
+    """The same of a quota that nobody shares, or of which there is enough for all.
 
-    __slots__ = ("_cost", "_lent", "_now_s", "_reserve", "_whole", "quota")
+    ample: half of it is left after these (`comfortable`), so they pass whatever their level.
+    """
 
-    def __init__(self, quota: Quota, level: int, now_s: float, *, cost: float, whole: int) -> None:
+    __slots__ = ("_ample", "_cost", "_lent", "_now_s", "_reserve", "_whole", "quota")
+
+    def __init__(self, quota: Quota, level: int, now_s: float, *, cost: float, whole: int, ample: bool = False) -> None:
         self.quota, self._now_s, self._cost = quota, now_s, cost
+        self._ample = self._whole = ample
+        self._lent = self._reserve = 0.0
+        if ample:
+            return
         quota.main.refill(now_s)
         self._lent = (INFO - level) * quota.step
         self._reserve = max(0.0, quota.reserve.refill(now_s)) if level == ERROR else 0.0
@@ -400,6 +407,10 @@ class QuotaGate:
 
     def take(self, count: int, taken: "Taken") -> float:
         main, amount = self.quota.main, count * self._cost
+        if self._ample:
+            main.take(amount, self._now_s)
+            taken.append((main, amount))
+            return count
         there = max(0.0, main.tokens)
         lacks = amount - max(0.0, main.tokens + self._lent)
         reserved = lacks if 0 < lacks <= self._reserve + 1e-3 else 0.0

@@ -113,9 +113,10 @@ class AppLimit:
             found.append(_gate(self.second, component, level, count, now_s, cost=1.0, whole=whole, known=known))
         for day in self.days:
             cost = 1.0 if day.what == "events" else max(1.0, size)
-            if self.components.any and day.pool.comfortable((whole or count) * cost, now_s):
+            gate = _gate(day.pool, component, level, count, now_s, cost=cost, whole=whole, known=known)
+            if self.components.any and isinstance(gate, QuotaGate):
                 day.pool.introduce(component, now_s, known=known)
-            found.append(_gate(day.pool, component, level, count, now_s, cost=cost, whole=whole, known=known))
+            found.append(gate)
         return found
 
     def _sees(self, component: str, now_s: float) -> bool:
@@ -203,5 +204,5 @@ def named_buckets(pool: Pool) -> Iterator[tuple[str, Bucket]]:
 def _gate(pool: Pool, name: str, level: int, count: int, now_s: float, *, cost: float, whole: int, known: bool) -> Gate:
     """Where there is enough for all, it does not matter who it is."""
     if pool.comfortable((whole or count) * cost, now_s):
-        return QuotaGate(pool, level, now_s, cost=cost, whole=whole)
+        return QuotaGate(pool, level, now_s, cost=cost, whole=whole, ample=True)
     return pool.gate(name, level, now_s, cost=cost, whole=whole, known=known)
