@@ -42,7 +42,9 @@ class Replays:
             raise BackendUnavailable(f"cannot use {path} for replays: {error.strerror or error}") from error
 
     def taken(self, batch_id: str) -> None:
-        """It is durable. batch_id: 24 hex digits."""
+        """It is durable. batch_id: 24 hex digits. One that is known already stays so from its first time."""
+        if self.knows(batch_id):
+            return
         name, now_s = bytes.fromhex(batch_id), self._now_s()
         start = self._group(name)
         ends = [end for _, end in _SLOT.iter_unpack(self._slots[start : start + WAYS * _SLOT_BYTES])]

@@ -159,6 +159,19 @@ def test_a_request_sent_again_under_its_key_is_neither_refused_nor_counted_again
         assert asyncio.run(run()) == [["202", "202", "202", "202", "429"], ["202", "202", "202", "202"]]
 
 
+def test_a_request_sent_again_and_again_is_known_from_its_first_time_and_takes_one_place(tmp_path: Path) -> None:
+    """The store remembers it from then, and stores it once more when it has forgotten it."""
+    clock = ManualClock()
+    with closing(Replays(tmp_path / "replays", clock)) as replays:
+        replays.taken(f"{'0f' * 4}{1:016x}")
+        for _ in range(WAYS):
+            clock.advance(60)
+            replays.taken("0f" * 12)
+        assert replays.knows(f"{'0f' * 4}{1:016x}")
+        clock.advance(KEPT_S - (WAYS - 1) * 60)
+        assert not replays.knows("0f" * 12)
+
+
 def test_a_replay_is_known_for_a_day_and_the_newest_are_kept(tmp_path: Path) -> None:
     clock = ManualClock()
     with closing(Replays(tmp_path / "replays", clock)) as replays:
