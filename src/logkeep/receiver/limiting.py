@@ -25,8 +25,9 @@ def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
     seen: list[Sequence[Mark]] = []
 
     def look() -> Sequence[Mark]:
-        seen.append(marks or marks_of(body, form))
-        return seen[-1]
+        if not seen:
+            seen.append(marks or marks_of(body, form))
+        return seen[0]
 
     refused = True
     try:
@@ -37,7 +38,7 @@ def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
         refused = cut is not None
         return cut
     finally:
-        exchange.limits = limiter.headers(sender, address, seen[-1] if seen else (), fresh=refused)
+        exchange.limits = limiter.headers(sender, address, seen[0] if seen else (), fresh=refused)
 
 
 def leave_out(exchange: Exchange, cut: Cut) -> None:
