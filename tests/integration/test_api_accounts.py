@@ -169,6 +169,8 @@ def test_a_new_password_ends_all_other_sign_ins(it: House) -> None:
     ok(ask("DELETE", f"/api/v1/me/sign-ins/{id_}", fresh), 204)
     assert [ask("GET", "/api/v1/me", one).status_code for one in (other, fresh)] == [401, 200]
     assert ask("DELETE", f"/api/v1/me/sign-ins/{id_}", fresh).status_code == 404
+    (told,) = (entry for entry in it.audit("sign_in.ended") if entry["detail"].get("sign_in") == id_)
+    assert (told["who"], told["target"], told["team"]) == (it.people["admin"], it.people["admin"], "")
     ok(ask("DELETE", "/api/v1/me/sign-ins", fresh), 204)
     assert ask("GET", "/api/v1/me", fresh).status_code == 401
 
@@ -288,6 +290,10 @@ def test_the_account_page_does_what_the_api_does(it: House) -> None:
     assert do(do="nothing known").status_code == 400
     unknown = do(do="end", sign_in="sig_none")
     assert unknown.status_code == 404 and "That sign-in has ended" not in unknown.text
+    it.cookie("read_only")
+    other = next(one for one in it.client.get("/api/v1/me/sign-ins").json()["sign_ins"] if not one["current"])["id"]
+    assert "That sign-in has ended" in do(do="end", sign_in=other).text
+    assert it.audit("sign_in.ended")[0]["detail"] == {"email": it.emails["read_only"], "sign_in": other}
     assert do(do="end-all").headers["location"] == "/sign-in?after=everywhere"
     assert it.client.get("/account", headers=page, follow_redirects=False).status_code == 303
 

@@ -15,7 +15,6 @@ from logkeep.api.sign_in import FORM_BYTES_MAX, form_of, sentence
 from logkeep.api.sign_ins import COOKIE
 from logkeep.errors import InputError
 from logkeep.metastore.links import RESET_S
-from logkeep.metastore.writing import not_found
 
 
 class _Done(msgspec.Struct, frozen=True):
@@ -164,8 +163,7 @@ def _do(context: Context, request: Request[Any, Any, Any], form: dict[str, str])
         me.remove(context, request, password)
         return _Done("No code is asked for any more.")
     if what == "end":
-        if not context.sign_ins.close_one(by.id, sign_in := form.get("sign_in", "")):
-            raise not_found("sign-in", sign_in)
+        me.end(context, request, form.get("sign_in", ""))
         return _Done("That sign-in has ended.")
     if what == "end-all":
         context.backend.directory.people.sign_out_everywhere(by, by.id)

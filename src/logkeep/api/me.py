@@ -168,9 +168,7 @@ async def sign_ins(request: Request[Any, Any, Any], context: GivenContext) -> Re
 )
 async def end_sign_in(request: Request[Any, Any, Any], context: GivenContext, sign_in: FromPath[str]) -> Response[None]:
     """With this instance at once, with others within ten seconds."""
-    person = caller_of(request).id
-    if not await context.checks.run(lambda: context.sign_ins.close_one(person, sign_in)):
-        raise not_found("sign-in", sign_in)
+    await context.checks.run(lambda: end(context, request, sign_in))
     return nothing()
 
 
@@ -236,6 +234,15 @@ def remove(context: Context, request: Request[Any, Any, Any], password: str) -> 
     prove(context, request, password)
     by = actor_of(request)
     context.backend.directory.totp.remove(by, by.id)
+
+
+def end(context: Context, request: Request[Any, Any, Any], sign_in: str) -> None:
+    """That sign-in of the one who asks. Raises InputError (404)."""
+    by, directory = actor_of(request), context.backend.directory
+    if not context.sign_ins.close_one(by.id, sign_in):
+        raise not_found("sign-in", sign_in)
+    told = directory.people.entry(by, "sign_in.ended", person_of(context, request), {"sign_in": sign_in})
+    directory.audit.add([told])
 
 
 def listed(context: Context, request: Request[Any, Any, Any]) -> list[SignInAnswer]:

@@ -19,7 +19,6 @@ from logkeep.cli.admin_common import (
     tell,
 )
 from logkeep.clock import SystemClock
-from logkeep.metastore.audit import Entry
 from logkeep.metastore.people import Person, new_password
 from logkeep.metastore.port import SignIn
 from logkeep.metastore.teams import FIRST_TEAM
@@ -123,11 +122,8 @@ def sign_out(
         if row is None:
             raise not_found("sign-in", sign_in)
         admin.directory.sign_ins.remove(row.sha256)
-        told = {"email": found.email, "sign_in": row.id}
-        now_ns = SystemClock().now_ns()
-        admin.directory.audit.add(
-            [Entry(by=admin.by, what="sign_in.ended", made_ns=now_ns, target=found.id, detail=told)]
-        )
+        told = admin.directory.people.entry(admin.by, "sign_in.ended", found, {"sign_in": row.id})
+        admin.directory.audit.add([told])
     return 0
 
 
