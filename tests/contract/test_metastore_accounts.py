@@ -813,6 +813,16 @@ def test_what_is_of_no_team_is_listed_with_a_team_of_whom_it_is(it: There) -> No
     assert listed(teams=("main", "")) == [f"n:{number}" for number in reversed(range(7))]
 
 
+def test_a_new_password_that_somebody_else_asks_for_is_listed_with_the_teams_of_its_person(it: There) -> None:
+    anna, bert = it.person("anna@example.org", "member"), it.person("bert@example.org")
+    secret = it.directory.links.ask_reset(CONSOLE, anna)
+    it.directory.links.ask_reset(CONSOLE, bert)
+    it.directory.links.reset("192.0.2.1", secret, PASSWORD)
+    found = it.directory.audit.list(Wanted(teams=("main",), members_of="main"))
+    told = [(row.what, row.target) for row in found if row.what.startswith("password_reset")]
+    assert told == [("password_reset.done", anna.id), ("password_reset.asked", anna.id)]
+
+
 def test_entries_written_by_many_at_once_are_one_chain(it: There) -> None:
     logs = [it.shared.directory(clock=it.clock).audit for _ in range(3)]
 

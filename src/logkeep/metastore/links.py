@@ -279,4 +279,5 @@ def _insert(transaction: Transaction, link: Link) -> None:
 
 def _entry(by: Actor, what: str, link: Link, now_ns: int) -> Entry:
     told = {"email": link.email} | ({"role": link.role} if link.role else {})
-    return Entry(by=by, what=what, made_ns=now_ns, team=link.team, target=link.id, detail=told)
+    target = link.person or link.id  # a new password is of no team: told to those of its person
+    return Entry(by=by, what=what, made_ns=now_ns, team=link.team, target=target, detail=told)
