@@ -24,6 +24,7 @@ from logkeep.metastore.links import INVITATION_S, RESET_S, Link, mail_state
 from logkeep.metastore.people import Person
 from logkeep.metastore.roles import NOTHING, Role
 from logkeep.metastore.teams import Joined
+from logkeep.metastore.writing import clean_email
 
 LinkSecret = Annotated[str, Meta(max_length=200, description="what stands behind `#` or `secret=` in the link")]
 
@@ -257,6 +258,7 @@ def _looked_up(context: Context, address: str, look: Callable[[], Link]) -> Link
 
 def ask_for_reset(context: Context, address: str, email: str) -> None:
     """Counted like a failed sign-in of this address, so that nobody sends mails by the thousand."""
+    email = clean_email(email)
     context.backend.directory.attempts.begin(address, f"reset {email}")
 
     def ended(error: str) -> None:

@@ -14,7 +14,7 @@ from logkeep.metastore.audit import Actor, Entry
 from logkeep.metastore.people import Person
 from logkeep.metastore.port import Caller
 from logkeep.metastore.steps import STEP_S
-from logkeep.metastore.writing import EMAIL_CHARS_MAX
+from logkeep.metastore.writing import EMAIL_CHARS_MAX, clean_email
 
 TOTP_STEP = "totp"
 
@@ -124,7 +124,7 @@ def failed(context: Context, asker: Asker, how: str, email: str) -> None:
     Kept by the batch: a guesser must not make the metastore write for each guess.
     """
     context.telemetry["sign_ins"].labels(how, "failed").inc()
-    email = email.strip().lower()[:EMAIL_CHARS_MAX]  # as it is kept of people, so that theirs are found
+    email = clean_email(email)[:EMAIL_CHARS_MAX]
     by, told = Actor("", email, asker.address), {"how": how, "email": email}
     context.auditing.note(Entry(by=by, what="sign_in.failed", made_ns=context.clock.now_ns(), detail=told))
 

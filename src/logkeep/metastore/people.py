@@ -10,7 +10,7 @@ from logkeep.errors import InputError
 from logkeep.metastore import passwords
 from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
-from logkeep.metastore.writing import EMAIL_CHARS_MAX, Writer, email_address, new_id, not_found, title
+from logkeep.metastore.writing import EMAIL_CHARS_MAX, Writer, clean_email, email_address, new_id, not_found, title
 
 _COLUMNS = (
     "id, email, name, password, totp, totp_pending, totp_step, provider, subject, made_ns, disabled_ns, epoch, revision"
@@ -52,7 +52,7 @@ class People:
         return self._writer.read(lambda transaction: person_in(transaction, id))
 
     def by_email(self, email: str) -> Person | None:
-        clean = email.strip().lower()
+        clean = clean_email(email)
         if not clean or len(clean) > EMAIL_CHARS_MAX or not clean.isprintable():
             return None  # what no database could look for
         return self._writer.read(lambda transaction: person_by_email(transaction, clean))

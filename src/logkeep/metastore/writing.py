@@ -99,9 +99,14 @@ def title(text: str, what: str, *, chars_max: int = NAME_CHARS_MAX) -> str:
     return clean
 
 
+def clean_email(text: str) -> str:
+    """As addresses of people are kept, so that theirs are found; whether it is an address is not looked at."""
+    return text.strip().lower()
+
+
 def email_address(text: str) -> str:
-    """As it is kept: in lower case. Raises InputError."""
-    clean = text.strip().lower()
+    """As it is kept. Raises InputError."""
+    clean = clean_email(text)
     if len(clean) > EMAIL_CHARS_MAX or not clean.isprintable() or not _EMAIL.fullmatch(clean):
         raise InputError(f"{text[:80]!r} is no e-mail address", code="bad_email")
     return clean
