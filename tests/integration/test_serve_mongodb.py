@@ -3,10 +3,13 @@
 Tested on the MongoDB wire protocol (tests/servers/mongodb.py).
 """
 
+import threading
 from collections.abc import Callable
 
 from tests.servers import mongodb
 from tests.service import Service, wait_for
+
+from logkeep.store.mongodb_client import Server
 
 
 def test_a_service_keeps_its_events_in_mongodb(start_service: Callable[..., Service]) -> None:
@@ -39,3 +42,28 @@ def test_a_service_keeps_its_events_in_mongodb(start_service: Callable[..., Serv
         service.wait_for_events("away", 1)
         ledger = service.wait_until_drained()
         assert (ledger["received"], ledger["stored"], ledger["queued"]) == (21, 21, 0)
+
+
+def test_days_are_listed_while_collections_are_made() -> None:
+    """MongoDB does, and so must what stands in for it: else a search in the moment of a first write is refused."""
+    with mongodb.running() as running:
+        writer, reader = (
+            Server(running.url, prefix="made", read_preference="primary", connect_timeout_s=5) for _ in range(2)
+        )
+        made = threading.Event()
+
+        def make() -> None:
+            for number in range(60):
+                writer.upsert(f"c{number}", [(str(name), {"$set": {"at": 1}}) for name in range(20)])
+            made.set()
+
+        making = threading.Thread(target=make)
+        making.start()
+        try:
+            while making.is_alive():
+                assert reader.days() == []
+        finally:
+            making.join()
+            for server in (writer, reader):
+                server.close()
+        assert made.is_set()

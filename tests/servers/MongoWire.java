@@ -1,6 +1,8 @@
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.ServerVersion;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.io.ByteArrayInputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,7 +19,7 @@ import java.util.Base64;
  */
 public class MongoWire {
     public static void main(String[] arguments) throws Exception {
-        H2Backend backend = arguments.length > 1 ? new H2Backend(arguments[1]) : H2Backend.inMemory();
+        H2Backend backend = new OneAtATime(arguments.length > 1 ? arguments[1] : null);
         backend.version(ServerVersion.MONGO_5_0);
         MongoServer server = new MongoServer(backend);
         if (System.getProperty("tls") != null) secure(server, Files.readString(Path.of(System.getProperty("tls"))));
@@ -25,6 +27,22 @@ public class MongoWire {
         server.bind("127.0.0.1", Integer.parseInt(arguments[0]));
         System.out.println("listening");
         Thread.currentThread().join();
+    }
+
+    /**
+     * Commands one after the other. A collection is not made in one step, and listDatabases opens each database anew,
+     * with the indexes of whatever another connection is just writing: both answer errors that MongoDB never would.
+     */
+    static class OneAtATime extends H2Backend {
+        /** file: null is in memory. */
+        OneAtATime(String file) {
+            super(file);
+        }
+
+        @Override
+        public synchronized Document handleMessage(MongoMessage message) {
+            return super.handleMessage(message);
+        }
     }
 
     static void secure(MongoServer server, String pem) throws Exception {
