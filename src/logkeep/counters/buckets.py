@@ -47,7 +47,8 @@ class Bucket:
     def refill(self, now_s: float) -> float:
         """The tokens there are now. A clock that goes back gives none, and takes none."""
         if now_s > self._at_s:
-            self.tokens = min(self.capacity, self.tokens + (now_s - self._at_s) * self.rate)
+            tokens = self.tokens + (now_s - self._at_s) * self.rate
+            self.tokens = tokens if tokens < self.capacity else self.capacity  # `min` costs twice as much
             self._at_s = now_s
         return self.tokens
 
@@ -340,8 +341,10 @@ class PoolGate:
         self.quota, self._share, self._level = pool, share, level
         self._cost, self._now_s = cost, now_s
         self._whole = whole * cost > share.capacity and share.was_full(now_s)
-        self._own = max(0.0, share.tokens)
-        self._free = max(0.0, pool.main.refill(now_s) - pool.owned(now_s) + (INFO - level) * pool.step)
+        own = share.tokens
+        self._own = own if own > 0.0 else 0.0
+        free = pool.main.refill(now_s) - pool.owned(now_s) + (INFO - level) * pool.step
+        self._free = free if free > 0.0 else 0.0
         self._reserve = max(0.0, pool.reserve.refill(now_s)) if level == ERROR else 0.0
 
     def allowed(self, count: int) -> int:

@@ -1,5 +1,6 @@
 """One limit by its name, so that whoever is refused is told which one it was."""
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -38,9 +39,15 @@ class Limit(msgspec.Struct, frozen=True):
 
     @property
     def _named(self) -> str:
-        return f"{self.name} of {self.value:,.16g}"
+        return f"{self.name} of {_number(self.value)}"
 
     @property
     def _whose(self) -> str:
         named = self.of in ("app", "component")
         return f"the {self.of} {self.who[:80]!r}" if named else f"this {self.of}"
+
+
+@lru_cache(maxsize=1_000)
+def _number(value: float) -> str:
+    """Kept, for it is told with each refusal and takes as long as counting it."""
+    return f"{value:,.16g}"

@@ -101,7 +101,7 @@ def lacking(shares: dict[Group, Share]) -> dict[Group, Share]:
 
 def over_day_of_app(short: dict[Group, Share]) -> bool:
     """Whether the app has used up its own day's limit, not only some component its share of that. short: `lacking`."""
-    return any(is_day_of("app", share) and not share.kept for share in short.values())
+    return any([is_day_of("app", share) and not share.kept for share in short.values()])
 
 
 def is_day_of(of: Of, share: Share) -> bool:
@@ -114,7 +114,7 @@ def refuses_all(shares: dict[Group, Share], short: dict[Group, Share], phase: us
     short: `lacking`. phase: of the app's day's limit. A component that is over its own day stays so for long: what may
     pass of the others, and of its errors, does not wait for that.
     """
-    if not any(share.passes for share in shares.values()):
+    if not any([share.passes for share in shares.values()]):
         return True
     if phase != "within" and any(is_day_of("app", share) for share in short.values()):
         return phase == "grace"
