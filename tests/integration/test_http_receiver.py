@@ -307,6 +307,13 @@ def test_health_and_metrics_need_no_key(start: Start) -> None:
         assert (client.answer(head_only=True).headers["content-length"], client.answer().status) == ("17", 200)
 
 
+@pytest.mark.parametrize(("path", "status"), [("/v1/events", 405), ("/nowhere", 404), ("/v1/config?device=d", 401)])
+def test_what_head_is_refused_has_no_body_either(shared: Running, path: str, status: int) -> None:
+    with shared.connect() as client:
+        client.send(get(path, method="HEAD") + get("/health/live"))
+        assert (client.answer(head_only=True).status, client.answer().status) == (status, 200)
+
+
 def test_an_address_with_a_host_in_it_is_understood(shared: Running) -> None:
     assert shared.post(AN_EVENT, path="http://logs.example/v1/events").status == 202
 

@@ -65,8 +65,10 @@ class AppLimit:
         self._regulars, self._known = Regulars(), set[str]()
 
     def inherit(self, before: "AppLimit", now_s: float) -> None:
-        """It takes the place of the one before, whose limits were others: what was used of the day is used, whoever was
-        known is. `keys` are to be read all the same."""
+        """It takes the place of the one before, whose limits were others: what was used of a day or a burst is used,
+        whoever was known is. `keys` are to be read all the same."""
+        if self.second is not None and before.second is not None:
+            self.second.inherit(before.second, now_s)
         for day in self.days:
             for kept in before.days:
                 if kept.what == day.what:

@@ -40,10 +40,13 @@ class ComponentQuotas:
         return {name: quota for (name, of), quota in self._days.items() if of == what}
 
     def inherit(self, before: "ComponentQuotas", now_s: float) -> None:
-        """What was used of the days of those before."""
+        """What was used of those before."""
         for name, quota in self._days.items():
             if (kept := before._days.get(name)) is not None:
                 quota.inherit(kept, now_s)
+        for component, kept in before._seconds.items():
+            if (second := self._second(component, now_s)) is not None:
+                second.inherit(kept, now_s)
 
     def gates(self, component: str, level: int, size: float, now_s: float, whole: int) -> Iterator[Gate]:
         """Those that stand before events of this component and level. size: bytes an event. whole: as of PoolGate."""

@@ -435,7 +435,7 @@ class Connection(asyncio.Protocol):
             answer = answers.make(200, b'{"status":"live"}')
         else:
             answer = self._readiness()
-        intake.settle(exchange, without_body(answer) if route.head_only else answer)
+        self._settle(exchange, answer, head_only=route.head_only)
 
     def _configuration(self) -> bytes:
         query = self._url.partition(b"#")[0].partition(b"?")[2]
@@ -463,7 +463,7 @@ class Connection(asyncio.Protocol):
         else:
             content_type = "text/plain; version=0.0.4; charset=utf-8"
             answer = self._intake.answers.make(200, done.result(), content_type=content_type)
-        self._intake.settle(exchange, without_body(answer) if route.head_only else answer)
+        self._settle(exchange, answer, head_only=route.head_only)
 
     # --- answers ---
 
@@ -513,7 +513,13 @@ class Connection(asyncio.Protocol):
         exchange = self._early = Exchange(self)
         exchange.close = not keep
         self._exchanges.append(exchange)
-        self._intake.settle(exchange, self._error(error, self._config))
+        head_only = self._parser.get_method() == b"HEAD"
+        self._settle(exchange, self._error(error, self._config), head_only=head_only)
+
+    def _settle(self, exchange: Exchange, answer: bytes, *, head_only: bool) -> None:
+        """head_only: HEAD is answered without a body whatever the status: what would follow is the next answer (RFC 9110,
+        9.3.2)."""
+        self._intake.settle(exchange, without_body(answer) if head_only else answer)
 
     def _error(self, error: LogkeepError, config: bytes | None = None) -> bytes:
         allow = error.allow if isinstance(error, MethodNotAllowed) else None

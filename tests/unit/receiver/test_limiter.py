@@ -635,7 +635,20 @@ def test_changed_limits_count_and_others_keep_what_they_have_used() -> None:
     receiver.given.apps = {"shop": Limits(events_per_second=10, burst_events=50)}
     receiver.given.known = object()
     receiver.tick()
-    assert receiver.send(*events(50)) == 50
+    assert [receiver.send(*events(41)), receiver.send(*events(40))] == [None, 40]
+
+
+def test_a_change_of_limits_gives_nobody_another_burst() -> None:
+    limits = {"events_per_second": 1, "burst_events": 100}
+    own = {"api": ComponentLimits(events_per_second=0.5), "dbg": ComponentLimits(events_per_day=100)}
+    receiver = Receiver(ManualClock(), **limits, component_events_per_second=1, components=own)
+    assert [receiver.send(*events(5, None, "api")), receiver.send(*events(10, None, "web"))] == [5, 10]
+    receiver.given.apps = {"shop": Limits(**limits, component_events_per_second=1, components=own | {
+        "dbg": ComponentLimits(events_per_day=200)})}  # fmt: skip
+    receiver.given.known = object()
+    receiver.tick()
+    assert [receiver.send(*events(1, None, "api")), receiver.send(*events(1, None, "web"))] == [None, None]
+    assert b'"second";r=85;' in receiver.limiter.headers(Sender("shop"))
 
 
 def test_the_headers_tell_how_much_is_left() -> None:
