@@ -279,6 +279,11 @@ CODES = {
     ),
     "store_refused": ("400", "the search cluster that keeps the events refuses this, for ever", "as its text says"),
     "store_too_new": ("–", "a newer Logkeep wrote this store", "start that one, or a newer"),
+    "taken_in_part": (
+        "409",
+        "a request sent again of which limits had left out a part, and which part is not known any more",
+        "send what you miss of it under another `Idempotency-Key`",
+    ),
     "too_large": ("413", "a body, record or request is over its limit", "split it, or raise the setting it names"),
     "too_many_notices": ("413", "more notices in one request than one may hold", "send them in parts"),
     "too_many_events": ("413", "more events in one request than `intake.events_max`", "send them in parts"),

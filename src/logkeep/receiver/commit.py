@@ -7,7 +7,7 @@ Waiting on purpose to gather more was measured and only hurts: the fsync itself 
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -42,7 +42,7 @@ class Exchange:
     count, what was rejected, batch_id when the sender made it repeatable or is told ids, and marks where they were read
     already. kind: of notices, "" for events; ids, links: of those, when the answer tells them, and issues, of which;
     device: whose they are where they do not say. config: what the answer tells the sender's device. limits: header
-    lines with what may be sent yet.
+    lines with what may be sent yet. left_out: by limits, indexes among what the body had of good events.
     """
 
     __slots__ = (
@@ -62,6 +62,7 @@ class Exchange:
         "issues",
         "keep_alive",
         "kind",
+        "left_out",
         "limits",
         "links",
         "marks",
@@ -90,6 +91,7 @@ class Exchange:
         self.links: tuple[dict[str, str], ...] = ()
         self.config: bytes | None = None
         self.limits = b""
+        self.left_out: Collection[int] = ()
         self.marks: Sequence[Mark] | None = None
         self.held = 0
         self.wire_bytes = 0

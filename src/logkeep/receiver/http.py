@@ -517,8 +517,7 @@ class Connection(asyncio.Protocol):
         self._settle(exchange, self._error(error, self._config), head_only=head_only)
 
     def _settle(self, exchange: Exchange, answer: bytes, *, head_only: bool) -> None:
-        """head_only: HEAD is answered without a body whatever the status: what would follow is the next answer (RFC 9110,
-        9.3.2)."""
+        """head_only: an answer to HEAD has no body, whatever its status (RFC 9110, 9.3.2)."""
         self._intake.settle(exchange, without_body(answer) if head_only else answer)
 
     def _error(self, error: LogkeepError, config: bytes | None = None) -> bytes:

@@ -18,7 +18,7 @@ from logkeep.receiver.commit import Committer, Exchange
 from logkeep.receiver.configured import Configured
 from logkeep.receiver.issue_links import issue_links
 from logkeep.receiver.limiter import Cut, Limiter
-from logkeep.receiver.limiting import leave_out, ruled
+from logkeep.receiver.limiting import cut_before, leave_out, ruled
 from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX, Readers
 from logkeep.receiver.sender_limits import Sender
 from logkeep.settings import Intake as IntakeSettings
@@ -133,36 +133,36 @@ class Intake:
 
     def _submit(self, exchange: Exchange, sender: Sender, address: str) -> None:
         limiter = self.limiter
-        if limiter is None or not limiter.limits(sender.app):
-            self._commit(exchange)
-            return
-        if self._is_replay(exchange):
-            exchange.limits = limiter.headers(sender, address)
+        before = limiter.replays if limiter is not None and exchange.repeatable else None
+        if before is not None and not before.knows(exchange.batch_id):
+            before = None
+        if limiter is None or (before is None and not limiter.limits(sender.app)):
             self._commit(exchange)
             return
         try:
-            cut = ruled(exchange, limiter, sender, address)
+            if before is not None:  # its quota is paid, and it is not stored again
+                exchange.limits = limiter.headers(sender, address)
+                cut = cut_before(exchange, before)
+            else:
+                cut = ruled(exchange, limiter, sender, address)
         except (QuotaExceeded, InputError) as error:
             self.settle(exchange, with_headers(self.refusal(error, config=exchange.config), exchange.limits))
             return
         if cut is None:
             self._commit(exchange)
-        elif len(exchange.body) <= PLAIN_INLINE_BYTES_MAX:
+            return
+        exchange.left_out = cut.left_out.keys()
+        if len(exchange.body) <= PLAIN_INLINE_BYTES_MAX:
             leave_out(exchange, cut)
             self._commit(exchange)
         else:
             self.readers.run(partial(_left_out, exchange, cut), partial(self._commit_rest, exchange))
 
-    def _is_replay(self, exchange: Exchange) -> bool:
-        """Whether it was taken before, under its Idempotency-Key: its quota is paid, and it is not stored again."""
-        replays = self.limiter.replays if self.limiter is not None else None
-        return exchange.repeatable and replays is not None and replays.knows(exchange.batch_id)
-
     def _remember(self, batch: list[Exchange]) -> None:
         replays = self.limiter.replays if self.limiter is not None else None
         for exchange in batch if replays is not None else ():
             if exchange.repeatable and replays is not None:
-                replays.taken(exchange.batch_id)
+                replays.taken(exchange.batch_id, exchange.left_out)
 
     def _commit(self, exchange: Exchange) -> None:
         if exchange.kind and KINDS[exchange.kind].answers_ids:

@@ -6,11 +6,20 @@ from logkeep.decode.frame import NAMED_MAX, SAMPLE_BYTES_MAX, SAMPLES_MAX, Rejec
 from logkeep.decode.marks import Mark, marks_of, without
 from logkeep.decode.named import Named, count_named, named_in
 from logkeep.decode.native import Rejected
+from logkeep.errors import InputError
 from logkeep.event import RejectReason
 from logkeep.receiver.commit import Exchange
 from logkeep.receiver.limiter import Cut, Limiter
 from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX
+from logkeep.receiver.replays import Replays
 from logkeep.receiver.sender_limits import Sender
+from logkeep.receiver.shares import LeftOut
+
+LEFT_OUT_BEFORE = LeftOut("over_quota", "limits or a block kept it out when this request was taken first")
+TAKEN_IN_PART = (
+    "part of this request was taken before and part refused by limits; which is not known any more: send what you "
+    "miss of it under another Idempotency-Key"
+)
 
 
 def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) -> Cut | None:
@@ -39,6 +48,15 @@ def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
         return cut
     finally:
         exchange.limits = limiter.headers(sender, address, seen[0] if seen else (), fresh=refused)
+
+
+def cut_before(exchange: Exchange, replays: Replays) -> Cut | None:
+    """What was left out of it when it was taken first, so that it is answered so again. Raises InputError (409): some
+    of it was, but which is not known."""
+    gone = replays.left_out(exchange.batch_id)
+    if gone is None or (gone and (exchange.encoding != "plain" or max(gone) >= exchange.count)):
+        raise InputError(TAKEN_IN_PART, code="taken_in_part", status=409)
+    return Cut(dict.fromkeys(sorted(gone), LEFT_OUT_BEFORE)) if gone else None
 
 
 def leave_out(exchange: Exchange, cut: Cut) -> None:

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.unit.receiver.test_limiter import Alone, Blocks, Given
+from tests.unit.receiver.test_limiter import Alone, Blocks, Given, events
 
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.decode.frame import unpack_frame
 from logkeep.errors import BackendUnavailable
 from logkeep.metastore.blocks import Blocked
-from logkeep.metastore.limits import Limits
+from logkeep.metastore.limits import ComponentLimits, Limits
 from logkeep.queue.memory import MemoryQueue
 from logkeep.receiver import limiting
 from logkeep.receiver.admission import Admission
@@ -24,7 +24,7 @@ from logkeep.receiver.intake import Intake
 from logkeep.receiver.limiter import Limiter
 from logkeep.receiver.reading import PLAIN_INLINE_BYTES_MAX, PreparedBody, SentBody
 from logkeep.receiver.refused import Refusals
-from logkeep.receiver.replays import KEPT_S, WAYS, Replays
+from logkeep.receiver.replays import CUT_EVENTS_MAX, KEPT_S, SLOTS, WAYS, Replays
 from logkeep.receiver.sender_limits import Sender
 from logkeep.settings import Intake as IntakeSettings
 from logkeep.settings import LimitSettings
@@ -188,3 +188,58 @@ def test_a_replay_is_known_for_a_day_and_the_newest_are_kept(tmp_path: Path) -> 
         assert not replays.knows(f"{'0f' * 4}{WAYS:016x}")
     with pytest.raises(BackendUnavailable):
         Replays(tmp_path / "replays" / "none", clock)
+
+
+def test_a_request_sent_again_is_answered_as_it_was_though_part_of_it_was_left_out(tmp_path: Path) -> None:
+    """By other receivers too, and when nothing is limited any more; of the oldest it is told that it is not known."""
+    clock, settings, queue = SystemClock(), LimitSettings(), MemoryQueue()
+
+    def receiver(replays: Replays, **limits: Any) -> Intake:
+        alone: Any = Alone({})
+        given = Given(settings, shop=Limits(**limits))
+        limiter = Limiter(given, settings, alone, clock, TELEMETRY, Refusals(), Blocks(), replays)
+        return Intake(IntakeSettings(), queue, "http-0", Admission(cast(Any, None)), TELEMETRY, clock, limiter)
+
+    lines = [json.dumps({"session": "s", "key": "k", "value": i, "component": f"c{i % 2}"}) for i in range(6)]
+    lines.insert(1, "bad")
+    body = "\n".join(lines).encode()
+
+    async def told(replays: Replays, **limits: Any) -> tuple[str, dict[str, Any]]:
+        intake = receiver(replays, **limits)
+        used = events(1, None, "c1")
+        assert intake.limiter is not None and intake.limiter.rule(Sender("shop"), "", 1, 100, lambda: used) is None
+        request = SentBody("shop", body, idempotency_key=b"abc", limited=bool(limits))
+        try:
+            answer = (await answered(intake, request)).answer
+        finally:
+            intake.close()
+        assert answer is not None
+        return answer[9:12].decode(), json.loads(answer.partition(b"\r\n\r\n")[2])
+
+    path = tmp_path / "replays"
+    with closing(Replays(path, clock)) as here, closing(Replays(path, clock)) as there:
+        own = {"components": {"c1": ComponentLimits(events_per_second=0.001)}}
+        status, first = asyncio.run(told(here, **own))
+        assert (status, first["accepted"]) == ("202", 3)
+        assert [(one["index"], one["reason"]) for one in first["rejected"]] == [
+            (1, "invalid_json"), (2, "over_quota"), (4, "over_quota"), (6, "over_quota"),
+        ]  # fmt: skip
+        for limits in (own, {}):
+            status, then = asyncio.run(told(there, **limits))
+            assert (status, then["accepted"]) == ("202", 3)
+            assert [one["index"] for one in then["rejected"]] == [1, 2, 4, 6]
+            assert {one["reason"] for one in then["rejected"][1:]} == {"over_quota"}
+        with path.open("r+b") as file:
+            file.seek(SLOTS * 16)
+            file.write(bytes(path.stat().st_size - SLOTS * 16))
+        status, then = asyncio.run(told(there, **own))
+        assert (status, then["error"]["code"]) == ("409", "taken_in_part")
+
+
+def test_what_was_left_out_of_a_large_request_is_known_to_its_last_event(tmp_path: Path) -> None:
+    with closing(Replays(None, ManualClock())) as replays:
+        replays.taken("0a" * 12, [0, 9, CUT_EVENTS_MAX - 1])
+        replays.taken("0b" * 12, [CUT_EVENTS_MAX])
+        replays.taken("0c" * 12)
+        assert replays.left_out("0a" * 12) == {0, 9, CUT_EVENTS_MAX - 1}
+        assert (replays.left_out("0b" * 12), replays.left_out("0c" * 12)) == (None, frozenset())
