@@ -33,7 +33,7 @@ from logkeep.clock import SystemClock
 from logkeep.counters.local import LocalCounters
 from logkeep.counters.port import Addition, Counters
 from logkeep.counters.redis_counters import RedisCounters
-from logkeep.decode.marks import marks_of
+from logkeep.decode.marks import marks_of, sizes_of
 from logkeep.decode.native import count_flawless
 from logkeep.errors import QuotaExceeded
 from logkeep.metastore.limits import ComponentLimits, InForce, Limits, in_force
@@ -113,7 +113,14 @@ def one_request(admission: Admission, limiter: Limiter | None, body: bytes, coun
         assert count_flawless(body, "ndjson") == count
         if limiter is not None and limiter.limits(sender.app):
             try:
-                limiter.rule(sender, "198.51.100.7", count, len(body), lambda: marks_of(body, "ndjson"))
+                limiter.rule(
+                    sender,
+                    "198.51.100.7",
+                    count,
+                    len(body),
+                    lambda: marks_of(body, "ndjson"),
+                    lambda: sizes_of(body, "ndjson"),
+                )
                 limiter.headers(sender, "198.51.100.7")
             except QuotaExceeded:
                 pass

@@ -17,6 +17,7 @@ FINGERPRINT_CHARS_MAX = 200
 ID_CHARS_MAX = 200
 
 Kind = Literal["issue", "crash", "feedback"]
+LEVEL_OF_KIND: dict[str, str] = {"issue": "error", "crash": "fatal", "feedback": "info"}  # of the event it becomes
 Name = Annotated[str, Meta(max_length=NAME_BYTES_MAX)]
 
 

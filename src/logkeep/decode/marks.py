@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from logkeep.decode.issues import LEVEL_OF_KIND
 from logkeep.decode.split import Form, raw_lines, raw_list
 from logkeep.event import LEVEL_ALIASES, LEVELS
 
@@ -25,7 +26,13 @@ class _Odd(msgspec.Struct, gc=False):
     level: msgspec.Raw = msgspec.Raw()
 
 
+class _Issue(msgspec.Struct, gc=False):
+    component: str | None = None
+    kind: str = "issue"
+
+
 _lines = msgspec.json.Decoder(_Marked).decode_lines
+_issue_lines = msgspec.json.Decoder(_Issue).decode_lines
 _list = msgspec.json.Decoder(list[_Marked]).decode
 _odd_lines = msgspec.json.Decoder(_Odd).decode_lines
 _odd_list = msgspec.json.Decoder(list[_Odd]).decode
@@ -33,17 +40,21 @@ _odd_list = msgspec.json.Decoder(list[_Odd]).decode
 Mark = tuple[str | None, str | None]  # component and level, as they were sent
 
 
-def marks_of(body: bytes, form: Form) -> list[Mark]:
-    """One for each event of a body that is in order; None where an event does not say."""
+def marks_of(body: bytes, form: Form, kind: str = "") -> list[Mark]:
+    """One for each event of a body that is in order; None where an event does not say. kind: of notices: an issue is of
+    the level of the event that it becomes."""
+    if kind == "issues":
+        return [(one.component, LEVEL_OF_KIND[one.kind]) for one in _issue_lines(body)]
     try:
         events = _list(body) if form == "json" else _lines(body)
         return [(event.component, event.level) for event in events]
     except _REFUSED:
         odd = _odd_list(body) if form == "json" else _odd_lines(body)
-        return [(_text(event.component), _text(event.level)) for event in odd]
+        return [(text_of(event.component), text_of(event.level)) for event in odd]
 
 
-def _text(raw: msgspec.Raw) -> str | None:
+def text_of(raw: msgspec.Raw) -> str | None:
+    """What a name becomes that is no text, or holds half a character; None: there is none."""
     text = bytes(raw)
     if not text or text == b"null":
         return None
@@ -51,6 +62,11 @@ def _text(raw: msgspec.Raw) -> str | None:
         return msgspec.json.decode(text, type=str)
     except _REFUSED:
         return text[:COMPONENT_CHARS_MAX].decode("utf-8", "replace")
+
+
+def sizes_of(body: bytes, form: Form) -> list[int]:
+    """Bytes of each event of such a body."""
+    return list(map(len, raw_list(body) if form == "json" else raw_lines(body)))
 
 
 def component_of(mark: Mark) -> str:

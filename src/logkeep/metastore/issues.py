@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from logkeep.clock import NS_PER_DAY, NS_PER_S
-from logkeep.decode.issues import TITLE_CHARS_MAX, IssueNotice, Kind, kept_stack, version_key
+from logkeep.decode.issues import LEVEL_OF_KIND, TITLE_CHARS_MAX, IssueNotice, Kind, kept_stack, version_key
 from logkeep.event import Event, Scalar, attributes_json
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.devices import id_of, searchable
@@ -25,8 +25,6 @@ DAYS_MAX = 90  # with a count by day
 ISSUES_MAX = 10_000  # of an app; beyond that those seen longest ago go
 WORDS_CHARS_MAX = 1024
 EVENT_STACK_CHARS_MAX = 32 << 10
-LEVELS: dict[str, str] = {"issue": "error", "crash": "fatal", "feedback": "info"}  # of the event
-
 Status = Literal["open", "resolved", "muted", "regressed"]
 TallyKind = Literal["day", "version", "user", "device"]
 _MAX: dict[str, int] = {"user": PEOPLE_MAX, "device": PEOPLE_MAX, "version": VERSIONS_MAX}
@@ -148,7 +146,7 @@ def as_event(one: Occurrence) -> Event:
     attributes: dict[str, Scalar] = {"issue": one.issue, "where": one.where, "app_version": one.app_version}
     return Event(
         "", one.session, one.kind, value_of(one), "text", None, one.time_ns, one.received_ns, one.id,
-        LEVELS[one.kind], one.user, one.device, one.component,
+        LEVEL_OF_KIND[one.kind], one.user, one.device, one.component,
         attributes_json({name: text for name, text in attributes.items() if text}),
     )  # fmt: skip
 

@@ -23,6 +23,7 @@ GRACE_FACTOR = 2.0  # of the day's limit, while it is only slowed
 
 
 Marks = Callable[[], Sequence[Mark]]
+Sizes = Callable[[], Sequence[int]]
 
 
 class DayLimit(msgspec.Struct):
@@ -63,6 +64,11 @@ class AppLimit:
         self._over, self._told_hour = False, 0  # whether to be told to the others, and when it last was
         self._looked_at = 0
         self._regulars, self._known = Regulars(), set[str]()
+
+    @property
+    def weighs(self) -> bool:
+        """Whether it limits bytes, its own or a component's."""
+        return any([day.what == "bytes" for day in self.days]) or self.components.weigh
 
     def inherit(self, before: "AppLimit", now_s: float) -> None:
         """It takes the place of the one before, whose limits were others: what was used of a day or a burst is used,

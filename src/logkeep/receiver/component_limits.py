@@ -35,6 +35,11 @@ class ComponentQuotas:
     def any_day(self) -> bool:
         return bool(self._days)
 
+    @property
+    def weigh(self) -> bool:
+        """Whether any has a limit of bytes."""
+        return any([what == "bytes" for _, what in self._days])
+
     def days(self, what: Literal["events", "bytes"]) -> dict[str, Quota]:
         """By component."""
         return {name: quota for (name, of), quota in self._days.items() if of == what}

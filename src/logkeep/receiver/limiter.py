@@ -26,7 +26,7 @@ from logkeep.event import RejectReason
 from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.addresses import WINDOW_S, Name, ShortBlocks
-from logkeep.receiver.app_limits import SECOND_ACTIVE_S, AppLimit, Marks, named_buckets
+from logkeep.receiver.app_limits import SECOND_ACTIVE_S, AppLimit, Marks, Sizes, named_buckets
 from logkeep.receiver.component_limits import SECOND_STEP
 from logkeep.receiver.count_exchange import CountExchange
 from logkeep.receiver.quota_headers import headers_of
@@ -43,6 +43,7 @@ from logkeep.receiver.shares import (
     grouped,
     lacking,
     left_out,
+    mean_sizes,
     over_day_of_app,
     refusal_of,
     refuses_all,
@@ -169,10 +170,13 @@ class Limiter:
         """Whether anything may be refused to anybody."""
         return self._any
 
-    def rule(self, sender: Sender, address: str, count: int, size: int, marks: Marks) -> Cut | None:
+    def rule(
+        self, sender: Sender, address: str, count: int, size: int, marks: Marks, sizes: Sizes | None = None
+    ) -> Cut | None:
         """What of `count` events in `size` bytes is left out; None: nothing. Raises QuotaExceeded: all of it.
 
-        address: "" where none is limited. marks: of each event in order, asked for only where they matter.
+        address: "" where none is limited. marks: of each event in order, asked for only where they matter; sizes: bytes
+        of each, likewise; None: one is as large as the other.
         """
         self.admit(sender, address, count)
         found, blocked = self._of(sender.app), self._blocked.get(sender.app)
@@ -180,7 +184,8 @@ class Limiter:
             given = list(marks())
             gone = self._without_components(sender.app, blocked, given)
             if gone:
-                return self._rule_the_rest(sender, address, size, given, gone)
+                each = sizes() if sizes is not None else [size // count] * count
+                return self._rule_the_rest(sender, address, each, given, gone)
         if found is None and self._total is None:
             return None
         now_s = self._moment()
@@ -191,7 +196,7 @@ class Limiter:
                 if limit.of == "address":
                     self.unwelcome(sender.app, address)
                 raise exceeded(limit.words, bucket.wait_s(count))
-        cut = self._share_out(found, sender.app, count, size, marks, now_s)
+        cut = self._share_out(found, sender.app, count, size, marks, sizes, now_s)
         passed = count - (len(cut.left_out) if cut is not None else 0)
         for _, bucket in buckets:
             bucket.take(passed, now_s)
@@ -245,30 +250,29 @@ class Limiter:
         return gone
 
     def _rule_the_rest(
-        self, sender: Sender, address: str, size: int, given: Sequence[Mark], gone: dict[int, LeftOut]
+        self, sender: Sender, address: str, sizes: Sequence[int], given: Sequence[Mark], gone: dict[int, LeftOut]
     ) -> Cut:
         """Of a request with events of blocked components: the others go through the limits one by one."""
         rest = [place for place in range(len(given)) if place not in gone]
-        more = self._one_by_one(
-            sender, [address] * len(rest) if address else (), size * len(rest) // len(given), [given[p] for p in rest]
-        )
+        addresses = [address] * len(rest) if address else ()
+        more = self._one_by_one(sender, addresses, [sizes[p] for p in rest], [given[p] for p in rest])
         return Cut(gone | {rest[place]: told for place, told in more.items()})
 
     def rule_each(
-        self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
+        self, sender: Sender, addresses: Sequence[str], sizes: Sequence[int], marks: Sequence[Mark]
     ) -> dict[int, RejectReason]:
         """Of events that are let in one by one: those left out, by their place in `marks`, with the reason.
 
-        addresses: of each event, or none at all.
+        addresses: of each event, or none at all. sizes: bytes of each.
         """
         blocked = self._blocked.get(sender.app)
         if blocked is None:
-            return {place: told.reason for place, told in self._one_by_one(sender, addresses, size, marks).items()}
+            return {place: told.reason for place, told in self._one_by_one(sender, addresses, sizes, marks).items()}
         gone = self._blocked_of(sender, blocked, addresses, marks)
         rest = [place for place in range(len(marks)) if place not in gone]
         if rest:
             own = [addresses[place] for place in rest] if addresses else ()
-            more = self._one_by_one(sender, own, size * len(rest) // len(marks), [marks[place] for place in rest])
+            more = self._one_by_one(sender, own, [sizes[place] for place in rest], [marks[place] for place in rest])
             gone |= {rest[place]: told.reason for place, told in more.items()}
         return gone
 
@@ -288,7 +292,7 @@ class Limiter:
         return gone
 
     def _one_by_one(
-        self, sender: Sender, addresses: Sequence[str], size: int, marks: Sequence[Mark]
+        self, sender: Sender, addresses: Sequence[str], sizes: Sequence[int], marks: Sequence[Mark]
     ) -> dict[int, LeftOut]:
         found = self._of(sender.app)
         if found is None and self._total is None:
@@ -303,8 +307,10 @@ class Limiter:
                 gone |= dict.fromkeys(those, LeftOut("over_quota", limit.words))
         given = [marks[place] for place in places]
         if given:
-            mean = size * len(given) // len(marks)
-            cut = self._share_out(found, sender.app, len(given), mean, lambda: given, now_s, divisible=True)
+            each = [sizes[place] for place in places]
+            cut = self._share_out(
+                found, sender.app, len(given), sum(each), lambda: given, lambda: each, now_s, divisible=True
+            )
             gone |= {places[index]: told for index, told in cut.left_out.items()} if cut is not None else {}
         return gone
 
@@ -315,6 +321,7 @@ class Limiter:
         count: int,
         size: int,
         marks: Marks,
+        sizes: Sizes | None,
         now_s: float,
         *,
         divisible: bool = False,
@@ -327,7 +334,12 @@ class Limiter:
                 total.main.take(count, now_s)
             return None
         given = list(marks())
-        shares, taken = self._shares(found, app, given, size / max(1, count), now_s, divisible)
+        groups = grouped(given)
+        if sizes is not None and len(groups) > 1 and found is not None and found.weighs:
+            weights = mean_sizes(groups, given, sizes())
+        else:
+            weights = dict.fromkeys(groups, size / max(1, count))
+        shares, taken = self._shares(found, app, groups, weights, now_s, divisible)
         short = lacking(shares)
         if not short:
             return None
@@ -345,17 +357,23 @@ class Limiter:
         return Cut(left_out(given, short))
 
     def _shares(
-        self, found: AppLimit | None, app: str, given: Sequence[Mark], size: float, now_s: float, divisible: bool
+        self,
+        found: AppLimit | None,
+        app: str,
+        groups: Mapping[Group, int],
+        weights: Mapping[Group, float],
+        now_s: float,
+        divisible: bool,
     ) -> tuple[dict[Group, Share], Taken]:
-        """Of each group how many may pass, and what was taken for them."""
+        """Of each group how many may pass, and what was taken for them. weights: bytes an event."""
         shares: dict[Group, Share] = {}
         taken: Taken = []
-        groups = grouped(given)
+        everybody = sum(groups.values())
         waiting = Waiting(groups)
         for group, count in groups.items():
             level, component = group
-            own, everything = (0, 0) if divisible else (waiting.whole[component], len(given))
-            gates = [] if found is None else found.gates(component, level, count, size, now_s, own)
+            own, everything = (0, 0) if divisible else (waiting.whole[component], everybody)
+            gates = [] if found is None else found.gates(component, level, count, weights[group], now_s, own)
             if self._total is not None:
                 gates.append(self._total.gate(app, level, now_s, cost=1.0, whole=everything))
             shares[group] = share = through(gates, count, component, waiting)

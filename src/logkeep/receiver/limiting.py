@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from logkeep.decode.frame import NAMED_MAX, SAMPLE_BYTES_MAX, SAMPLES_MAX, RejectedSample
-from logkeep.decode.marks import Mark, marks_of, without
+from logkeep.decode.marks import Mark, marks_of, sizes_of, without
 from logkeep.decode.named import Named, count_named, named_in
 from logkeep.decode.native import Rejected
 from logkeep.errors import InputError
@@ -35,7 +35,7 @@ def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
 
     def look() -> Sequence[Mark]:
         if not seen:
-            seen.append(marks or marks_of(body, form))
+            seen.append(marks or marks_of(body, form, exchange.kind))
         return seen[0]
 
     refused = True
@@ -43,7 +43,7 @@ def ruled(exchange: Exchange, limiter: Limiter, sender: Sender, address: str) ->
         if not exchange.count or exchange.encoding != "plain" or (marks is None and len(body) > PLAIN_INLINE_BYTES_MAX):
             cut = None
         else:
-            cut = limiter.rule(sender, address, exchange.count, len(body), look)
+            cut = limiter.rule(sender, address, exchange.count, len(body), look, lambda: sizes_of(body, form))
         refused = cut is not None
         return cut
     finally:

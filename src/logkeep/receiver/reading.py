@@ -100,7 +100,7 @@ def prepare(sent: SentBody, settings: IntakeSettings, *, inline: bool = False) -
 def _marks(sent: SentBody, checked: Checked) -> list[Mark] | None:
     if not sent.limited or not checked.count or len(checked.body) <= PLAIN_INLINE_BYTES_MAX:
         return None
-    return marks_of(checked.body, checked.form)
+    return marks_of(checked.body, checked.form, sent.kind)
 
 
 def replacing_event(body: bytes, session: str, key: str) -> bytes:

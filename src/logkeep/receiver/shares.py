@@ -61,6 +61,15 @@ def grouped(marks: Sequence[Mark]) -> dict[Group, int]:
     return dict(sorted(counts.items()))
 
 
+def mean_sizes(groups: Mapping[Group, int], marks: Sequence[Mark], sizes: Sequence[int]) -> dict[Group, float]:
+    """Bytes an event of each group. sizes: of each event."""
+    totals = dict.fromkeys(groups, 0)
+    known: dict[Mark, Group] = {}
+    for mark, size in zip(marks, sizes, strict=True):
+        totals[known.get(mark) or known.setdefault(mark, group_of(mark))] += size
+    return {group: totals[group] / count for group, count in groups.items()}
+
+
 class Waiting:
     """How many events of one request a quota has to cover yet: those of a component, of the installation's all."""
 

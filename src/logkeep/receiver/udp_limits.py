@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from logkeep.decode.frame import SAMPLES_MAX, FrameHeader, RejectedSample
-from logkeep.decode.marks import Mark
+from logkeep.decode.marks import Mark, text_of
 from logkeep.decode.named import told_named
+from logkeep.decode.split import replace_lone_surrogates
 from logkeep.event import RejectReason
 from logkeep.receiver.batch_ids import BatchIds
 from logkeep.receiver.limiter import Limiter
@@ -33,9 +34,11 @@ class _Keyed(msgspec.Struct, gc=False):
 
 
 class _OddKeyed(msgspec.Struct, gc=False):
-    """Component or level is no text; what the app's key is counts all the same."""
+    """One of them is no text, or not all of it is Unicode: it becomes text later."""
 
-    app: str | None = None
+    app: msgspec.Raw = msgspec.Raw()
+    component: msgspec.Raw = msgspec.Raw()
+    level: msgspec.Raw = msgspec.Raw()
 
 
 _lines = msgspec.json.Decoder(_Keyed).decode_lines
@@ -83,9 +86,9 @@ class DatagramLimits:
         told: list[FrameHeader] = []
         for sender, indexes in by_sender.items():
             marks: list[Mark] = [(events[index].component, events[index].level) for index in indexes]
-            size = sum(len(lines[index]) for index in indexes)
+            sizes = [len(lines[index]) for index in indexes]
             addresses = [names[index] for index in indexes] if names is not None else ()
-            left_out = self._limiter.rule_each(sender, addresses, size, marks)
+            left_out = self._limiter.rule_each(sender, addresses, sizes, marks)
             if left_out:
                 dropped = {indexes[place]: reason for place, reason in left_out.items()}
                 gone.update(dropped)
@@ -165,6 +168,7 @@ def _decoded_one(line: bytes) -> _Keyed:
     except _REFUSED:
         pass
     try:
-        return _Keyed(_odd(line).app)
+        odd = _odd(replace_lone_surrogates(line))
+        return _Keyed(text_of(odd.app), text_of(odd.component), text_of(odd.level))
     except _REFUSED:
         return _UNREADABLE

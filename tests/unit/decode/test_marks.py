@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from logkeep.decode.marks import component_of, level_of, marks_of, spread, without
+from logkeep.decode.marks import component_of, level_of, marks_of, sizes_of, spread, without
 
 EVENTS = [
     {"component": "cart", "level": "ERROR", "value": 1},
@@ -19,6 +19,17 @@ def test_marks_are_read_from_lines_and_arrays_alike() -> None:
     odd = marks_of(json.dumps(EVENTS).encode(), "json")
     assert odd == [("cart", "ERROR"), (None, None), ('["x"]', "5")]
     assert [(component_of(mark), level_of(mark)) for mark in odd] == [("cart", "error"), ("", ""), ('["x"]', "")]
+
+
+def test_issues_are_of_the_level_of_the_event_that_they_become() -> None:
+    told = [{"kind": "crash", "component": "cart"}, {"kind": "feedback"}, {"title": "a"}, {"kind": "issue"}]
+    body = "\n".join(map(json.dumps, told)).encode()
+    assert marks_of(body, "ndjson", "issues") == [("cart", "fatal"), (None, "info"), (None, "error"), (None, "error")]
+
+
+def test_sizes_are_of_each_event() -> None:
+    assert sizes_of(b'[{"a":1}, {} ,\n{"value":"\xc3\xa9"}]', "json") == [7, 2, 14]
+    assert sizes_of(b'{"a":1}\n{}', "ndjson") == [7, 2]
 
 
 @pytest.mark.parametrize("level", ["Warning", " WARN ", "w", "warn"])

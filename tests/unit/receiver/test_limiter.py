@@ -99,12 +99,16 @@ class Receiver:
     def tick(self) -> None:
         self.limiter.tick()
 
-    def send(self, *marks: Mark, app: str = "shop", key: str = "", address: str = "", size: int = 100) -> int | None:
-        """How many of the events pass; None: sent away whole."""
+    def send(
+        self, *marks: Mark, app: str = "shop", key: str = "", address: str = "", size: int = 100,
+        sizes: Sequence[int] = (),
+    ) -> int | None:  # fmt: skip
+        """How many of the events pass; None: sent away whole. sizes: of each event; (): `size`."""
+        sizes = sizes or [size] * len(marks)
         self.kept: list[Mark] = []
         self.words: set[str] = set()
         try:
-            cut = self.limiter.rule(Sender(app, key), address, len(marks), size * len(marks), lambda: marks)
+            cut = self.limiter.rule(Sender(app, key), address, len(marks), sum(sizes), lambda: marks, lambda: sizes)
         except QuotaExceeded as error:
             self.refusal = error
             return None
@@ -196,6 +200,21 @@ def test_in_one_request_of_many_components_only_what_is_over_is_left_out() -> No
     assert receiver.kept.count(("cart", "info")) == 5
     sources = {(name[1], name[2], name[3]): count.events for name, count in receiver.refusals.counts.items()}
     assert sources == {("component", "spam", "second"): 205 - passed}
+
+
+def test_bytes_are_of_whoever_sent_them_also_in_one_request() -> None:
+    own = {"small": ComponentLimits(bytes_per_day=20_000)}
+    receiver = Receiver(ManualClock(), bytes_per_day=1_000_000, components=own)
+    sent = [*events(5, None, "small"), *events(5, None, "big")]
+    assert receiver.send(*sent, sizes=[100] * 5 + [20_000] * 5) == 10
+    assert receiver.send(*events(190, None, "small"), size=100) == 190
+    passed = [
+        receiver.limiter.rule_each(
+            Sender("shop"), (), [20] * 2 + [60_000] * 8, [*events(2, None, "good"), *events(8, None, "spam")]
+        )
+        for _ in range(30)
+    ]
+    assert all(gone.keys() <= set(range(2, 10)) for gone in passed) and len(passed[-1]) == 8
 
 
 @pytest.mark.parametrize("size", [1, 50])
@@ -698,8 +717,10 @@ def test_what_is_blocked_is_refused_with_its_reason_and_counted() -> None:
         assert (caught.value.status, caught.value.code) == (403, "blocked")
     sent = [*events(2, "info", "noisy"), *events(3, "info", "cart"), *events(1, None)]
     assert receiver.send(*sent, key="1111", address="198.51.100.1") == 4
-    assert receiver.limiter.rule_each(Sender("shop"), ["192.0.2.1", "198.51.100.1"], 2, events(2)) == {0: "blocked"}
-    assert receiver.limiter.rule_each(Sender("shop", "abcd1234ffffffff"), (), 2, events(2)) == {
+    assert receiver.limiter.rule_each(Sender("shop"), ["192.0.2.1", "198.51.100.1"], [1, 1], events(2)) == {
+        0: "blocked"
+    }
+    assert receiver.limiter.rule_each(Sender("shop", "abcd1234ffffffff"), (), [1, 1], events(2)) == {
         0: "blocked", 1: "blocked",
     }  # fmt: skip
     receiver.clock.advance(10)

@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import pytest
 from tests.unit.receiver.test_limiter import Receiver
 
 from logkeep.clock import ManualClock
 from logkeep.decode.frame import FrameHeader
+from logkeep.metastore.blocks import Blocked
 from logkeep.metastore.limits import ComponentLimits
 from logkeep.receiver.batch_ids import BatchIds
 from logkeep.receiver.sender_limits import Sender
@@ -60,6 +62,16 @@ def test_members_of_odd_types_do_not_pass_the_limit() -> None:
     sent = [datagram(level=5, component={"a": 1}) for _ in range(10)]
     kept, told = found.admitted(sent, (), 7)
     assert (len(kept), dropped(told)) == (3, {"shop": 7})
+
+
+@pytest.mark.parametrize("odd", [{}, {"level": 5}, {"level": {}}, {"level": "\ud800"}, {"value": "\udfff"}])
+def test_a_datagram_with_an_odd_member_is_still_of_its_component(odd: dict[str, Any]) -> None:
+    receiver = Receiver(ManualClock(), components={"evil": ComponentLimits(events_per_second=0.1)})
+    receiver.blocks.set("shop", Blocked((), (), {"worse": "no"}))
+    receiver.tick()
+    found = DatagramLimits(receiver.limiter, KEYS.get, app="", batch_ids=BatchIds(ManualClock()))
+    assert len(found.admitted([datagram("evil")], (), 7)[0]) == 1
+    assert found.admitted([datagram("evil", **odd), datagram("worse", **odd)], (), 7)[0] == []
 
 
 def test_the_lines_of_a_datagram_are_counted_each() -> None:
