@@ -16,6 +16,7 @@ from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import parse_time
 from logkeep.counters.usage import hour_of
 from logkeep.errors import InputError
+from logkeep.event import NAME_BYTES_MAX
 from logkeep.metastore.audit import Entry
 from logkeep.metastore.blocks import Block, Scope
 from logkeep.metastore.refusals import LIMIT_MAX
@@ -57,8 +58,12 @@ class NewBlock(msgspec.Struct, forbid_unknown_fields=True):
 
     kind: Kind
     value: Annotated[
-        _Text,
-        Meta(description="an address or network; the first 8 to 64 hex digits of a key's SHA-256; a component's name"),
+        str,
+        Meta(
+            min_length=1,
+            max_length=NAME_BYTES_MAX,
+            description="an address or network; the first 8 to 64 hex digits of a key's SHA-256; a component's name",
+        ),
     ]
     reason: Annotated[_Text, Meta(description="for whoever is blocked, and for your colleagues")]
     scope: Annotated[

@@ -14,6 +14,7 @@ from logkeep.api.bodies import answer as answered
 from logkeep.api.bodies import preconditioned
 from logkeep.api.search import GivenContext
 from logkeep.counters import usage
+from logkeep.counters.buckets import reserve_of
 from logkeep.counters.usage import Phase
 from logkeep.errors import BackendUnavailable
 from logkeep.metastore.limits import ComponentLimits, InForce, Kept, Limits
@@ -141,20 +142,21 @@ def _use(context: GivenContext, app: str, in_force: InForce) -> Use | None:
     except BackendUnavailable:
         return None
     hours = usage.Hours.read(app, totals, now_ns)
+    error_share = context.settings.limits.error_share
     since_s = hours.over_since_s() if in_force.events_per_day or in_force.bytes_per_day else 0
 
     def of_component(name: str, own: ComponentLimits) -> ComponentUse:
         hours = usage.Hours.read(names[name], totals, now_ns)
         rate = in_force.component_events_per_second if own.events_per_second is None else own.events_per_second
         return ComponentUse(
-            _day(hours.events, own.events_per_day, now_ns),
-            _day(hours.bytes, own.bytes_per_day, now_ns),
+            _day(hours.events, own.events_per_day, error_share, now_ns),
+            _day(hours.bytes, own.bytes_per_day, error_share, now_ns),
             _rate(totals.get(usage.rate_key(names[name], slot), 0), rate),
         )
 
     return Use(
-        _day(hours.events, in_force.events_per_day, now_ns),
-        _day(hours.bytes, in_force.bytes_per_day, now_ns),
+        _day(hours.events, in_force.events_per_day, error_share, now_ns),
+        _day(hours.bytes, in_force.bytes_per_day, error_share, now_ns),
         usage.phase(since_s, now_ns / 1e9, context.settings.limits.grace_s),
         rfc3339(since_s * 1_000_000_000) if since_s else None,
         _rate(totals[usage.rate_key(app, slot)], in_force.events_per_second),
@@ -168,10 +170,11 @@ def _component_keys(who: str, own: ComponentLimits, now_ns: int, slot: int) -> l
     return [*usage.keys(who, now_ns, whats), usage.rate_key(who, slot)]
 
 
-def _day(by_hour: Sequence[int], limit: int | None, now_ns: int) -> DayUse:
+def _day(by_hour: Sequence[int], limit: int | None, error_share: float, now_ns: int) -> DayUse:
     if not limit:
         return DayUse(None, None, None)
-    return DayUse(usage.used(by_hour, now_ns), limit, int(usage.left(by_hour, limit, now_ns)))
+    left, _ = usage.left(by_hour, limit, reserve_of(limit, error_share), now_ns)
+    return DayUse(usage.used(by_hour, now_ns), limit, max(0, int(left)))
 
 
 def _rate(events: int, limit: float) -> RateUse:

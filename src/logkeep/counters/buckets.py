@@ -88,6 +88,11 @@ class Bucket:
         return wait_s(min(amount, self.capacity) - self.tokens, self.rate)
 
 
+def reserve_of(capacity: float, share: float) -> float:
+    """Tokens that errors have on top: a share of it, one at least."""
+    return max(1.0, capacity * share) if share else 0.0
+
+
 def wait_s(missing: float, rate: float) -> float:
     """Until so many tokens have come back, 0 to WAIT_MAX_S."""
     if missing <= 0:
@@ -141,7 +146,7 @@ class Quota:
         levels may have more than the one below it; `info` may have none."""
         self.limit, self.rate, self.capacity, self.step = limit, rate, capacity, step
         self.main = Bucket(rate, capacity, now_s)
-        self.reserve = Bucket(rate * reserve, max(1.0, capacity * reserve) if reserve else 0.0, now_s)
+        self.reserve = Bucket(rate * reserve, reserve_of(capacity, reserve), now_s)
 
     @property
     def total(self) -> float | None:
@@ -179,8 +184,9 @@ class Quota:
         """Of a day's limit: as full as it is after this was used in the hours before; see usage.Hours."""
         self.main.refill(now_s)
         # What was let in since this receiver started is in its own tokens and not yet in the hours.
-        left = usage.left(by_hour, int(self.capacity), now_ns) - self.main.spent
-        self.debit(max(0.0, self.main.tokens - left))
+        left, reserve = usage.left(by_hour, int(self.capacity), self.reserve.capacity, now_ns)
+        self.debit(max(0.0, self.main.tokens - (left - self.main.spent)))
+        self.reserve.debit(max(0.0, self.reserve.refill(now_s) - (reserve - self.reserve.spent)))
         self.total = float(by_hour[-1])
 
 

@@ -104,14 +104,17 @@ def used(by_hour: Sequence[int], now_ns: int) -> int:
     return round(sum(by_hour[-24:]) + by_hour[-25] * (1 - into))
 
 
-def left(by_hour: Sequence[int], limit: int, now_ns: int) -> float:
-    """Tokens in a bucket of a day's `limit` from which this was taken."""
-    tokens, rate = float(limit), limit / DAY_S
+def left(by_hour: Sequence[int], limit: int, reserve: float, now_ns: int) -> tuple[float, float]:
+    """Tokens in a bucket of a day's `limit` from which this was taken, and in its reserve for errors of `reserve`:
+    what the bucket did not have is taken to be of those first. Fewer than none: a debt, of a day at most."""
+    tokens, kept = float(limit), reserve
     into_s = now_ns / NS_PER_S % HOUR_S
     for place, amount in enumerate(by_hour):
-        seconds = HOUR_S if place < len(by_hour) - 1 else into_s
-        tokens = max(0.0, min(limit, tokens + rate * seconds) - amount)
-    return tokens
+        part = (HOUR_S if place < len(by_hour) - 1 else into_s) / DAY_S
+        tokens, kept = min(limit, tokens + limit * part), min(reserve, kept + reserve * part)
+        of_reserve = min(kept, max(0.0, amount - max(0.0, tokens)))
+        tokens, kept = max(-limit, tokens - (amount - of_reserve)), kept - of_reserve
+    return tokens, kept
 
 
 def phase(over_since_s: float, now_s: float, grace_s: float) -> Phase:

@@ -130,8 +130,8 @@ class Blocks:
         Raises InputError (no such address, key or name), QuotaExceeded (BLOCKS_MAX).
         """
         now_ns = self._clock.now_ns()
-        if "\0" in value + reason + by:
-            raise InputError("a block cannot hold NUL: not every database keeps it")
+        if "\0" in reason + by:
+            raise InputError("a block's reason cannot hold NUL: not every database keeps it")
         block = Block(
             f"blk_{secrets.token_hex(8)}", app, "" if app else team, kind, normal(kind, value),
             reason[:REASON_CHARS_MAX], by[:255], now_ns, expires_ns,
@@ -203,7 +203,7 @@ class Blocks:
 
 
 def normal(kind: Kind, value: str) -> str:
-    """As it is kept. Raises InputError."""
+    """As it is kept: of a component's name each NUL as U+FFFD, for not every database keeps it. Raises InputError."""
     if kind == "address":
         try:
             return str(_unmapped(ipaddress.ip_network(value.strip(), strict=False)))
@@ -215,7 +215,12 @@ def normal(kind: Kind, value: str) -> str:
         return value.strip().lower()
     if not 0 < len(value.encode("utf-8", "surrogatepass")) <= NAME_BYTES_MAX:
         raise InputError(f"a component's name has 1 to {NAME_BYTES_MAX} bytes")
-    return value
+    return without_nul(value)
+
+
+def without_nul(component: str) -> str:
+    """As blocks name it."""
+    return component.replace("\0", "\ufffd") if "\0" in component else component
 
 
 def _unmapped(network: Network) -> Network:

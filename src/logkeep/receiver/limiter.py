@@ -23,7 +23,7 @@ from logkeep.counters.port import Addition
 from logkeep.decode.marks import Mark, component_of
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.event import RejectReason
-from logkeep.metastore.blocks import Blocked
+from logkeep.metastore.blocks import Blocked, without_nul
 from logkeep.metastore.limits import InForce
 from logkeep.receiver.addresses import WINDOW_S, Name, ShortBlocks
 from logkeep.receiver.app_limits import SECOND_ACTIVE_S, AppLimit, Marks, Sizes, named_buckets
@@ -241,7 +241,7 @@ class Limiter:
         counts: dict[str, int] = {}
         for place, mark in enumerate(marks):
             component = component_of(mark)
-            reason = blocked.components.get(component)
+            reason = blocked.components.get(without_nul(component))
             if reason is not None:
                 gone[place] = LeftOut("blocked", f"this component is blocked: {reason or NO_REASON}")
                 counts[component] = counts.get(component, 0) + 1

@@ -657,6 +657,25 @@ def test_changed_limits_count_and_others_keep_what_they_have_used() -> None:
     assert [receiver.send(*events(41)), receiver.send(*events(40))] == [None, 40]
 
 
+def test_a_receiver_that_starts_again_has_neither_the_reserve_for_errors_nor_forgets_a_debt() -> None:
+    hours: dict[str, int] = {}
+    receiver = Receiver(ManualClock(), hours, events_per_day=100)
+    assert [receiver.send(*events(100)), receiver.send(*events(10, "error")), receiver.send(*events(1, "error"))] == [
+        100, 10, None,
+    ]  # fmt: skip
+    receiver.tick()
+    again = Receiver(receiver.clock, hours, events_per_day=100)
+    assert [again.send(*events(1, "error")), again.send(*events(1))] == [None, None]
+
+    hours = {}
+    receiver = Receiver(ManualClock(), hours, events_per_day=100)
+    assert receiver.send(*events(180)) == 180
+    receiver.tick()
+    receiver.clock.advance(DAY / 2)
+    again = Receiver(receiver.clock, hours, events_per_day=100)
+    assert again.send(*events(1)) is None
+
+
 def test_a_change_of_limits_gives_nobody_another_burst() -> None:
     limits = {"events_per_second": 1, "burst_events": 100}
     own = {"api": ComponentLimits(events_per_second=0.5), "dbg": ComponentLimits(events_per_day=100)}
@@ -703,6 +722,13 @@ def test_a_level_is_known_by_its_usual_other_names(level: str) -> None:
     receiver = Receiver(ManualClock(), events_per_second=10, burst_events=1000)
     receiver.send(*events(1000, "debug"))
     assert receiver.send(*events(1, level)) == 1
+
+
+def test_a_component_is_blocked_whatever_its_name_holds() -> None:
+    receiver = Receiver(ManualClock())
+    receiver.blocks.set("shop", Blocked((), (), {"a\ufffdb": "no"}))
+    receiver.tick()
+    assert receiver.send(*events(1, "info", "a\0b"), *events(1, "info", "ab")) == 1
 
 
 def test_what_is_blocked_is_refused_with_its_reason_and_counted() -> None:
