@@ -10,6 +10,7 @@ from logkeep.metastore import shares as module
 from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.audit import CONSOLE, Audit, Entry, Wanted
 from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.roles import APP_ROLES
 from logkeep.metastore.shares import Share, ShareEraser, Shares
 from logkeep.metastore.shares import Shared as What
 from logkeep.metastore.trimming import Trimming
@@ -155,6 +156,21 @@ def test_links_of_a_disabled_person_show_nothing_for_as_long(begun: Shared) -> N
     assert it.shares.opened_by(secret) is None
     it.directory.people.set_disabled(CONSOLE, it.bob, False)
     assert it.shares.opened_by(secret) is not None
+
+
+def test_links_show_nothing_for_as_long_as_their_maker_may_make_none_in_the_app(begun: Shared) -> None:
+    it = Makers(begun)
+    of_bob, of_ann, elsewhere = it.share(it.app, it.bob), it.share(it.app, it.ann), it.share(it.other, it.ann)
+    members = it.directory.teams
+    shown = {}
+    for role in (*APP_ROLES, None):  # in the app; None: the one of the team counts again, which is `member`
+        members.change_member(
+            CONSOLE, "main", it.bob, role=None, app_roles={it.app: role}, revision=None, is_owner=True
+        )  # fmt: skip
+        shown[role] = it.shares.opened_by(of_bob) is not None
+    assert shown == {"admin": True, "member": True, "read_only": False, "none": False, None: True}
+    members.change_member(CONSOLE, "main", it.ann, role="read_only", app_roles={}, revision=None, is_owner=True)
+    assert [it.shares.opened_by(one) is not None for one in (of_bob, of_ann, elsewhere)] == [True, False, True]
 
 
 def job(query: str) -> Erasure:

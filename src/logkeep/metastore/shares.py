@@ -17,9 +17,11 @@ from logkeep.metastore.accounts import sha256_of
 from logkeep.metastore.audit import Entry, record
 from logkeep.metastore.database import Database, Transaction
 from logkeep.metastore.erasures import Erasure
+from logkeep.metastore.roles import ROLE_SCOPES
 from logkeep.query.named import named_whole
 from logkeep.query.parser import parse
 
+MAKER_SCOPE = "edit"  # in the app: whoever makes, lists or ends links needs it
 SHARES_MAX = 500  # of one app, in force: a list that people look through
 SECRET_CHARS_MAX = 100
 _ID = re.compile(r"shr_[0-9a-f]{16}")
@@ -106,8 +108,8 @@ class Shares:
     def opened_by(self, secret: str) -> Share | None:
         """What the link with this secret shows; None where it never was one, has expired, or was ended.
 
-        None too for as long as whoever made it is disabled, and for ever once they have left the team. Looked up by
-        its hash: the time it takes tells nothing of a secret that is nearly right.
+        None too for as long as whoever made it is disabled or has no MAKER_SCOPE in the app, and for ever once they
+        have left the team. Looked up by its hash: the time it takes tells nothing of a secret that is nearly right.
         """
         if not 0 < len(secret) <= SECRET_CHARS_MAX:
             return None
@@ -150,14 +152,16 @@ def end_of_maker(transaction: Transaction, team: str, person: str) -> int:
 
 
 def _may_show(transaction: Transaction, share: Share) -> bool:
-    """Whether its maker is in the team of its app, and not disabled."""
+    """Whether its maker may make one of this app now: who is disabled, or only reads there, may not."""
     if not share.shared.maker:
         return True
     sql = (
-        "SELECT 1 FROM people p JOIN memberships m ON m.person = p.id JOIN apps a ON a.team = m.team "
+        "SELECT COALESCE(r.role, m.role) FROM people p JOIN memberships m ON m.person = p.id "
+        "JOIN apps a ON a.team = m.team LEFT JOIN app_roles r ON r.app = a.name AND r.person = p.id "
         "WHERE p.id = :maker AND p.disabled_ns = 0 AND a.name = :app"
     )
-    return bool(transaction.rows(sql, maker=share.shared.maker, app=share.app))
+    roles = transaction.rows(sql, maker=share.shared.maker, app=share.app)
+    return any(MAKER_SCOPE in ROLE_SCOPES[str(role)] for (role,) in roles)
 
 
 class ShareEraser:
