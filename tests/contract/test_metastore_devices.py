@@ -13,7 +13,7 @@ from logkeep.clock import NS_PER_DAY, NS_PER_S, ManualClock
 from logkeep.decode.devices import KEYS_MAX, Device, DeviceNotice
 from logkeep.decode.issues import IssueNotice
 from logkeep.errors import BackendUnavailable, InputError, QuotaExceeded
-from logkeep.metastore import devices, issues, remote
+from logkeep.metastore import devices, issues, remote, told_ids
 from logkeep.metastore.configuration import NOTHING_SAID, Question
 from logkeep.metastore.database import Database, bump
 from logkeep.metastore.device_erasing import DeviceEraser
@@ -26,7 +26,7 @@ from logkeep.metastore.trimming import Trimming
 from logkeep.query.device_parser import parse_device_query
 
 ODD = "o'dd\0 \u202e<b>%_!\U0001f4f1"  # what a careless statement, page or pattern trips over
-TABLES = ("devices", "remote_rules", "remote_matches", "issues", "issue_tallies", "issue_occurrences")
+TABLES = ("devices", "remote_rules", "remote_matches", "issues", "issue_tallies", "issue_occurrences", "told_ids")
 T0 = 1_700_000_000 * NS_PER_S
 
 
@@ -504,6 +504,40 @@ def test_what_is_told_again_is_not_counted_again(world: World) -> None:
     assert world.one().events == 3
 
 
+def test_an_id_told_again_is_not_counted_again_when_its_occurrence_is_not_kept_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issues, "OCCURRENCES_MAX", 3)
+    world.tell(*(crash(id=f"i{index}") for index in range(5)))  # also of one request
+    world.tell(*(crash(id=f"i{index}") for index in range(5, 9)))
+    assert world.tell(crash(id="i0"), crash(id="i5"), crash(id="new"), crash(title="another", id="i1"))[0].id == (
+        devices.id_of("shop", "occurrence", "new")
+    )
+    assert (world.one().events, world.listed()) == (10, ["boom"])
+    assert [len(world.tell(crash(id="i0"), app=app)) for app in ("other", "shop")] == [1, 0]
+
+
+def test_ids_that_were_told_are_bounded_by_their_issue_and_by_their_age(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issues, "OCCURRENCES_MAX", 1)
+    monkeypatch.setattr(told_ids, "IDS_MAX", 3)
+    monkeypatch.setattr(told_ids, "STEP", 2)
+    monkeypatch.setattr(told_ids, "FORGOTTEN_AT_ONCE", 2)
+    world.tell(crash(title="rare", id="rare"), crash(title="rare"), crash(title="rare"))
+    for index in range(6):
+        world.clock.advance(1)
+        world.tell(crash(id=f"i{index}"))
+    kept = world.database.read(lambda t: t.rows("SELECT issue FROM told_ids"))
+    assert len(kept) == 4  # 3 of the crash loop
+    assert len(world.tell(crash(title="rare", id="rare"), crash(id="i3"))) == 0
+    assert len(world.tell(crash(id="i2"))) == 1
+    for age_days, left in ((told_ids.KEPT_DAYS - 1, True), (2, False)):
+        world.clock.advance(age_days * 86_400)
+        Trimming(world.database, world.clock).trim()
+        assert bool(world.database.read(lambda t: t.rows("SELECT issue FROM told_ids"))) is left
+
+
 def test_two_processors_that_count_one_issue_lose_no_count(world: World) -> None:
     others = [World(world.shared.open()) for _ in range(4)]  # type: ignore[attr-defined]
 
@@ -750,6 +784,13 @@ def test_what_is_outside_of_the_range_or_of_another_app_stays(world: World) -> N
     assert erase(world, "user=anna") == {"devices": 1, "occurrences": 1}
     assert [one.title for one in world.issues.find("other", WantedIssues()).issues] == ["theirs"]
     assert len(world.devices.named("other", ["d1"])) == 1
+
+
+def test_what_was_erased_leaves_no_id_and_what_stays_keeps_its_own(world: World) -> None:
+    world.tell(crash(id="of anna"), crash(user="bob", id="of bob"), crash(title="hers alone", id="alone"))
+    assert erase(world, "user=anna") == {"devices": 0, "occurrences": 2}
+    kept = world.database.read(lambda t: t.rows("SELECT occurrence FROM told_ids"))
+    assert [str(place) for (place,) in kept] == [devices.id_of("shop", "occurrence", "of bob")]
 
 
 def test_an_issue_whose_kept_occurrences_are_all_erased_keeps_its_count_alone(

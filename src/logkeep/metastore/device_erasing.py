@@ -92,9 +92,12 @@ def _remove(transaction: Transaction, job: Erasure, query: ast.Query, found: _Fo
     bump(transaction, devices.TOPIC)  # whoever counts these issues waits
     who = named_whole(query)
     _forget_names(transaction, job, who)
+    gone = [{"number": number} for number in found.occurrences]
     transaction.change_many(
-        "DELETE FROM issue_occurrences WHERE number = :number", [{"number": number} for number in found.occurrences]
+        "DELETE FROM told_ids WHERE occurrence IN (SELECT occurrence FROM issue_occurrences WHERE number = :number)",
+        gone,
     )
+    transaction.change_many("DELETE FROM issue_occurrences WHERE number = :number", gone)
     removed: dict[str, int] = {}
     for name, _ in found.occurrences.values():
         removed[name] = removed.get(name, 0) + 1
@@ -103,9 +106,9 @@ def _remove(transaction: Transaction, job: Erasure, query: ast.Query, found: _Fo
     # Why a device was asked for all it has says the title.
     asked = {f"ask_{devices.id_of(job.app, 'device', device)}" for _, device in found.occurrences.values() if device}
     remote.remove_rules(transaction, sorted(asked))
-    gone = [device.device for device in devices.known(transaction, found.devices).values()]
+    names = [device.device for device in devices.known(transaction, found.devices).values()]
     remote.remove_rules_for(transaction, job.app, "user", who.get("user", ()))
-    remote.remove_rules_for(transaction, job.app, "device", sorted({*who.get("device", ()), *gone}))
+    remote.remove_rules_for(transaction, job.app, "device", sorted({*who.get("device", ()), *names}))
     devices.remove(transaction, found.devices)
     bump(transaction, RULES)
 

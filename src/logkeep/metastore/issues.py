@@ -14,8 +14,10 @@ import msgspec
 from logkeep.clock import NS_PER_DAY, NS_PER_S
 from logkeep.decode.issues import LEVEL_OF_KIND, TITLE_CHARS_MAX, IssueNotice, Kind, kept_stack, version_key
 from logkeep.event import Event, Scalar, attributes_json
+from logkeep.metastore import told_ids
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.devices import id_of, searchable
+from logkeep.metastore.told_ids import ToldId
 from logkeep.patterns import fingerprint as fingerprints
 
 OCCURRENCES_MAX = 200  # of an issue, the newest
@@ -172,9 +174,8 @@ def apply(transaction: Transaction, told: Sequence[IssueReport]) -> list[Occurre
     for one in told:
         occurrence, fingerprint, where = occurrence_of(one)
         fresh.setdefault(occurrence.id, (one.app, occurrence, fingerprint, where))
-    rows = transaction.rows_in("SELECT occurrence FROM issue_occurrences WHERE occurrence IN", sorted(fresh))
-    for (place,) in rows:
-        del fresh[str(place)]
+    for place in _counted(transaction, sorted(fresh)):
+        del fresh[place]
     if not fresh:
         return []
     before = known(transaction, sorted({one[1].issue for one in fresh.values()}))
@@ -186,9 +187,25 @@ def apply(transaction: Transaction, told: Sequence[IssueReport]) -> list[Occurre
     after = _tallied(transaction, after, occurrences)
     _keep(transaction, before, after)
     _keep_occurrences(transaction, {issue: after[issue].app for issue in after}, occurrences)
+    _keep_ids(transaction, occurrences, {occurrence_id(one) for one in told if one.notice.id is not None})
+    counts = {place: (before[place].events if place in before else 0, one.events) for place, one in after.items()}
+    told_ids.make_room(transaction, counts)
     for app in sorted({issue.app for place, issue in after.items() if place not in before}):
         _make_room(transaction, app)
     return occurrences
+
+
+def _counted(transaction: Transaction, places: Sequence[str]) -> set[str]:
+    """Those of these occurrences that their issues have counted."""
+    rows = transaction.rows_in("SELECT occurrence FROM issue_occurrences WHERE occurrence IN", places)
+    return {str(place) for (place,) in rows} | told_ids.known(transaction, places)
+
+
+def _keep_ids(transaction: Transaction, occurrences: Sequence[Occurrence], named: set[str]) -> None:
+    """named: occurrences that have their id from the sender; others cannot be told again."""
+    told_ids.keep(
+        transaction, [ToldId(one.id, one.issue, one.received_ns) for one in occurrences if one.id in named]
+    )  # fmt: skip
 
 
 def known(transaction: Transaction, ids: Sequence[str]) -> dict[str, Issue]:
@@ -411,5 +428,5 @@ def _make_room(transaction: Transaction, app: str) -> None:
 def remove(transaction: Transaction, issues: Sequence[str]) -> None:
     """They are gone with all that belongs to them."""
     gone = [{"issue": issue} for issue in issues]
-    for table in ("issue_occurrences", "issue_tallies", "issues"):
+    for table in ("issue_occurrences", "told_ids", "issue_tallies", "issues"):
         transaction.change_many(f"DELETE FROM {table} WHERE issue = :issue", gone)  # noqa: S608 - names of our tables

@@ -53,6 +53,7 @@ TABLES = (
     ("remote_matches", "rule, id, device", "rule, id"),
     ("issues", "issue, app, kind, status, words, last_ns, events, users, devices, revision, body", "issue"),
     ("issue_occurrences", "occurrence, issue, session_id, device_id, user_id, time_ns, body", "number"),
+    ("told_ids", "occurrence, issue, told_ns", "occurrence"),
     ("issue_tallies", "issue, kind, id, name, events, last_ns", "issue, kind, id"),
     ("searches", "id, app, name, version, body", "id"),
     ("shares", "share, sha256, app, made_ns, expires_ns, body", "share"),

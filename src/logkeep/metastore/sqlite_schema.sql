@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0012');
+INSERT INTO "alembic_version" VALUES('0013');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -327,6 +327,12 @@ CREATE TABLE tokens (
 	PRIMARY KEY (id), 
 	UNIQUE (sha256)
 );
+CREATE TABLE told_ids (
+	occurrence VARCHAR(64) NOT NULL, 
+	issue VARCHAR(32) NOT NULL, 
+	told_ns BIGINT NOT NULL, 
+	PRIMARY KEY (occurrence)
+);
 CREATE TABLE waiting (
 	number INTEGER NOT NULL, 
 	app VARCHAR(255) NOT NULL, 
@@ -386,3 +392,5 @@ CREATE INDEX issue_occurrences_by_device ON issue_occurrences (device_id);
 CREATE INDEX issue_occurrences_by_user ON issue_occurrences (user_id);
 CREATE INDEX shares_by_app ON shares (app, made_ns);
 CREATE INDEX shares_by_end ON shares (expires_ns);
+CREATE INDEX told_ids_by_issue ON told_ids (issue, told_ns);
+CREATE INDEX told_ids_by_time ON told_ids (told_ns);

@@ -1,7 +1,7 @@
-"""Rows that nobody needs any more: devices that are silent for long, rules that ended, shared links that expired."""
+"""Rows that nobody needs any more: silent devices, ended rules, expired links, ids of issues told long ago."""
 
 from logkeep.clock import NS_PER_S, Clock
-from logkeep.metastore import devices, remote, shares
+from logkeep.metastore import devices, remote, shares, told_ids
 from logkeep.metastore.database import Database, Transaction, bump
 
 EVERY_S = 600.0
@@ -31,4 +31,5 @@ def _trim(transaction: Transaction, now_ns: int) -> bool:
     """Whether there may be more."""
     bump(transaction, devices.TOPIC)
     remote.drop_expired(transaction, now_ns)
-    return bool(devices.forget_old(transaction, now_ns))
+    more = told_ids.forget_old(transaction, now_ns)
+    return bool(devices.forget_old(transaction, now_ns)) or more
