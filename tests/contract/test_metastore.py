@@ -293,6 +293,28 @@ def test_a_damaged_file_is_named_and_nothing_is_made(it: Shared) -> None:
     assert it.open().read(lambda transaction: transaction.rows("SELECT name FROM apps")) == []
 
 
+@pytest.mark.parametrize("tables", [False, True])
+def test_accounts_that_are_gone_are_not_made_anew_beside_the_keys_known_before(empty: Shared, tables: bool) -> None:
+    """They would lock out every sender, and nobody would be told."""
+    known, first_run = empty.folder / "known-keys-http-0.json", empty.folder / "first-run.json"
+    known.write_text("{}")
+    first_run.write_text("{}")
+    if tables:
+        empty.open().upgrade()
+    before = sorted(empty.folder.iterdir())
+    with pytest.raises(CorruptData, match=r"known-keys-http-0\.json\); restore it from a backup"):
+        empty.prepare()
+    assert first_run.read_text() == "{}" and sorted(empty.folder.iterdir()) == before
+    known.unlink()
+    assert empty.prepare() is not None
+
+
+def test_accounts_that_are_there_go_on_beside_the_keys_known_before(it: Shared) -> None:
+    it.prepare()
+    (it.folder / "known-keys-http-0.json").write_text("{}")
+    assert it.prepare() is None
+
+
 # ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -126,14 +126,19 @@ def _metastore(settings: Settings) -> Finding:
     """Never tells its address, which holds a password."""
     from logkeep import wiring
     from logkeep.metastore.database import HEAD
+    from logkeep.metastore.start import has_known_keys
 
+    new = Finding("metastore", "note", "there is none yet; the first start makes it")
+    if has_known_keys(settings.folder):
+        detail = f"it is empty, and {settings.folder} is of accounts that were in it; restore it"
+        new = Finding("metastore", "wrong", detail)
     file, shared = settings.folder / wiring.METASTORE_FILE, bool(settings.metastore.url)
     if not shared and not file.exists():
-        return Finding("metastore", "note", f"{file} is not there yet; the first start makes it")
+        return new
     with wiring.open_database(settings) as database:
         revision = database.revision()
         if revision is None:
-            return Finding("metastore", "note", "reachable, without tables yet; the first start makes them")
+            return new
         apps = database.read(lambda transaction: transaction.rows("SELECT COUNT(*) FROM apps"))[0][0]
         where = "reachable" if shared else str(file)
     state: State = "ok" if revision == HEAD else "note"

@@ -126,7 +126,9 @@ class SqliteDatabase:
     # ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def revision(self) -> str | None:
-        """Of its tables, None when there are none yet."""
+        """Of its tables, None when there are none yet. Makes no file."""
+        if not self._path.exists():
+            return None
 
         def look(transaction: Any) -> str | None:
             if not transaction.rows("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"):

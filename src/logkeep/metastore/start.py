@@ -10,6 +10,7 @@ import msgspec
 
 from logkeep.clock import Clock
 from logkeep.disk import Disk
+from logkeep.errors import CorruptData
 from logkeep.metastore import files, moving
 from logkeep.metastore.accounts import TOPIC, new_secret, prefix_of, sha256_of
 from logkeep.metastore.apps import insert_app
@@ -47,7 +48,7 @@ def known_keys_file(folder: Path, role: str) -> Path:
 
 
 def has_known_keys(folder: Path) -> bool:
-    """Whether some role has kept what it knows: then a start can go on without the database."""
+    """Whether some role has kept what it knows: there were accounts, and a start can go on without the database."""
     return any(folder.glob(KNOWN_KEYS.format("*")))
 
 
@@ -59,10 +60,14 @@ def prepare(
     An empty database takes over what is in `before`, else in the files that an older Logkeep has left in `folder`. Many
     instances at once: one of them makes what is missing. Where nothing is, nothing is changed: a database that can only
     be read is no hindrance. Raises InputError (a newer Logkeep has made the tables), CorruptData (a file that is taken
-    over cannot be read), BackendUnavailable.
+    over cannot be read; the accounts that `folder` is of are gone, and new ones would lock out everybody who had a key;
+    then no table and no file is made), BackendUnavailable.
     """
-    database.upgrade()
+    had_accounts = has_known_keys(folder)  # before the database is looked at: a process beside this may make both now
     found = files.read(folder)
+    if had_accounts and found is None and before is None and database.revision() is None:
+        raise _lost(folder)
+    database.upgrade()
 
     def fill(transaction: Transaction) -> FirstRun | None:
         bump(transaction, TOPIC)  # first: whoever starts at the same time waits here, and then finds an app
@@ -74,6 +79,8 @@ def prepare(
         if found is not None:
             files.insert(transaction, found, clock.now_ns())
             return None
+        if had_accounts:
+            raise _lost(folder)
         return _first_start(transaction, folder, disk, clock.now_ns(), app)
 
     first_run = None if database.read(_has_apps) else database.write(fill)
@@ -82,6 +89,14 @@ def prepare(
     if found is not None:
         _put_away(database, found, folder, disk)
     return first_run
+
+
+def _lost(folder: Path) -> CorruptData:
+    known = ", ".join(sorted(path.name for path in folder.glob(KNOWN_KEYS.format("*"))))
+    return CorruptData(
+        f"the metastore is empty, and {folder} is of accounts that were in it ({known}); restore it from a backup, or "
+        "name the one it was with --data or metastore.url; to begin anew, with a new key and sign-in, remove these"
+    )
 
 
 def _has_apps(transaction: Transaction) -> bool:
