@@ -5,16 +5,23 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.e2e.test_pages import PHONE
+from tests.service import Service
 
 ALL_KEPT = "from=-15d"
 
 pytestmark = pytest.mark.complaints(r"Failed to load resource|Part of this page could not be loaded")
 
 
-def test_a_page_that_could_not_be_loaded_is_there_once_the_service_answers_again(page: Page) -> None:
-    def away(route: Route) -> None:
-        route.abort()
+def away(route: Route) -> None:
+    route.abort()
 
+
+def issue_of(service: Service, text: str) -> str:
+    (issue,) = service.get("/api/v1/issues", text=text, status="").json()["issues"]
+    return str(issue["issue"])
+
+
+def test_a_page_that_could_not_be_loaded_is_there_once_the_service_answers_again(page: Page) -> None:
     page.goto("/app/")
     expect(page.locator(".row-place").first).to_be_visible()
     pages = re.compile(r"/assets/PatternsPage-|/health/live")
@@ -26,6 +33,25 @@ def test_a_page_that_could_not_be_loaded_is_there_once_the_service_answers_again
     page.unroute(pages)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Patterns", exact=True)).to_be_visible()
+
+
+def test_what_could_not_be_read_is_read_by_itself_once_the_service_answers_again(page: Page, filled: Service) -> None:
+    service = re.compile(r"/api/v1/issues/|/health/live")
+    page.route(service, away)
+    page.goto(f"/app/issue?id={issue_of(filled, 'Payment took')}")
+    expect(page.get_by_text("This page tries again by itself.")).to_be_visible()
+    page.unroute(service)
+    expect(page.locator(".about .status")).to_have_text("open")
+
+
+def test_what_could_not_be_saved_is_not_sent_again_and_the_page_says_so(page: Page, filled: Service) -> None:
+    page.goto("/app/settings/members")
+    page.get_by_label("E-mail").fill("nobody@example.org")
+    page.route("**/api/v1/invitations*", away)
+    page.get_by_role("button", name="Invite").click()
+    expect(page.get_by_role("alert")).to_contain_text("then send it once more")
+    expect(page.get_by_text("by itself")).to_have_count(0)
+    expect(page.get_by_label("E-mail")).to_have_value("nobody@example.org")
 
 
 def test_a_search_goes_on_without_its_editor_and_its_chart(page: Page) -> None:

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { ApiError, address, ask } from "./client";
+import { ApiError, address, ask, send } from "./client";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -36,4 +36,15 @@ test("an answer that is none of the API's is an error too", async () => {
 test("a service that does not answer is told from one that refuses", async () => {
   vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
   await expect(ask("/x")).rejects.toMatchObject({ status: 0, isPassing: true });
+});
+
+test("only of what was read it is said that the page tries again by itself", async () => {
+  vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
+  const told = (asked: Promise<unknown>) => asked.catch((error: ApiError) => [error.code, error.advice]);
+  const [, reading] = (await told(ask("/x"))) as string[];
+  const [code, sending] = (await told(send("POST", "/x", {}))) as string[];
+  expect(reading).toContain("This page tries again by itself.");
+  expect(code).toBe("unsent");
+  expect(sending).not.toContain("by itself");
+  expect(sending).toContain("send it once more");
 });

@@ -2,6 +2,9 @@
 import { takeAhead } from "./ahead";
 import { told } from "./told";
 
+const UNREAD = "This page tries again by itself.";
+const UNSENT = "Most likely nothing was saved: look when the service answers again, then send it once more.";
+
 /** What was refused or failed. `column`: 1-based, where reading the query stopped. */
 export class ApiError extends Error {
   constructor(
@@ -22,7 +25,8 @@ export class ApiError extends Error {
 
   /** What a person can do about it. */
   get advice(): string {
-    if (this.status === 0) return "Is the service running, and are you online? This page tries again by itself.";
+    if (this.status === 0)
+      return `Is the service running, and are you online? ${this.code === "unsent" ? UNSENT : UNREAD}`;
     if (this.code === "forbidden") return "Your role does not allow this. Ask an administrator of this app.";
     if (this.code === "query_timeout" || this.code === "query_too_expensive")
       return "Choose a shorter time range, or add a field such as component: or session: that narrows it down.";
@@ -75,7 +79,8 @@ async function request(url: string, options: RequestInit): Promise<Response> {
     answer = await (ahead ?? fetch(url, { credentials: "same-origin", ...options }));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError(0, "unreachable", "the service does not answer");
+    // What changes something is never sent again by itself: it may have been done, and only its answer lost.
+    throw new ApiError(0, options.method ? "unsent" : "unreachable", "the service does not answer");
   }
   if (!answer.ok) throw await failure(answer);
   return answer;

@@ -7,6 +7,7 @@ import { Empty } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
 import { Layout } from "./Layout";
 import { PLACES } from "./pages";
+import { keepTrying } from "./recovery";
 
 export const client = new QueryClient({
   defaultOptions: {
@@ -21,6 +22,7 @@ export const client = new QueryClient({
   },
 });
 
+keepTrying(client);
 onSignedIn(() => void client.refetchQueries({ predicate: ({ state }) => state.status === "error" }));
 
 export function App() {
