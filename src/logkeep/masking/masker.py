@@ -36,7 +36,7 @@ OWN_CPU_S_AN_EVENT = 200e-6  # … and so much for each of its events, ten times
 _ANCHORS = re2.compile(r"\\.|\[\^?(?:\\.|[^\]\\])*\]")
 _OWN_SECRETS = re2.compile(r"\b(lk[rw])_[A-Za-z0-9_-]+")  # keys and tokens as metastore/accounts.py makes them
 _ASCII_ESCAPE = re.compile(r"\\u00([2-7][0-9a-fA-F])")
-_ESCAPES = r"\\"  # in JSON: of a text, or of a member's name
+_ESCAPES = r"\\|%[2-7][0-9a-fA-F]"  # in JSON: of a text, or of a member's name; in an address
 _FLOAT = r"[0-9][eE]\+?1[0-9]"  # of as many digits as a card has
 
 CpuClock = Callable[[], float]
