@@ -16,7 +16,10 @@ import re2
 from logkeep.event import Event, Scalar, attributes_json, attributes_of
 from logkeep.masking.rules import MASK, Rules
 from logkeep.masking.search import (
+    STEPS_A_BATCH,
+    STEPS_AN_EVENT,
     Span,
+    Steps,
     alternatives,
     compiled,
     hidden,
@@ -59,6 +62,7 @@ class Masker:
     def __init__(self, rules: Rules, *, cpu_s: CpuClock = lambda: 0.0) -> None:
         """cpu_s: seconds of CPU that the calling thread has had; without it own patterns take as long as they do."""
         self._fields = frozenset(name.lower() for name in rules.fields)
+        self._steps = Steps(STEPS_A_BATCH)
         self._cpu_s, self._until_s = cpu_s, 0.0
         self.gave_up = False  # own patterns took longer than they may, and whole texts were masked
         parts = alternatives(rules.fields, rules.builtin)
@@ -105,6 +109,7 @@ class Masker:
 
     def _begin(self, events: int) -> None:
         self._until_s = self._cpu_s() + OWN_CPU_S_MAX + events * OWN_CPU_S_AN_EVENT
+        self._steps = Steps(STEPS_A_BATCH + events * STEPS_AN_EVENT)
         self.gave_up = False
 
     def _goes_on(self) -> None:
@@ -259,8 +264,9 @@ class Masker:
     def _found_in(self, pieces: Sequence[bytes]) -> dict[int, list[Span]]:
         spans: dict[int, list[Span]] = {}
         if self._search is not None:
-            for index in touched(self._search, pieces):
-                spans.setdefault(index, []).extend(hidden(self._search, self._groups, pieces[index]))
+            for index in sorted(touched(self._search, pieces)):
+                self._steps.begin_text()
+                spans.setdefault(index, []).extend(hidden(self._search, self._groups, pieces[index], self._steps))
         for own in self._own:
             for index in range(len(pieces)) if own.anchored else touched(own.search, pieces, self._goes_on):
                 self._goes_on()
@@ -332,5 +338,6 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _hidden_by(search: Any, text: str) -> str:
-    data = text.encode()
-    return replaced(data, list(hidden(search, search.groupindex, data))).decode("utf-8", "replace")
+    data, steps = text.encode(), Steps(STEPS_A_BATCH)
+    steps.begin_text()
+    return replaced(data, list(hidden(search, search.groupindex, data, steps))).decode("utf-8", "replace")

@@ -7,11 +7,11 @@ be told how far a value goes (a quote or bracket that never closes), the rest of
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate, count
 from operator import add
 from typing import Any
 
-import msgspec
 import re2
 
 from logkeep.masking.rules import MASK
@@ -54,11 +54,34 @@ _OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}")
 _QUOTE = re.compile(rb"[bBuUrRfF]{0,2}\\*[\"']")
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
 
-_ESCAPE = re.compile(rb"\\+(?:u[0-9a-fA-F]{4}|[nrt\"'/])?|%[2-7][0-9a-fA-F]")
+_ESCAPE = re.compile(rb"(\\+(?:u[0-9a-fA-F]{4}|[nrt\"'/])?|%[2-7][0-9a-fA-F])")
 
 JOINED_BYTES_MAX = 64 << 10  # searched at once: what one match may look at and nothing else
 
+STEPS_A_TEXT_MAX = 4_000  # matches looked at in one text, 25 µs of CPU each …
+STEPS_A_BATCH = 20_000  # … in all texts of a batch …
+STEPS_AN_EVENT = 10  # … and so many more for each of its events
+
 Span = tuple[int, int, bytes]  # where the hidden begins and ends in a text's bytes, and what takes its place
+
+
+class Steps:
+    """How many matches may still be looked at: in all texts of a batch, and in the one that is looked at now."""
+
+    def __init__(self, in_all: int) -> None:
+        self._in_all, self._here = in_all, 0
+
+    def begin_text(self) -> None:
+        self._here = min(self._in_all, STEPS_A_TEXT_MAX)
+
+    def take(self, many: int = 1) -> bool:
+        """False: there are not so many, and from now on there are none in this text."""
+        if many > self._here:
+            self._here = 0
+            return False
+        self._here -= many
+        self._in_all -= many
+        return True
 
 
 def compiled(pattern: str) -> Any:
@@ -103,33 +126,38 @@ def touched(search: Any, pieces: Sequence[bytes], goes_on: Callable[[], None] = 
     """Indexes of the `pieces` that a match touches when they are joined by line breaks, JOINED_BYTES_MAX at once.
 
     More than those in which something is found: a match may reach over a piece's end. goes_on: called before each
-    search and at each match, raises what ends them.
+    search, raises what ends them.
     """
     ends = list(map(add, accumulate(map(len, pieces)), count(1)))  # where the piece behind each begins in all of them
     found: set[int] = set()
     start = begins = 0
     while start < len(pieces):
         end = max(start + 1, bisect_right(ends, begins + JOINED_BYTES_MAX, start))
-        goes_on()
-        for first, last in _matches(search, b"\n".join(pieces[start:end]), goes_on):
-            found.update(_between(ends, begins + first, begins + last, end))
+        own = [at - begins for at in ends[start:end]]
+        found.update(start + index for index in _touched(search, b"\n".join(pieces[start:end]), own, goes_on))
         start, begins = end, ends[end - 1]
     return found
 
 
 def touched_between(search: Any, text: bytes, ends: Sequence[int]) -> set[int]:
     """Indexes of the stretches of `text` that a match touches. ends: where the one behind each begins, ascending."""
-    found: set[int] = set()
-    for match in search.finditer(text):
-        start, end = match.span()
-        found.update(_between(ends, start, end, len(ends)))
-    return found
+    return set(_touched(search, text, ends, lambda: None))
 
 
-def _matches(search: Any, text: bytes, goes_on: Callable[[], None]) -> Iterator[tuple[int, int]]:
-    for match in search.finditer(text):
+def _touched(search: Any, text: bytes, ends: Sequence[int], goes_on: Callable[[], None]) -> Iterator[int]:
+    """One search for each stretch that is touched at most, however much is in it."""
+    at = 0
+    while True:
         goes_on()
-        yield match.span()
+        match = search.search(text, at)
+        if match is None:
+            return
+        first, last = match.span()
+        found = _between(ends, first, last, len(ends))
+        yield from found
+        if found.stop == len(ends):
+            return
+        at = max(last, ends[found.stop - 1] - 1)  # from the line break on, which a match may begin with
 
 
 def _between(ends: Sequence[int], start: int, end: int, behind: int) -> range:
@@ -140,14 +168,22 @@ def _between(ends: Sequence[int], start: int, end: int, behind: int) -> range:
     return range(first, min(bisect_right(ends, end - 1) + 1, behind))
 
 
-def hidden(search: Any, groups: Mapping[str, int], text: bytes) -> Iterator[Span]:
-    """What the alternatives find. groups: the numbers of the named groups."""
-    for match in search.finditer(text):
+def hidden(search: Any, groups: Mapping[str, int], text: bytes, steps: Steps) -> Iterator[Span]:
+    """What the alternatives find. groups: the numbers of the named groups. Where `steps` are used up, all the rest."""
+    at = 0
+    while match := search.search(text, at):
+        if not steps.take():
+            yield at, len(text), MASK.encode()
+            return
         name = match.lastgroup
         start, end = match.span(groups[name])
+        at = match.end()
         if name == "card":
-            yield from ((first, last, MASK.encode()) for first, last in _cards(text, start, end))
-        elif name != "bearer" or not _IS_WORD.fullmatch(text[start:end]):
+            yield from ((first, last, MASK.encode()) for first, last in _cards(text, start, end, steps))
+        elif name == "bearer":
+            if not _IS_WORD.fullmatch(text[start:end]):
+                yield start, end, MASK.encode()
+        else:
             yield start, end, mask_like(text[start:end])
 
 
@@ -162,12 +198,12 @@ def mask_like(value: bytes) -> bytes:
     return quote + MASK.encode() + quote if closed else MASK.encode()
 
 
-def _cards(text: bytes, begins: int, ends: int) -> Iterator[tuple[int, int]]:
+def _cards(text: bytes, begins: int, ends: int, steps: Steps) -> Iterator[tuple[int, int]]:
     """Of digits with single blanks or hyphens between: groups as cards have them, or one group, if Luhn's check says
     so, and it is no part of a hexadecimal number or fraction. Bytes."""
     run = text[begins:ends].decode()
     groups = [match.span() for match in _DIGITS.finditer(run)]
-    if len(groups) > _CARD_RUN_GROUPS_MAX:
+    if len(groups) > _CARD_RUN_GROUPS_MAX or not steps.take(len(groups)):
         yield begins, ends
         return
     index = 0
@@ -233,41 +269,41 @@ def _apart(spans: Sequence[Span]) -> list[Span]:
 # ── with escapes undone ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Plain(msgspec.Struct, frozen=True):
-    """A text with its escapes undone, and where in it each stretch that stands as it was begins, and where it began."""
+class Plain:
+    """A text with its escapes undone, and where in it each of them stood. text: bytes."""
 
-    text: bytes
-    at: list[int]
-    was: list[int]
+    def __init__(self, parts: Sequence[bytes], undone: Sequence[bytes]) -> None:
+        """parts: what stands as it was and an escape by turns; undone: the same with escapes undone."""
+        self.text = b"".join(undone)
+        self._parts, self._undone = parts, undone
+        self._was: list[int] = []
+        self._at: list[int] = []
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Of the text as it was."""
-        return self._was(start), self._was(end)
+        if not self._at:  # most have nothing to hide
+            self._was = list(accumulate(map(len, self._parts), initial=0))
+            self._at = list(accumulate(map(len, self._undone), initial=0))
+        return self._place(start), self._place(end)
 
-    def _was(self, place: int) -> int:
-        index = bisect_right(self.at, place) - 1
-        return self.was[index] + place - self.at[index]
+    def _place(self, place: int) -> int:
+        index = bisect_right(self._at, place) - 1
+        return self._was[index] + place - self._at[index]
 
 
 def plain_of(text: bytes) -> Plain | None:
     """None: there is no escape in it. Those of JSON, however many backslashes they have, and of addresses (%3D)."""
     if b"\\" not in text and b"%" not in text:
         return None
-    parts: list[bytes] = []
-    at, was, size, begins = [0], [0], 0, 0
-    for match in _ESCAPE.finditer(text):
-        start, end = match.span()
-        char = _unescaped(match.group())
-        parts += (text[begins:start], char)
-        size += start - begins
-        at += (size, size + len(char))
-        was += (start, end)
-        size, begins = size + len(char), end
-    if not begins:
+    parts = _ESCAPE.split(text)
+    if len(parts) == 1:
         return None
-    return Plain(b"".join((*parts, text[begins:])), at, was)
+    undone = parts.copy()
+    undone[1::2] = map(_unescaped, parts[1::2])
+    return Plain(parts, undone)
 
 
+@lru_cache(4096)
 def _unescaped(escape: bytes) -> bytes:
     if escape[:1] == b"%":
         return bytes((int(escape[1:], 16),))

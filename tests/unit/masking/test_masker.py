@@ -1,11 +1,14 @@
 """What the rules name is not in what is stored."""
 
+from typing import Any
+
 import pytest
 
 from logkeep.errors import InputError
 from logkeep.event import Event, ValueKind, attributes_json, attributes_of
 from logkeep.masking.masker import Masker
 from logkeep.masking.rules import DEFAULT, OwnPattern, Rules, checked
+from logkeep.masking.search import STEPS_A_BATCH, STEPS_A_TEXT_MAX, STEPS_AN_EVENT, compiled, touched, touched_between
 
 ALL = Rules(builtin=("bearer", "email", "card"))
 
@@ -215,3 +218,46 @@ def test_hostile_texts_are_done_in_one_pass() -> None:
     rules = Rules(("bearer", "email", "card"), DEFAULT.fields, (OwnPattern("evil", "(a*)*(a|b)*c"),))
     for text in ("a" * 200_000, "password" * 30_000, "1 " * 100_000, 'password="' + "\\" * 100_000, "a@" * 100_000):
         assert len(Masker(rules).mask_text(text)) > 0
+
+
+def test_a_text_full_of_secrets_is_looked_at_for_a_number_of_steps_and_its_rest_is_hidden() -> None:
+    for secret in (
+        "token=x ",
+        "authorization: a b=x, ",
+        "Bearer x1234567890x ",
+        'pwd=\\"x\\" ',
+        "4111 1111 1111 1111 x? ",
+    ):
+        masked = Masker(ALL).mask_text(secret * (STEPS_A_TEXT_MAX + 5) + "and more x")
+        assert STEPS_A_TEXT_MAX // 10 < masked.count("[masked]") <= STEPS_A_TEXT_MAX + 1
+        assert masked.endswith("[masked]") and "more" not in masked
+
+
+def test_a_batch_full_of_secrets_is_looked_at_for_a_number_of_steps_and_what_has_none_stays() -> None:
+    texts = ["token=x " * STEPS_A_TEXT_MAX] * 12 + ["nothing here"] + ["token=x"]
+    Masker(DEFAULT).mask(events := [event(text) for text in texts])
+    masks = sum(one.value.count("[masked]") for one in events)
+    assert STEPS_A_BATCH < masks <= STEPS_A_BATCH + len(events) * (STEPS_AN_EVENT + 1)
+    assert not any("x" in one.value for one in events)
+    assert [one.value for one in events[-3:]] == ["[masked]", "nothing here", "[masked]"]
+    Masker(DEFAULT).mask(many := [event("token=x pwd=y cookie=z") for _ in range(STEPS_A_BATCH)])  # an ordinary batch
+    assert {one.value for one in many} == {"token=[masked] pwd=[masked] cookie=[masked]"}
+
+
+class Counting:
+    def __init__(self, pattern: str) -> None:
+        self._search, self.searches = compiled(pattern), 0
+
+    def search(self, text: bytes, at: int) -> Any:
+        self.searches += 1
+        return self._search.search(text, at)
+
+
+def test_of_each_text_one_match_is_enough_to_tell_that_it_is_touched() -> None:
+    lines = [b"xx" * 5_000, b"", b"y", b"yx", b"x"] * 3
+    search = Counting("x")
+    expected = {index for index, line in enumerate(lines) if b"x" in line}
+    assert touched(search, lines) == expected and search.searches <= len(lines) + 1
+    ends = [sum(len(line) + 1 for line in lines[: index + 1]) for index in range(len(lines))]
+    search = Counting("x")
+    assert touched_between(search, b"\n".join(lines), ends) == expected and search.searches <= len(lines) + 1
