@@ -21,6 +21,7 @@ _PIECES = st.sampled_from(
         "\u017f", "K", "x.s", "=", ":", '"', "'", "\\", '\\"', " ", "\t", "\n", "\r", "\x00", "\x1b", "\u00e9",
         "\u4e2d", "-", ".", "_", "/", ",", "{", "}", "abcdef/+=~_.-123", "0123456789ab", "anna@example.org", "@", "a.b",
         "cookie", "authorization", ";", "[", "]", "a=b", "--", "=>", "%3D", "%70", "%22", "\u00a0", "(", ")", "Digest ",
+        "`", "\\x3d", "\\x70", "%253D", "|\n  ", "- ", "Key ",
     ]
 )  # fmt: skip
 _TEXTS = st.lists(_PIECES, min_size=1, max_size=6).map("".join)

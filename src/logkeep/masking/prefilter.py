@@ -17,8 +17,8 @@ from logkeep.masking.search import touched, touched_between
 
 _ESCAPED = r"\\u(?:00[0-7]|017f|212a)"  # of ASCII, or of what folds to it: U+017F to s, U+212A to k
 _BEFORE = r"(?:[^a-z0-9_%s]|[\x{17f}\x{212a}]|\\[bfnrt]|\\u[0-9a-f]{4})"
-_FIELD = _BEFORE % ".-" + r"-{0,2}(?:NAMES)\\*[\"']?\]?(?:\[\])?(?:[ \t\r\n\x{a0}]|\\+[nrt]|\\u00a0)*[=:]"
-_OF_ADDRESS = r"%[2-7][0-9a-f]"  # any of these letters may be one of a name
+_FIELD = _BEFORE % ".-" + r"-{0,2}(?:NAMES)\\*[\"'`]?\]?(?:\[\])?(?:[ \t\r\n\x{a0}]|\\+[nrt]|\\u00a0)*[=:]"
+_OF_ADDRESS = r"(?:%|\\x)[2-7][0-9a-f]"  # any of these letters may be one of a name
 _KEY = r'"key"[ \t\r\n]*:[ \t\r\n]*"(?:NAMES)"'
 _BEARER = _BEFORE % "" + r"(?:bearer|basic|digest|token)(?:[ \t]|\\t)+[a-z0-9._~+/=\\-]{12}"
 _EMAIL = r"[a-z0-9._%+-]@[a-z0-9-]{1,63}\."

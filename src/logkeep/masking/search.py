@@ -14,6 +14,7 @@ from typing import Any
 
 import re2
 
+from logkeep.masking.reach import KINDS_OF_LINES, end_of_brackets, end_of_lines
 from logkeep.masking.rules import MASK
 
 _SCHEME = r"(?i:bearer|basic|digest|token|negotiate|ntlm|api-?key)"
@@ -25,20 +26,25 @@ _CARD = rf"(?P<card>{_DIGIT}(?:{_BLANK}?{_DIGIT}){{12,}})"
 
 # NAME="VALUE", NAME: VALUE, "NAME" => VALUE, --NAME=VALUE, user[NAME]=VALUE, NAME[]=VALUE
 _SPACE = r"[ \t\r\n\x{a0}]*"
-_NAME = rf"(?i:(?:^|[^A-Za-z0-9_.-])-{{0,2}}[\"']?(?:%s)\\*[\"']?\]?(?:\[\])?{_SPACE}%s{_SPACE})"
+_WITHIN = r"(?:[ \t\r\n\x{a0}]*[ \t\x{a0}])?"  # to a value without quotes: on the next line only where that is indented
+_NAME = rf"(?i:(?:^|[^A-Za-z0-9_.-])-{{0,2}}[\"'`]?(?:%s)\\*[\"'`]?\]?(?:\[\])?{_SPACE}%s)"
 _IS = r"[=:]{1,3}>?"
 _TEXT = r'"(?:[^"\\]|\\(?s:.))*"|' + r"'(?:[^'\\]|\\(?s:.))*'"
 _ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
-_CALL = rf"[A-Za-z_][A-Za-z0-9_.:]{{0,60}}\((?:{_TEXT}|[^()\"'\r\n]*)\)"  # Some("VALUE"), SecretStr('VALUE')
 _PEM = r"-----BEGIN [^\r\n-]{1,60}-----(?s:.*?)(?:-----END [^\r\n-]{1,60}-----|\z)"
 _OPEN = r"[\"'](?s:.*)"
-_BRACKETS = rf"\{{(?:[^{{}}\[\]\"']|{_TEXT})*\}}|\[(?:[^{{}}\[\]\"']|{_TEXT})*\]|[{{\[](?s:.*)"
-_BARE = rf"(?:{_SCHEME}[ \t]+)?[^\s,;&\"'{{}}\[\]]+"
-_VALUE = f"[bBuUrRfF]{{0,2}}(?:{_TEXT})|{_ESCAPED}|{_OPEN}|{_BRACKETS}|{_CALL}|{_PEM}|{_BARE}"
+_TRIPLE = r'"""(?s:.*?)(?:"""|\z)|' + r"'''(?s:.*?)(?:'''|\z)"
+_TYPE = r"(?:[A-Za-z]+\([0-9]+\)|![A-Za-z]*)[ \t]+"  # of PHP, string(5) "VALUE", and YAML, !str "VALUE"
+_QUOTED = rf"(?:{_TYPE})?[bBeEfFnNrRuU$@]{{0,2}}(?:{_TRIPLE}|{_TEXT})|{_ESCAPED}|{_OPEN}|{_PEM}|[{{\[]"
+# Of YAML, which goes on for lines: a text, a list, members of the name's own. Only how it begins.
+_BLOCK = r"[|>][0-9+-]{0,2}[ \t]*(?:#[^\r\n]*)?\r?\n"
+_LINES = rf"[ \t]*(?P<text>{_BLOCK})|[ \t]*\r?\n(?:[ \t]*(?P<list>-[ \t])|[ \t]+(?P<members>[A-Za-z0-9_.-]+:[ \t\r\n]))"
+_BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?[^\s,;&\"'{{}}\[\]]+"
 # Headers whose value is a list: all of a line and those that go on with it, and SCHEME NAME="VALUE", NAME=VALUE
 _FOLDED = r"(?:\r?\n[ \t]+[^\r\n]*)*"
 _PARAMETER = r"[A-Za-z_-]+=(?:\\*\"[^\"\r\n]*\"|[^\s,\"']+)"
-_PARAMETERS = rf"[A-Za-z][A-Za-z0-9-]*[ \t]+{_PARAMETER}(?:,\s*{_PARAMETER})*"
+# RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
+_CREDENTIALS = rf"[A-Za-z][A-Za-z0-9._-]*[ \t]+(?:{_PARAMETER}(?:,\s*{_PARAMETER})*|[^\s,;&\"'{{}}\[\]]+)"
 _COOKIE_NAMES = ("cookie", "set-cookie")
 _AUTHORIZATION_NAMES = ("authorization", "proxy-authorization")
 _BUILTIN = (("bearer", _BEARER), ("email", _EMAIL), ("card", _CARD))
@@ -51,12 +57,14 @@ _CARD_RUN_GROUPS_MAX = 1_000  # of one run of digits; a longer one is hidden who
 # A run of digits within a hexadecimal number, a UUID or a fraction.
 _OF_HEX_BEFORE = re.compile(rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|[0-9]\.$|[0-9A-Fa-f]{4}-$")
 _OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}")
-_QUOTE = re.compile(rb"[bBuUrRfF]{0,2}\\*[\"']")
+_QUOTE = re.compile(rb"[bBeEfFnNrRuU$@]{0,2}\\*[\"']")
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
 
-_ESCAPE = re.compile(rb"(\\+(?:u[0-9a-fA-F]{4}|[nrt\"'/])?|%[2-7][0-9a-fA-F])")
+_ESCAPE = re.compile(rb"(\\+(?:u[0-9a-fA-F]{4}|x[2-7][0-9a-fA-F]|[nrt\"'/])?|%(?:25)*[2-7][0-9a-fA-F])")
 
 JOINED_BYTES_MAX = 64 << 10  # searched at once: what one match may look at and nothing else
+
+NAME_BYTES_MAX = 130  # of a field in quotes and what may stand around it
 
 STEPS_A_TEXT_MAX = 4_000  # matches looked at in one text, 25 µs of CPU each …
 STEPS_A_BATCH = 20_000  # … in all texts of a batch …
@@ -101,7 +109,7 @@ def value_of(name: str) -> Any:
 
 
 def _field(names: str) -> str:
-    return _NAME % (names, _IS) + f"(?P<field>{_VALUE})"
+    return _NAME % (names, _IS) + f"(?:{_SPACE}(?P<field>{_QUOTED})|{_LINES}|{_WITHIN}(?P<bare>{_BARE}))"
 
 
 def alternatives(fields: Sequence[str], builtin: Sequence[str]) -> list[str]:
@@ -113,7 +121,7 @@ def alternatives(fields: Sequence[str], builtin: Sequence[str]) -> list[str]:
         parts.append(rf"[^A-Za-z0-9_.-]?\"{names}(?P<cookie_in_double>(?:[^\"\\\r\n]|\\.)+)")
         parts.append(rf"(?:^|[^A-Za-z0-9_.\"'-]){names}(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
     if own := [name for name in fields if name.lower() in _AUTHORIZATION_NAMES]:
-        parts.append(_NAME % (names_pattern(own), "[=:]") + f"(?P<authorization>{_PARAMETERS})")
+        parts.append(_NAME % (names_pattern(own), _IS) + f"{_WITHIN}(?P<authorization>{_CREDENTIALS})")
     if fields:
         parts.append(_field(names_pattern(fields)))
     return parts + [part for name, part in _BUILTIN if name in builtin]
@@ -184,7 +192,14 @@ def hidden(search: Any, groups: Mapping[str, int], text: bytes, steps: Steps) ->
             if not _IS_WORD.fullmatch(text[start:end]):
                 yield start, end, MASK.encode()
         else:
+            if name in KINDS_OF_LINES:
+                end = end_of_lines(text, start, name)
+            elif name == "bare" or (name == "field" and text[start:end] in (b"[", b"{")):
+                end = end_of_brackets(text, start, end)
             yield start, end, mask_like(text[start:end])
+            at = max(at, end)
+            if name == "bare" or name == "authorization":  # which may be the name of what stands behind it
+                at = max(start - 1, end - NAME_BYTES_MAX)
 
 
 def mask_like(value: bytes) -> bytes:
@@ -306,12 +321,14 @@ def plain_of(text: bytes) -> Plain | None:
 @lru_cache(4096)
 def _unescaped(escape: bytes) -> bytes:
     if escape[:1] == b"%":
-        return bytes((int(escape[1:], 16),))
+        return bytes((int(escape[-2:], 16),))
     escaped = escape.lstrip(b"\\")
     if not escaped:  # backslashes and nothing that JSON knows
         return escape
     if escaped in b"nrt":
         return b"\n"
+    if escaped[:1] == b"x":
+        return bytes((int(escaped[1:], 16),))
     if escaped[:1] != b"u":
         return escaped
     return chr(int(escaped[1:], 16)).encode("utf-8", "replace")
