@@ -61,19 +61,21 @@ class Masking:
         return masked
 
     def mask_notice(self, app: str, notice: Any) -> Any:
-        """The notice without what the app's rules name; no member gets longer."""
+        """The notice without what the app's rules name; no member gets longer, as columns have room for so much."""
         masker = self._masker(app)
+        masks = [MASK, *(f"[{own.name}]" for own in self._of(app)[0].patterns)]
         changes: dict[str, Any] = {}
         for name in NOTICE_TEXTS:
             if text := getattr(notice, name, None):
-                changes[name] = masker.mask_text(text)[: len(text)]
+                changes[name] = _no_longer(masker.mask_text(text), len(text), masks)
         for name in NOTICE_MAPS:
             if found := getattr(notice, name, None):
                 told = {key: value for key, value in found.items() if value is not None}
                 holder = Event("", "", "", "", "null", None, 0, 0, "", attributes=attributes_json(told))
                 masker.mask([holder])
                 changes[name] = found | {
-                    key: _no_longer(value, found[key]) for key, value in attributes_of(holder).items()
+                    key: _no_longer(value, max(len(MASK), len(str(found[key]))), masks)
+                    for key, value in attributes_of(holder).items()
                 }
         changed = {name: value for name, value in changes.items() if value != getattr(notice, name)}
         if not changed:
@@ -109,5 +111,11 @@ class Masking:
         return without_keys(self._default[1].mask_sent(payload.decode("latin-1"))).encode("latin-1", "replace")
 
 
-def _no_longer(masked: Any, value: Any) -> Any:
-    return masked[: max(len(MASK), len(str(value)))] if isinstance(masked, str) else masked
+def _no_longer(masked: Any, chars_max: int, masks: Sequence[str]) -> Any:
+    """Masks that make a text too long become `*`, the first ones first: only what is hidden may go, nothing else."""
+    if not isinstance(masked, str):
+        return masked
+    for mask in masks:
+        if (over := len(masked) - chars_max) > 0 and len(mask) > 1:
+            masked = masked.replace(mask, "*", -(-over // (len(mask) - 1)))
+    return masked[:chars_max]

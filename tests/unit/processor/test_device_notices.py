@@ -74,6 +74,20 @@ def test_secrets_of_a_device_or_an_issue_are_kept_nowhere(tmp_path: Path) -> Non
     assert [found["attributes"]["issue"] for found in bench.events()] == [issue.issue]
 
 
+def test_what_is_no_secret_stays_in_a_notice_whose_masks_are_longer_than_what_they_hide(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tell(bench, {"device": "d", "name": "pwd=a phone of anna", "keys": {"v": "token=abc;plan=gold"}}, kind="devices")
+    tell(bench, crash(title="odd", text="token=a pwd=b and 100 more", stack="E: token=a\n  at last.frame(A.java:9)"))
+    bench.drain()
+    (device,) = Devices(bench.database).named(APP, ["d"]).values()
+    assert (device.name, device.keys) == ("pwd=* phone of anna", {"v": "token=*;plan=gold"})
+    (occurrence,) = occurrences(bench)
+    assert (occurrence.text, occurrence.stack) == (
+        "token=* pwd=* and 100 more",
+        "E: token=*\n  at last.frame(A.java:9)",
+    )
+
+
 def test_an_issue_is_counted_and_stands_in_its_session(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.send([event(1)])
