@@ -20,7 +20,7 @@ _BEFORE = r"(?:[^a-z0-9_%s]|[\x{17f}\x{212a}]|\\[bfnrt]|\\u[0-9a-f]{4})"
 _FIELD = _BEFORE % ".-" + r"-{0,2}(?:NAMES)\\*[\"'`]?\]?(?:\[\])?(?:[ \t\r\n\x{a0}]|\\+[nrt]|\\u00a0)*[=:]"
 _OF_ADDRESS = r"(?:%|\\x)[2-7][0-9a-f]"  # any of these letters may be one of a name
 _KEY = r'"key"[ \t\r\n]*:[ \t\r\n]*"(?:NAMES)"'
-_BEARER = _BEFORE % "" + r"(?:bearer|basic|digest|token)(?:[ \t]|\\t)+[a-z0-9._~+/=\\-]{12}"
+_BEARER = _BEFORE % "" + r"(?:(?:bearer|basic|token)(?:[ \t]|\\t)+[a-z0-9._~+/=\\-]{12}|digest(?:[ \t]|\\t)+[a-z_-]+=)"
 _EMAIL = r"[a-z0-9._%+-]@[a-z0-9-]{1,63}\."
 _CLOSING = ord("}")
 _MADE_HERE = ("sent_time", "sent_level")  # attributes that no sender wrote (processor/normalise.py)

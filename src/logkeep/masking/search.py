@@ -18,7 +18,12 @@ from logkeep.masking.reach import KINDS_OF_LINES, end_of_brackets, end_of_lines
 from logkeep.masking.rules import MASK
 
 _SCHEME = r"(?i:bearer|basic|digest|token|negotiate|ntlm|api-?key)"
-_BEARER = r"(?i:\b(?:bearer|basic|digest|token))[ \t]+(?P<bearer>[A-Za-z0-9._~+/=-]{12,})"
+_PARAMETER = r"[A-Za-z_-]+=(?:\\*\"[^\"\r\n]*\"|[^\s,\"']+)"
+_BEARER = r"(?i:\bbearer)[ \t]+(?P<bearer>[A-Za-z0-9._~+/=-]{12,})"
+_OF_BEARER = (  # and of schemes that are words of a sentence too; of Digest there are parameters only
+    r"(?i:\b(?:basic|token))[ \t]+(?P<word_or_credential>[A-Za-z0-9._~+/=-]{12,})|"
+    rf"(?i:\bdigest)[ \t]+(?P<digest>[A-Za-z_-]+=\\*\"[^\"\r\n]*\"(?:,\s*{_PARAMETER})*)"
+)
 _EMAIL = r"(?P<email>[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
 _BLANK = r"[ \x{a0}\x{2007}\x{2009}\x{202f}\x{2010}\x{2011}-]"
 _DIGIT = r"[0-9\x{ff10}-\x{ff19}]"
@@ -42,12 +47,11 @@ _LINES = rf"[ \t]*(?P<text>{_BLOCK})|[ \t]*\r?\n(?:[ \t]*(?P<list>-[ \t])|[ \t]+
 _BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?[^\s,;&\"'{{}}\[\]]+"
 # Headers whose value is a list: all of a line and those that go on with it, and SCHEME NAME="VALUE", NAME=VALUE
 _FOLDED = r"(?:\r?\n[ \t]+[^\r\n]*)*"
-_PARAMETER = r"[A-Za-z_-]+=(?:\\*\"[^\"\r\n]*\"|[^\s,\"']+)"
 # RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
 _CREDENTIALS = rf"[A-Za-z][A-Za-z0-9._-]*[ \t]+(?:{_PARAMETER}(?:,\s*{_PARAMETER})*|[^\s,;&\"'{{}}\[\]]+)"
 _COOKIE_NAMES = ("cookie", "set-cookie")
 _AUTHORIZATION_NAMES = ("authorization", "proxy-authorization")
-_BUILTIN = (("bearer", _BEARER), ("email", _EMAIL), ("card", _CARD))
+_BUILTIN = (("bearer", _BEARER), ("bearer", _OF_BEARER), ("email", _EMAIL), ("card", _CARD))
 
 _DIGITS = re.compile(r"\d+")
 _CARD_GROUPS = {(4, 6, 5), (4, 6, 4)}  # American Express, Diners Club; all others stand in fours
@@ -59,6 +63,9 @@ _OF_HEX_BEFORE = re.compile(rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|[0-9]\.$|[0-9A-Fa-f]{4}
 _OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}")
 _QUOTE = re.compile(rb"[bBeEfFnNrRuU$@]{0,2}\\*[\"']")
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
+_PART = rb"(?:[A-Z]?[a-z]+|[A-Z]+|(?:[A-Z]{1,4}[a-z]{3,})+|[vV]?[0-9]{1,2})"
+# Also of a program: names, paths, versions, times. Case and digits change within a credential as they come.
+_IS_NAME = re.compile(rb"/?%s(?:[._/+-]+%s)*[./]*|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2})?" % (_PART, _PART))
 
 _ESCAPE = re.compile(rb"(\\+(?:u[0-9a-fA-F]{4}|x[2-7][0-9a-fA-F]|[nrt\"'/])?|%(?:25)*[2-7][0-9a-fA-F])")
 
@@ -188,8 +195,9 @@ def hidden(search: Any, groups: Mapping[str, int], text: bytes, steps: Steps) ->
         at = match.end()
         if name == "card":
             yield from ((first, last, MASK.encode()) for first, last in _cards(text, start, end, steps))
-        elif name == "bearer":
-            if not _IS_WORD.fullmatch(text[start:end]):
+        elif name == "bearer" or name == "word_or_credential":
+            plain = _IS_WORD if name == "bearer" else _IS_NAME
+            if not plain.fullmatch(text[start:end]):
                 yield start, end, MASK.encode()
         else:
             if name in KINDS_OF_LINES:

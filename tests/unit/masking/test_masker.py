@@ -125,6 +125,30 @@ def test_a_text_is_masked_and_all_else_in_it_stays(text: str, masked: str) -> No
     assert [found.value for found in around] == ["before password", masked, "=after"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "md5 digest d41d8cd98f00b204e9800998ecf8427e", "Weekly digest 2026-11-30T11:00:00Z", "token 2026-11-30T11:00",
+        "unexpected token T_CONSTANT_ENCAPSED_STRING", "basic AuthenticationEntryPoint", "Basic Memory/CPU-check",
+        "Loaded token /usr/share/model-v1.2/tokenizer.json", "token TokenBucket-17", "Basic com.example.Foo.bar",
+    ],
+)  # fmt: skip
+def test_words_behind_the_word_for_a_scheme_are_no_credential(text: str) -> None:
+    assert Masker(ALL).mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Basic dXNlcjpwYXNz", "token ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "Token 9944b09199c62bcf9418ad846dd0e4bb", "token xoxb-1234-5678-abcdefgh", "Bearer ABCDEFGHIJKLMNOP",
+        'Digest username="a", realm=b, response="x"', "token 550e8400-e29b-41d4-a716-446655440000",
+    ],
+)  # fmt: skip
+def test_a_credential_behind_its_scheme_is_hidden_wherever_it_stands(text: str) -> None:
+    assert Masker(ALL).mask_text(f"sent {text} to") == f"sent {text.split()[0]} [masked] to"
+
+
 def test_keys_attributes_and_numbers_of_a_field_are_masked_whole() -> None:
     events = [event("5", "number", key="Token"), event("x", **{"Set-Cookie": "a=b", "note": "pwd=1", "os": "x"})]
     assert Masker(DEFAULT).mask(events) == 3
