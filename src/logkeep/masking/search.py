@@ -59,8 +59,12 @@ _CARD_DIGITS = range(13, 20)
 _CARD_BEGINS = re.compile(r"4|5[0-8]|3[0-9]|6|2[2-7]")  # of the networks' numbers, ISO/IEC 7812; no time begins so
 _CARD_RUN_GROUPS_MAX = 1_000  # of one run of digits; a longer one is hidden whole
 # A run of digits within a hexadecimal number, a UUID or a fraction.
-_OF_HEX_BEFORE = re.compile(rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|[0-9]\.$|[0-9A-Fa-f]{4}-$")
-_OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}")
+_OF_HEX_BEFORE = re.compile(
+    rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|(?:[^0-9A-Za-z]|^)0[xX][0-9A-Fa-f]*$|[0-9]\.$|[0-9A-Fa-f]{4}-$"
+)
+_OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}|\.[0-9]")
+_OF_NAME_BEFORE = re.compile(rb"[A-Za-z]_-?$")  # blk_-5165786360127153975: numbers of 64 bits have as many digits
+_CARD_DIGITS_BESIDE_A_NAME_MAX = 16
 _QUOTE = re.compile(rb"[bBeEfFnNrRuU$@]{0,2}\\*[\"']")
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
 _PART = rb"(?:[A-Z]?[a-z]+|[A-Z]+|(?:[A-Z]{1,4}[a-z]{3,})+|[vV]?[0-9]{1,2})"
@@ -235,7 +239,9 @@ def _cards(text: bytes, begins: int, ends: int, steps: Steps) -> Iterator[tuple[
         if many:
             first = begins + len(run[: groups[index][0]].encode())
             last = begins + len(run[: groups[index + many - 1][1]].encode())
-            if not _OF_HEX_BEFORE.search(text[max(0, first - 40) : first]) and not _OF_HEX_AFTER.match(text, last):
+            before = text[max(0, first - 40) : first]
+            of_name = many == 1 and last - first > _CARD_DIGITS_BESIDE_A_NAME_MAX and _OF_NAME_BEFORE.search(before)
+            if not (of_name or _OF_HEX_BEFORE.search(before) or _OF_HEX_AFTER.match(text, last)):
                 yield first, last
         index += many or 1
 
