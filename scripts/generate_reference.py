@@ -116,7 +116,8 @@ CODES = {
     ),
     "step_expired": (
         "401",
-        "the first step of signing in is too long ago, or the code was tried too often",
+        "the first step of signing in is too long ago, all sign-ins have been ended since, or the code was tried too "
+        "often",
         "begin again",
     ),
     "too_many": (

@@ -142,6 +142,35 @@ def test_a_second_factor_is_asked_for_and_can_be_removed(it: House) -> None:
     assert ok(it.client.post("/api/v1/sign-in", json=body)) == {"step": None}
 
 
+def test_what_ends_all_sign_ins_ends_one_that_waits_for_its_code(it: House) -> None:
+    """Else whoever knew the old password, and sees the device, is in after the new one was set."""
+    person, by = it.people["member"], Actor(it.people["member"], "member")
+    device = pyotp.TOTP(it.directory.totp.enrol(by, person)[0])
+
+    def code() -> str:
+        it.reading.clock.advance(30)
+        return device.at(it.reading.clock.now_ns() // NS_PER_S)
+
+    def disabled_and_not() -> None:
+        it.directory.people.set_disabled(by, person, True)
+        it.directory.people.set_disabled(by, person, False)
+
+    it.directory.totp.confirm(by, person, code())
+    for end in (
+        lambda: it.directory.people.set(by, person, password=ADMIN_PASSWORD),
+        lambda: it.directory.people.sign_out_everywhere(by, person),
+        disabled_and_not,
+    ):
+        it.client.cookies.clear()
+        body = {"email": it.emails["member"], "password": ADMIN_PASSWORD}
+        assert ok(it.client.post("/api/v1/sign-in", json=body)) == {"step": "totp"}
+        end()
+        late = it.client.post("/api/v1/sign-in/totp", json={"code": code()})
+        assert (late.status_code, late.json()["error"]["code"]) == (401, "step_expired")
+        assert it.client.get("/api/v1/me").status_code == 401
+    it.directory.totp.remove(by, person)
+
+
 def test_a_new_password_ends_all_other_sign_ins(it: House) -> None:
     here, there = it.cookie("admin"), it.cookie("admin")
 

@@ -69,13 +69,18 @@ def by_token(context: Context, asker: Asker, token: str) -> Signed:
 
 
 def by_code(context: Context, asker: Asker, step: str, code: str) -> Signed:
-    """The second step. Blocks. Raises InputError (401), QuotaExceeded."""
+    """The second step, worth nothing once something ended all sign-ins of this person. Blocks.
+
+    Raises InputError (401), QuotaExceeded.
+    """
     directory = context.backend.directory
     found = directory.steps.attempt(TOTP_STEP, step) if step else None
     if found is None:
         raise InputError("sign in with e-mail and password first", code="step_expired", status=401)
     directory.attempts.begin(asker.address, found.person)
     person = directory.people.get(found.person)
+    if found.body != _epoch_text(person):
+        raise InputError("sign in with e-mail and password again", code="step_expired", status=401)
     by = Actor(person.id, person.email, asker.address)
     if person.disabled_ns or not directory.totp.check(by, person.id, code):
         failed(context, asker, "totp", person.email)
@@ -131,8 +136,13 @@ def failed(context: Context, asker: Asker, how: str, email: str) -> None:
 
 def _signed(context: Context, asker: Asker, how: str, person: Person) -> Signed:
     if person.totp:
-        return Signed(step=context.backend.directory.steps.begin(TOTP_STEP, person=person.id))
+        step = context.backend.directory.steps.begin(TOTP_STEP, person=person.id, body=_epoch_text(person))
+        return Signed(step=step)
     return Signed(open_for(context, asker, how, person))
+
+
+def _epoch_text(person: Person) -> str:
+    return str(person.epoch)
 
 
 def _team_of(context: Context, caller: Caller) -> str:
