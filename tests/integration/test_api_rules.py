@@ -104,6 +104,8 @@ def test_what_devices_are_told_and_called_is_in_the_log(it: House) -> None:
     wanted = {"device": "d1", "min_level": "trace", "for_s": 600, "why": "17"}
     made = ok(it.ask("admin", "POST", "/api/v1/remote", wanted), 201)
     ok(it.ask("owner", "DELETE", f"/api/v1/remote/{made['rule']}"))
+    silent = {"query": "", "enabled": False, "sample_rate": 0, "send_all_now": True, "for_s": 600}
+    quiet = ok(it.ask("admin", "POST", "/api/v1/remote", silent), 201)["rule"]
     ok(it.ask("owner", "PATCH", "/api/v1/devices/d1", {"label": "Anna's phone"}))
     ok(it.ask("owner", "DELETE", "/api/v1/devices/d1"))
     assert refused(it.ask("owner", "DELETE", "/api/v1/devices/d1"), 404) == "not_found"
@@ -112,7 +114,8 @@ def test_what_devices_are_told_and_called_is_in_the_log(it: House) -> None:
     assert [(one["what"], one["target"], one["detail"]) for one in found] == [
         ("device.forgotten", "d1", {}),
         ("device.labelled", "d1", {"label": "Anna's phone"}),
-        ("remote.ended", made["rule"], {}),
+        ("remote.made", quiet, {"query": "", "lasts_s": 600, "enabled": False, "sample_rate": 0, "send_all_now": True}),
+        ("remote.ended", made["rule"], {"device": "d1"}),
         ("remote.made", made["rule"], {
             "device": "d1", "lasts_s": 600, "min_level": "trace", "why": "17",
         }),

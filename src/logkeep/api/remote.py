@@ -144,8 +144,8 @@ def make_rule_of(
     request: Request[Any, Any, Any], context: Context, credential: Credential, wanted: Wanted
 ) -> Rule:  # fmt: skip
     """The rule, in force and in the audit log. Blocks. Raises InputError, QuotaExceeded."""
-    given = msgspec.structs.asdict(wanted).items()
-    told = {name: value for name, value in given if name not in ("kind", "target") and value not in (None, "", False)}
+    asked = msgspec.structs.asdict(wanted) | {"send_all_now": wanted.send_all_now or None, "why": wanted.why or None}
+    told = {name: value for name, value in asked.items() if name not in ("kind", "target") and value is not None}
     return context.backend.device_directory.remote.make(
         credential.app, wanted, credential.name or credential.scope,
         entries=[change_of(request, "remote.made", credential.app, **{wanted.kind: wanted.target}, **told)],
@@ -154,8 +154,10 @@ def make_rule_of(
 
 def end_rule_of(request: Request[Any, Any, Any], context: Context, app: str, rule: str) -> Rule:
     """The rule, which holds no more; the audit log says so. Blocks. Raises InputError."""
-    entries = [change_of(request, "remote.ended", app, rule)]
-    return context.backend.device_directory.remote.remove(app, rule, entries=entries)
+    remote = context.backend.device_directory.remote
+    found = remote.named(app, rule)
+    entries = [change_of(request, "remote.ended", app, rule, **{found.kind: found.target})]
+    return remote.remove(app, rule, entries=entries)
 
 
 def rules_answer(context: Context, app: str, device: str, user: str) -> RulesAnswer:
