@@ -801,6 +801,8 @@ def test_what_is_of_no_team_is_listed_with_a_team_of_whom_it_is(it: There) -> No
     by = [Actor(anna.id, anna.email), Actor("", anna.email), Actor(bert.id, bert.email), Actor("", bert.email), CONSOLE]
     it.directory.audit.add([entry(it, number, by=one, team="", app="", what="t") for number, one in enumerate(by)])
     it.directory.audit.add([entry(it, 5, what="t"), entry(it, 6, team="", app="", what="t", target=anna.id)])
+    to_bert = entry(it, 7, by=by[0], team="", app="", what="t", target=bert.id)  # who is no member, by one
+    it.directory.audit.add([to_bert])
 
     def listed(**wanted: Any) -> list[str]:
         found = it.directory.audit.list(Wanted(what="t", **wanted))
@@ -810,7 +812,7 @@ def test_what_is_of_no_team_is_listed_with_a_team_of_whom_it_is(it: There) -> No
     assert listed(teams=("main",), members_of="main", limit=3) == ["n:6", "n:5", "n:1"]
     assert listed(teams=("main",), members_of="main", apps=("default",)) == ["n:5"]
     assert listed(teams=("main",)) == ["n:5"] and listed(teams=("none",), members_of="none") == []
-    assert listed(teams=("main", "")) == [f"n:{number}" for number in reversed(range(7))]
+    assert listed(teams=("main", "")) == [f"n:{number}" for number in reversed(range(8))]
 
 
 def test_a_new_password_that_somebody_else_asks_for_is_listed_with_the_teams_of_its_person(it: There) -> None:

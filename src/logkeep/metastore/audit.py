@@ -82,8 +82,9 @@ class AuditRow(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to list, newest first. teams: of these. before: with lower numbers than this one; 0: from the newest.
 
-    members_of: also entries of no team, such as sign-ins, by or about who is a member of this one now; "" for none.
-    apps: of these alone, None for all. Texts of "" match all; from 0 to NO_END_NS is every time, also one that is none.
+    members_of: also entries of no team, such as sign-ins, about who is a member of this one now, or by one of them and
+    about nobody; "" for none. apps: of these alone, None for all. Texts of "" match all; from 0 to NO_END_NS is every
+    time, also one that is none.
     """
 
     teams: tuple[str, ...]
@@ -287,9 +288,11 @@ def _kept_number(value: Any) -> int:
 
 
 _MEMBERS = "FROM memberships m JOIN people p ON p.id = m.person WHERE m.team = :team"
-# Of who tried to sign in nothing but the address is known.
+# What is done to a person is of those alone, whoever did it: an owner of the installation is a member here perhaps, and
+# those they disable are not. Of who tried to sign in nothing but the address is known.
 _OF_MEMBERS = (
-    f"team = '' AND (who IN (SELECT p.id {_MEMBERS}) OR target IN (SELECT p.id {_MEMBERS}) "
+    f"team = '' AND (target IN (SELECT p.id {_MEMBERS}) "
+    f"OR (target NOT LIKE 'per!_%' ESCAPE '!' AND who IN (SELECT p.id {_MEMBERS})) "
     f"OR (who = '' AND who_name IN (SELECT p.email {_MEMBERS})))"
 )
 
