@@ -19,6 +19,7 @@ from logkeep.cli.admin_common import (
     tell,
 )
 from logkeep.clock import SystemClock
+from logkeep.errors import InputError
 from logkeep.metastore.people import Person, new_password
 from logkeep.metastore.port import SignIn
 from logkeep.metastore.teams import FIRST_TEAM
@@ -223,7 +224,7 @@ def change_role(
         admin.directory.teams.change_member(
             admin.by,
             team,
-            person(admin, email).id,
+            _member(admin, team, email),
             role=None if app else role,
             app_roles={app: None if role == "same" else role} if app else {},
             revision=None,
@@ -235,8 +236,17 @@ def change_role(
 def remove_member(team: TeamName, email: Email, data: Data = None, config: Config = None) -> int:
     """Take a person out of a team, with their tokens in it."""
     with opened(data, config) as admin:
-        admin.directory.teams.remove(admin.by, team, person(admin, email).id, is_owner=True)
+        admin.directory.teams.remove(admin.by, team, _member(admin, team, email), is_owner=True)
     return 0
+
+
+def _member(admin: Admin, team: str, email: str) -> str:
+    """The id of the person. Raises InputError (404): what is not there is the team, or the person in it."""
+    refuse_unknown_team(admin, team)
+    found = person(admin, email)
+    if found.id not in {one.person for one in admin.directory.teams.members(team)}:
+        raise InputError(f"{found.email} is no member of the team {team!r}; `logkeep admin team members` shows who is")
+    return found.id
 
 
 # ── links ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

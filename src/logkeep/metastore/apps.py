@@ -8,6 +8,7 @@ import msgspec
 from logkeep.errors import InputError
 from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
+from logkeep.metastore.teams import team_in
 from logkeep.metastore.writing import Writer, not_found, refuse_stale, slug, title
 
 APPS_MAX = 1000  # of a team
@@ -47,6 +48,7 @@ class Apps:
         now_ns = self._writer.clock.now_ns()
 
         def insert(transaction: Transaction) -> App:
+            team_in(transaction, team)
             if transaction.rows("SELECT 1 FROM apps WHERE name = :name", name=name):
                 raise InputError(f"the name {name!r} is taken; names are unique here", code="name_taken", status=409)
             if transaction.rows("SELECT COUNT(*) FROM apps WHERE team = :team", team=team)[0][0] >= APPS_MAX:

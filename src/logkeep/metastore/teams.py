@@ -219,6 +219,13 @@ def team_in(transaction: Transaction, name: str) -> Team:
     return Team(*found[0])
 
 
+def refuse_no_member(transaction: Transaction, team: str, person: str) -> None:
+    """Raises InputError (404), which names them by their address."""
+    if _role_of(transaction, team, person) is None:
+        email = person_in(transaction, person).email
+        raise InputError(f"{email} is no member of the team {team!r}", code="not_found", status=404)
+
+
 def insert_team(transaction: Transaction, name: str, now_ns: int, title: str) -> None:
     transaction.change(
         "INSERT INTO teams (name, title, made_ns, revision) VALUES (:name, :title, :now, 1)",

@@ -14,6 +14,7 @@ from logkeep.metastore.accounts import new_secret, prefix_of, sha256_of
 from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
 from logkeep.metastore.roles import TOKEN_SCOPES
+from logkeep.metastore.teams import refuse_no_member, team_in
 from logkeep.metastore.writing import Writer, new_id, not_found, title
 
 TOKENS_MAX = 1000  # of a team
@@ -63,7 +64,7 @@ class Tokens:
         """The token and its secret, which nobody can tell any more afterwards. expires_s: None for never.
 
         Made with a token it ends with that one, whatever `expires_s` says. Raises InputError: 401 when that one has
-        ended meanwhile, 403 when the new one would be somebody else's.
+        ended meanwhile, 403 when the new one would be somebody else's, 404 where there is no such team, member or app.
         """
         checked = checked_scopes(scopes)
         if expires_s is not None and not 60 <= expires_s <= EXPIRES_S_MAX:
@@ -79,6 +80,9 @@ class Tokens:
             made = _within_maker(token, _maker(transaction, by, now_ns))
             if transaction.rows("SELECT 1 FROM tokens WHERE sha256 = :sha256", sha256=sha256_of(secret)):
                 return made  # this transaction was done before, and its answer was lost
+            team_in(transaction, team)
+            if person:
+                refuse_no_member(transaction, team, person)
             _refuse_foreign_app(transaction, team, app)
             if transaction.rows("SELECT COUNT(*) FROM tokens WHERE team = :team", team=team)[0][0] >= TOKENS_MAX:
                 raise InputError(f"the team has {TOKENS_MAX:,} tokens, which is the limit", code="too_many")

@@ -155,10 +155,27 @@ def test_sign_ins_are_listed_and_ended_one_by_one(console: Console) -> None:
     [
         ("team", "members", "nosuch"), ("token", "list", "--team", "nosuch"), ("audit", "list", "--team", "nosuch"),
         ("audit", "export", "--team", "nosuch"), ("invitation", "list", "--team", "nosuch"),
+        ("app", "create", "shop", "--team", "nosuch"), ("token", "create", "--team", "nosuch"),
+        ("team", "add", "nosuch", "admin@localhost"), ("team", "role", "nosuch", "admin@localhost", "member"),
+        ("team", "remove", "nosuch", "admin@localhost"), ("invite", "bert@example.org", "--team", "nosuch"),
     ],
 )  # fmt: skip
-def test_a_list_of_a_team_that_is_none_says_so(console: Console, command: tuple[str, ...]) -> None:
+def test_a_team_that_is_none_is_named_and_nothing_is_made(console: Console, command: tuple[str, ...]) -> None:
+    before = console.json("app", "list"), console.json("token", "list")
     assert console.run(*command) == 2 and "there is no team 'nosuch'" in console.err
+    assert (console.json("app", "list"), console.json("token", "list")) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("token", "create", "--team", "two", "--person", "admin@localhost"),
+        ("team", "role", "two", "admin@localhost", "member"), ("team", "remove", "two", "admin@localhost"),
+    ],
+)  # fmt: skip
+def test_who_is_not_in_a_team_is_named_by_their_address(console: Console, command: tuple[str, ...]) -> None:
+    assert console.run("team", "create", "two") == 0
+    assert console.run(*command) == 2 and "admin@localhost is no member of the team 'two'" in console.err
 
 
 @pytest.mark.parametrize("command", ["list", "export"])
