@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from logkeep.patterns.shape import bounded
-from logkeep.patterns.stacks import Frame, Section, is_frame, read_stack
+from logkeep.patterns.stacks import Frame, Section, is_frame, is_group, lines_of, read_stack
 from logkeep.patterns.template import Template, text_of
 
 FRAMES = 5  # of each exception
@@ -50,13 +50,22 @@ def of_words(text: str) -> Group:
 
 def title_of(stack: str) -> str:
     """The line of a stack trace that a person would say first, else its innermost frame; "" for an empty text."""
-    lines = [line.strip() for line in stack[:16_384].splitlines()[:LINES_LOOKED_AT] if line.strip()]
-    lines += [line.strip() for line in stack[-4_096:].splitlines()[-5:] if line.strip()]
-    for line in lines if not lines or not lines[0].startswith("Traceback") else reversed(lines):
+    given, is_last = _title_lines(stack)
+    lines = [line.strip() for line in given if line.strip()]
+    for line in reversed(lines) if is_last else lines:
         skipped = line.startswith(("Traceback", "File ", "at ", "...", "#", "---", "*** First"))
         if not skipped and ((line is lines[0] and ": " in line) or not is_frame(line)):
             return line[:TITLE_CHARS_MAX]
     return (_where(read_stack(stack)) or lines[0])[:TITLE_CHARS_MAX] if lines else ""
+
+
+def _title_lines(stack: str) -> tuple[list[str], bool]:
+    """Those among which the title is, and whether it is the last of them: in Python it stands below the frames."""
+    if is_group(stack):
+        return lines_of(stack), True
+    lines = stack[:16_384].splitlines()[:LINES_LOOKED_AT] + stack[-4_096:].splitlines()[-5:]
+    first = next((line.strip() for line in lines if line.strip()), "")
+    return lines, first.startswith("Traceback")
 
 
 def _first_line(text: str) -> str:

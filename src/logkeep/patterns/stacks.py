@@ -2,11 +2,12 @@
 
 Read line by line with anchored expressions that try nothing twice, over a bounded part of the text, so that a hostile
 one costs no more than a long one. What changes from run to run or from build to build is left out of a frame: line
-numbers, addresses, hosts and folders, hashes in file names, the numbers of generated classes.
+numbers, addresses, hosts and folders, hashes in file names, the numbers of generated classes. Where nothing has a name,
+in a program without symbols or a minified script, the place in that build is all there is to tell two crashes apart.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -15,10 +16,12 @@ LINES_MAX = 1_000  # of each half
 LINE_CHARS_MAX = 400
 NAME_CHARS_MAX = 120  # of a file or function: what is looked for in it costs its square
 SECTIONS_MAX = 16  # exceptions chained to each other: the last ones are kept
+MINIFIED_COLUMN_MIN = 200  # of a script's line: longer ones are no person's
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """function: with its class where the language writes it so. file: its last part; "" when it is not told."""
+    """function: with its class where the language writes it so; `?+OFFSET` in a file without names, and
+    `<anonymous>:COLUMN` in a minified script without any. file: its last part; "" when it is not told."""
 
     function: str
     file: str = ""
@@ -44,17 +47,34 @@ _v8_bare = re.compile(r"\s*at (?:async )?((?:\w+:)?/[^\s()]*|<anonymous>|\w:[^\s
 _gecko = re.compile(r"\s*([^@\s]*(?: code)?)@((?:[\w.+-]+:)?/[^\s]*|\[native code\]|[\w:/.-]+:\d+:\d+)$").match
 # Python: `File "/srv/shop/cart.py", line 12, in pay`
 _python = re.compile(r'\s*File "([^"]*)", line \d+(?:, in (.*))?').match
-# Apple: `3   Shop   0x0000000104 -[Cart pay:] + 20`, `$s4Shop4CartC3payyyF + 12`
-_apple = re.compile(r"\s*\d+\s+(\S+)\s+0x[0-9a-fA-F]+\s+(.*)").match
+# Apple: `3   Shop   0x0000000104 -[Cart pay:] + 20`, `$s4Shop4CartC3payyyF + 12`; also of `My Shop`
+_apple = re.compile(
+    r"\s*\d+\s+(\S+|\S+(?: \S+){1,5}(?=\s+0x[0-9a-fA-F]{8,16}\s+\S.* \+ \d))\s+0x[0-9a-fA-F]+\s+(.*)"
+).match
+# Swift elsewhere: `0 [ra] 0x0000005581 Cart.pay() + 123 in shop at /src/Cart.swift:12:5`
+_swift = re.compile(
+    r"\s*\d+\s+(?=0x|\[)((?:\[(?:ra|async|inlined|system|thunk)\]\s+)*)(?:0x[0-9a-fA-F]+\s+)?"
+    r"(\S.*) in ([^\s/]+(?: [^\s/]+){0,5}?)(?: at (.*))?$"
+).match
 # Android's native code: `#00 pc 000000000004a2b4  /system/lib64/libc.so (abort+164)`
-_tombstone = re.compile(r"\s*#\d+\s+pc [0-9a-f]+\s+(\S+)(?:\s+\((.*)\))?").match
+_tombstone = re.compile(r"\s*#\d+\s+pc ([0-9a-f]+)\s+(\S+)(?:\s+\((?!BuildId: |offset )(.*)\))?").match
+# glibc: `./shop(_ZN4Cart3payEi+0x1b) [0x55d0c0a4b1b]`, `./shop(+0x1b) [0x55d0]`, `./shop() [0x401136]`
+_glibc = re.compile(r"\s*(?:#?\d+:?\s+)?([^\s()]+)\(([^+\[]*)(?:\+(0x[0-9a-f]+))?\) ?\[(0x[0-9a-f]+)\]$").match
+# Sanitizers without symbols: `#0 0x4a2b34  (/srv/shop+0xa2b34)`
+_sanitizer = re.compile(r"\s*#\d+ 0x[0-9a-f]+\s+\((\S+)\+(0x[0-9a-f]+)\)").match
 # gdb, Dart, PHP: `#0  0x7f in pay () from /lib/x.so`, `#0 Cart.pay (package:shop/cart.dart:1:2)`, `#0 a.php(3): f()`
-_gdb = re.compile(r"\s*#\d+\s+(?:0x[0-9a-fA-F]+ in )?([^()]*?) ?\(([^()]*)\)(?: at | from )?(\S*)").match
+_gdb = re.compile(
+    r"\s*#\d+\s+(?:0x[0-9a-fA-F]+ in )?((?:\(anonymous namespace\)|[^()])*?) ?\((?!anonymous n)([^()]*)\)"
+    r"(?: at | from )?(\S*)"
+).match
 _php = re.compile(r"\s*#\d+ ([^\s()]*)\(\d+\): ([^()]*)").match
 # .NET: `at Shop.Cart.Pay(Int32 amount) in C:\shop\Cart.cs:line 12`
 _dotnet = re.compile(r"\s*at ([\w.`<>+\[\],$|]+)\([^()]*\) in (.*?):line \d+").match
-# Go: `main.(*Cart).Pay(0xc000, 0x2)` and the file in the line after it
-_go = re.compile(r"((?:[\w.-]+/)*[\w-]+\.(?:\(\*?\w+\)\.)?[\w.]+)\((?:0x[0-9a-f]|\.\.\.|\{|\)).*").match
+# Go: `main.(*Cart).Pay(0xc000, 0x2)`, `main.Map[...](...)` and the file in the line after it
+_go = re.compile(
+    r"((?:[\w.-]+/)*[\w-]+\.(?:\(\*?\w+(?:\[\.\.\.\])?\)\.)?[\w.]+(?:\[\.\.\.\][\w.]*)?)"
+    r"\((?:0x[0-9a-f]|\.\.\.|\{|\)).*"
+).match
 _go_file = re.compile(r"\s+(/\S*|\w:\S*)\.go:\d+").match
 # Ruby: `app/cart.rb:12:in 'Cart#pay'`; Rust: `3: shop::cart::pay::h0123456789abcdef`
 _ruby = re.compile(r"\s*(?:from )?([^\s:]+\.rb):\d+:in [`'](.*?)'").match
@@ -72,7 +92,13 @@ _panic = re.compile(
     r"(?:panic:|[Ff]atal error:|thread '[^']*' panicked|signal \d+"
     r"|\*\*\* Terminating app due to uncaught exception '([^']*)')"
 ).match
-_apart = re.compile(r"\s*(?:During handling of the above exception|The above exception was the direct cause)").match
+_apart = re.compile(
+    r"\s*(?:During handling of the above exception|The above exception was the direct cause|\+-\+-+ 1 -)"
+).match
+# Python's exception groups: `  +-+---- 1 ----`, `    +---- 2 ----`; what stands in them has `| ` before it.
+_group = "+ Exception Group Traceback"
+_group_part = re.compile(r"(\s*)\+(?:-\+)?-+ (\d+|\.\.\.) -").match
+_group_line = re.compile(r"\s*(?:\| ?|\+ )").match
 
 _PLATFORM = (
     "java.", "javax.", "jdk.", "sun.", "com.sun.", "kotlin.", "kotlinx.", "scala.", "dalvik.", "libcore.",
@@ -92,11 +118,17 @@ _APPLE_LIBRARIES = frozenset(
 )  # fmt: skip
 
 
+_LINUX_LIBRARIES = (
+    "ld-linux", "libFoundation", "libc.so", "libdispatch.so", "libgcc_s", "libm.so", "libpthread", "libstdc++",
+    "libswift",
+)  # fmt: skip
+
+
 def read_stack(text: str) -> list[Section]:
     """The exceptions in the order they stand, SECTIONS_MAX at most. No frames at all: [] or types alone."""
     sections: list[Section] = [Section()]
     python, go_waits = False, False
-    for line in _lines(text):
+    for line in lines_of(text):
         found = _frame(line)
         if found is not None:
             frame, reader = found
@@ -114,6 +146,8 @@ def read_stack(text: str) -> list[Section]:
     if python:
         for section in sections:
             section.frames.reverse()
+    for section in sections:
+        section.frames = _without_places(section.frames)
     return [section for section in sections if section.type or section.frames][-SECTIONS_MAX:]
 
 
@@ -141,6 +175,47 @@ def _read_other(sections: list[Section], line: str, python: bool) -> None:
         last.type = clean_function(thrown[1])
     elif last.frames and not python:  # a second trace in the same text
         sections.append(Section(clean_function(thrown[1])))
+
+
+def is_group(text: str) -> bool:
+    """Whether it is a trace of one of Python's exception groups."""
+    return _group in text[:HALF_CHARS_MAX]
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that are looked at; of an exception group those of the first exception in it, and none of its tree."""
+    lines = _lines(text)
+    return list(_first_of_group(lines)) if is_group(text) else lines
+
+
+def _first_of_group(lines: Sequence[str]) -> Iterator[str]:
+    """What failed first is why; how many tasks failed with it, or were ended for it, is chance."""
+    left_out: int | None = None  # the column of parts that are
+    for line in lines:
+        column = len(line) - len(line.lstrip())
+        if left_out is not None and column < left_out:
+            left_out = None
+        part = _group_part(line)
+        if part is not None and left_out is None and part[2] != "1":
+            left_out = column
+        if left_out is None:
+            mark = _group_line(line) if part is None else None
+            yield line[mark.end() :] if mark is not None else line
+
+
+def _without_places(frames: list[Frame]) -> list[Frame]:
+    """Where names tell a place, offsets and columns do not, for they are of one build: a script's where any function
+    has a name, those of a program or library where one in it has."""
+    named = [frame for frame in frames if _placed(frame.function) is None and frame.function not in _NAMELESS]
+    own = [frame for frame in named if frame.own]
+    files = {frame.file for frame in named}
+    found = []
+    for frame in frames:
+        placed = _placed(frame.function)
+        if placed is not None and (own if placed[1] == "<anonymous>" else frame.file in files):
+            frame = Frame(placed[1], frame.file, frame.own)
+        found.append(frame)
+    return found
 
 
 def _lines(text: str) -> list[str]:
@@ -193,7 +268,10 @@ def _of_gecko(found: _Match) -> Frame:
 
 def _of_script(function: str, place: str) -> Frame:
     function = function.removeprefix("Object.").removeprefix("global code").replace("/<", "").strip()
-    return Frame(clean_function(function) or "<anonymous>", file_name(place), _is_own(place))
+    name = clean_function(function)
+    if not name and (column := _column(place)) is not None and int(column[1]) >= MINIFIED_COLUMN_MIN:
+        name = f"<anonymous>:{column[1]}"
+    return Frame(name or "<anonymous>", file_name(place), _is_own(place))
 
 
 def _of_python(found: _Match) -> Frame:
@@ -201,16 +279,40 @@ def _of_python(found: _Match) -> Frame:
 
 
 def _of_apple(found: _Match) -> Frame:
-    symbol = re.sub(r" \+ \d+.*$", "", found[2])
+    binary, symbol = found[1], found[2]
+    function = _swift_function(re.sub(r" \+ \d+.*$", "", symbol))
+    if (offset := _offset(symbol)) is not None and (offset[1] == binary or offset[1].startswith("0x")):
+        function = f"{function}+{offset[2]}"  # the name of the binary, or where it was loaded: no symbol
+    return Frame(function, binary, binary not in _APPLE_LIBRARIES)
+
+
+def _of_swift(found: _Match) -> Frame:
+    marks, symbol, binary, place = found[1], found[2], found[3], found[4] or ""
+    own = "system" not in marks and not binary.startswith(_LINUX_LIBRARIES)
+    symbol = re.sub(r" \+ \d+$", "", symbol)
+    return Frame(_swift_function(symbol), file_name(place) if "." in place else binary, own)
+
+
+def _swift_function(symbol: str) -> str:
     symbol = re.sub(r"^(?:static |partial apply for |closure #\d+ in |specialized |@objc |thunk for )+", "", symbol)
-    if symbol.startswith("0x"):
-        symbol = "?"
-    return Frame(clean_function(symbol), found[1], found[1] not in _APPLE_LIBRARIES)
+    return "?" if symbol.startswith("0x") else clean_function(symbol)
 
 
 def _of_tombstone(found: _Match) -> Frame:
-    function = clean_function((found[2] or "?").rpartition("+")[0] or found[2] or "?")
-    return Frame(function, file_name(found[1]), not found[1].startswith(_PLATFORM_FILES))
+    offset, path, symbol = found[1], found[2], found[3]
+    function = clean_function(symbol.rpartition("+")[0] or symbol) if symbol else f"?+0x{offset.lstrip('0') or '0'}"
+    return Frame(function, file_name(path), not path.startswith(_PLATFORM_FILES))
+
+
+def _of_glibc(found: _Match) -> Frame:
+    path, symbol, offset, address = found[1], found[2], found[3], found[4]
+    function = clean_function(symbol) or f"?+{offset or address}"  # without an offset it is where it was linked for
+    name = path.rpartition("/")[2]
+    return Frame(function, file_name(path), _is_own(path) and not name.startswith(_LINUX_LIBRARIES))
+
+
+def _of_sanitizer(found: _Match) -> Frame:
+    return Frame(f"?+{found[2]}", file_name(found[1]), _is_own(found[1]))
 
 
 def _of_gdb(found: _Match) -> Frame | None:
@@ -250,9 +352,12 @@ _FORMATS: tuple[tuple[tuple[str, ...], _Reader, Callable[[_Match], Frame | None]
     (("at ",), _v8, _of_v8),
     (("at ",), _v8_bare, _of_v8_bare),
     ((" pc ",), _tombstone, _of_tombstone),
+    (("[0x",), _glibc, _of_glibc),
+    (("+0x",), _sanitizer, _of_sanitizer),
     (("): ",), _php, _of_php),
     (("#",), _gdb, _of_gdb),
-    ((" 0x",), _apple, _of_apple),
+    ((" in ",), _swift, _of_swift),
+    ((" 0x", "\t0x"), _apple, _of_apple),
     (("@",), _gecko, _of_gecko),
     ((".rb:",), _ruby, _of_ruby),
     (("::",), _rust, _of_rust),
@@ -268,6 +373,11 @@ _generated = re.compile(
     r"(\$\$(?:Lambda|EnhancerBy[A-Za-z]+|FastClassBy[A-Za-z]+|SpringCGLIB|ExternalSyntheticLambda|Nest))[$\w/]*"
     r"|(\$Proxy|GeneratedMethodAccessor|GeneratedConstructorAccessor|lambda\$[\w]*?|access)\$?\d+(?:/0x[0-9a-f]+)?"
 )
+_NAMELESS = ("?", "<anonymous>")
+# A place after a name that has no digits any more: `?+0x1b`, `Shop+111299`, `<anonymous>:23456`.
+_placed = re.compile(r"(.*)[:+](?:0x[0-9a-f]+|\d+)").fullmatch
+_offset = re.compile(r"(.*?) \+ (\d+)").match
+_column = re.compile(r".*:\d{1,9}:(\d{1,9})$").match
 _line_numbers = re.compile(r"(?::\d{1,9}){1,3}$")
 _numbers = re.compile(r"0x[0-9a-fA-F]+|\d+")
 _hash_in_name = re.compile(

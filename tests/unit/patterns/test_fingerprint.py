@@ -56,6 +56,60 @@ def test_a_recursion_is_named_by_what_repeats_wherever_it_stops() -> None:
     assert of_crash("", inside).fingerprint == of_crash("", outside).fingerprint
 
 
+@pytest.mark.parametrize(
+    ("trace", "elsewhere"),
+    [
+        ("    at https://shop/app.3f2a1b9c.js:1:23456", ("23456", "99123")),
+        ("1   Shop   0x0000000104a1b2c3 0x104a00000 + 111299", ("111299", "635587")),
+        ("1   Shop   0x0000000104a1b2c3 Shop + 111299", ("111299", "635587")),
+        ("./shop(+0x1b) [0x55d0c0a4bb1b]", ("0x1b", "0x2c")),
+        ("./shop() [0x401136]", ("401136", "40222a")),
+        ("    #0 0x55d0  (/srv/shop+0xa2b34)", ("a2b34", "a2c00")),
+        ("#00 pc 0000000000012345  /data/app/libcart.so (BuildId: 0a1b)", ("12345", "54321")),
+    ],
+)
+def test_where_nothing_has_a_name_the_place_in_its_build_tells_two_crashes_apart(
+    trace: str, elsewhere: tuple[str, str]
+) -> None:
+    other = trace.replace(*elsewhere)
+    assert read_stack(trace)[0].frames != [] and of_crash("", trace) != of_crash("", other)
+
+
+@pytest.mark.parametrize(
+    ("named", "without", "elsewhere"),
+    [
+        ("at pay (https://shop/app.js:1:23)", "at https://shop/lib.js:1:23456", ("23456", "99123")),
+        ("0   Shop   0x0104a1b2c3 main + 4", "1   Shop   0x0104a1b2c3 0x104a00000 + 111299", ("111299", "635587")),
+        ("./shop(main+0x20) [0x55d0c0a4bc20]", "./shop(+0x1b) [0x55d0c0a4bb1b]", ("0x1b", "0x2c")),
+    ],
+)
+def test_places_of_a_build_do_not_matter_beside_names(named: str, without: str, elsewhere: tuple[str, str]) -> None:
+    trace = f"{named}\n{without}"
+    assert len(read_stack(trace)[0].frames) == 2
+    assert of_crash("", trace) == of_crash("", trace.replace(*elsewhere))
+
+
+def test_a_group_of_exceptions_is_named_by_itself_and_the_first_in_it_whoever_else_failed() -> None:
+    def group(*parts: str) -> str:
+        lines = ["  + Exception Group Traceback (most recent call last):", '  |   File "a.py", line 3, in settle']
+        lines += ["  | ExceptionGroup: tasks (9 sub-exceptions)"]
+        for number, part in enumerate(parts, 1):
+            lines.append(f"  {'+-' if number == 1 else '  '}+---------------- {number} ----------------")
+            lines += [f"    | {line}" for line in part.splitlines()]
+        return "\n".join([*lines, "    +------------------------------------", ""])
+
+    def failed(function: str) -> str:
+        return f'Traceback (most recent call last):\n  File "b.py", line 1, in {function}\nshop.Declined: no'
+
+    one = of_crash("", group(failed("charge")))
+    assert one.where == "charge (b.py)"
+    assert of_crash("", group(failed("charge"), "ValueError: x", failed("book"))) == one
+    assert of_crash("", group(failed("book"), failed("charge"))) != one
+    again = "\nThe above exception was the direct cause of the following exception:\n\nTraceback (most …):\n"
+    raised = group(failed("charge")) + again + '  File "c.py", line 1, in top\nRuntimeError: again\n'
+    assert of_crash("", raised).where == "top (c.py)" and title_of(raised) == "RuntimeError: again"
+
+
 def test_without_a_stack_the_title_decides_but_for_its_numbers() -> None:
     assert of_crash("out of memory: 512 MB asked", "") == of_crash("out of memory: 1024 MB asked", "")
     assert of_crash("out of memory", "") != of_crash("disk full", "")
@@ -111,6 +165,12 @@ def test_what_a_bundler_adds_is_not_part_of_a_file_s_name(place: str, name: str)
         "#0 " * 300_000,
         "Caused by: X\n" * 80_000,
         "@" * 1_000_000,
+        ("0 0x1 " + "a in " * 78 + "/\n") * 4_000,
+        ("1" + " a" * 190 + " 0x12345678 b\n") * 4_000,
+        ("#0 " + "(anonymous namespace)" * 18 + "\n") * 4_000,
+        ("./a(" + "(" * 380 + "[0x1\n") * 4_000,
+        "  + Exception Group Traceback\n" + "  | " * 300_000,
+        "  + Exception Group Traceback\n" + "  +-+---- 1 ----\n    | X: \n" * 40_000,
         "x.\ud800\n" * 100_000,
         "\x00" * 1_000_000,
     ],
