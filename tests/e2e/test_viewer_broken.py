@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 from tests.e2e.test_pages import PHONE
 from tests.service import Service
 
@@ -52,6 +52,28 @@ def test_what_could_not_be_saved_is_not_sent_again_and_the_page_says_so(page: Pa
     expect(page.get_by_role("alert")).to_contain_text("then send it once more")
     expect(page.get_by_text("by itself")).to_have_count(0)
     expect(page.get_by_label("E-mail")).to_have_value("nobody@example.org")
+
+
+def test_an_issue_stays_when_what_was_said_of_it_could_not_be_sent(page: Page, filled: Service) -> None:
+    name = issue_of(filled, "Payment took")
+    page.goto(f"/app/issue?id={name}")
+    expect(page.get_by_role("button", name="Mute")).to_be_visible()
+    service, tries = re.compile(f"/api/v1/issues/{name}"), []
+
+    def is_third(request: Request) -> bool:
+        tries.extend([request] if request.method == "GET" and service.search(request.url) else [])
+        return len(tries) == 3
+
+    page.route(service, away)
+    with page.expect_event("requestfailed", is_third):  # then it is not tried at once any more
+        page.keyboard.press("m")
+    expect(page.get_by_role("alert")).to_contain_text("the service does not answer")
+    expect(page.locator(".about .status")).to_have_text("open")
+    page.unroute(service)
+    page.keyboard.press("m")
+    expect(page.locator(".about .status")).to_have_text("muted")
+    page.keyboard.press("m")
+    expect(page.locator(".about .status")).to_have_text("open")
 
 
 def test_a_search_goes_on_without_its_editor_and_its_chart(page: Page) -> None:

@@ -59,7 +59,7 @@ export function Context({ id, columns }: { id: string; columns: readonly Column[
   });
   const marks = useMemo(() => marksOfText(only), [only]);
   const events = useMemo(() => (data ? line(data, of, only) : []), [data, of, only]);
-  if (error) return <Failure error={error} onRetry={refetch} />;
+  if (error && !data) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={20} label="loading the context" />;
   return (
     <>

@@ -30,7 +30,7 @@ export default function EventPage() {
         </p>
       </Empty>
     );
-  if (error) return <Failure error={error} onRetry={refetch} />;
+  if (error && !data) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={16} label="loading the event" />;
   return (
     <div className="event-page">

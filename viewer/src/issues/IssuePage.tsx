@@ -41,7 +41,7 @@ export default function IssuePage() {
         </p>
       </Empty>
     );
-  if (error) return <Failure error={error} onRetry={refetch} />;
+  if (error && !data) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={18} label="loading the issue" />;
   return (
     <div className="page wide">

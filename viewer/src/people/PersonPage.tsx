@@ -28,7 +28,7 @@ function PersonPage({ of }: { of: Owner }) {
   const itself = useActivity(of === "user" ? "users" : "devices", { query, limit: 1 });
   const registered = useActivity("devices", { where: term("device", name, true), limit: 1 }, of === "device");
   const did = itself.rows?.[0];
-  if (itself.error) return <Failure error={itself.error} onRetry={itself.refetch} />;
+  if (itself.error && !itself.rows) return <Failure error={itself.error} onRetry={itself.refetch} />;
   if (!itself.rows || (!did && registered.isFetching)) return <Skeleton lines={16} />;
   const known = of === "device" ? (did ?? registered.rows?.[0]) : undefined;
   if (!name || (!did && !known)) return <Nobody of={of} />;

@@ -45,7 +45,7 @@ export default function SessionPage() {
         </p>
       </Empty>
     );
-  if (error) return <Failure error={error} onRetry={refetch} />;
+  if (error && !data) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={24} label="loading the session" />;
   return <Session key={name} session={data} event={given.get("event") ?? ""} />;
 }
