@@ -154,6 +154,13 @@ def test_limits_are_set_with_their_use_and_fewer_days_are_asked_about(page: Page
 
 def test_masking_is_tried_before_it_is_saved(page: Page, filled: Service, shop: str) -> None:
     page.goto(f"/app/settings/masking?app={shop}")
+    fields = page.locator(".field", has_text="Fields whose values are masked whole")
+    before = fields.locator("textarea").input_value()
+    fields.locator("textarea").fill(f"{before}\ncard number")
+    page.get_by_role("button", name="Save the rules").click()
+    expect(fields.get_by_role("alert")).to_contain_text("rules.fields")
+    assert "card" not in ask(filled, "GET", f"/api/v1/apps/{shop}/masking")["rules"]["fields"]
+    fields.locator("textarea").fill(before)
     page.get_by_label("A line of your logs").fill("pin=1234 from anna@example.org DE12345678901234567890")
     tried = page.locator(".tried")
     expect(tried).to_have_text("pin=1234 from anna@example.org DE12345678901234567890")

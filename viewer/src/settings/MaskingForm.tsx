@@ -1,6 +1,7 @@
 import { type FormEvent, useState } from "react";
 import { send } from "../api/client";
 import { useChange } from "./change";
+import { readFields } from "./maskedFields";
 import { Patterns } from "./Patterns";
 import { Field, Save } from "./parts";
 import { TryMasking } from "./TryMasking";
@@ -29,7 +30,7 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
   const [patterns, setPatterns] = useState(shown.patterns as OwnPattern[]);
   const rules = {
     builtin,
-    fields: fields.split(/[\s,]+/).filter(Boolean),
+    fields: readFields(fields),
     patterns: patterns.filter(({ name, pattern }) => name || pattern),
   } as Rules;
   const saving = useChange((wanted: Rules) => send<Masking>("PUT", path, { rules: wanted, version }));
