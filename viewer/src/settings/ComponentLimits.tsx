@@ -1,3 +1,4 @@
+import { useId } from "react";
 import type { ComponentLimits } from "./types";
 import { amount, typed } from "./use";
 
@@ -17,7 +18,7 @@ export function readComponents(components: Record<string, ComponentLimits> | und
   }));
 }
 
-/** Rows without a name are none. */
+/** An empty row is none. */
 export function writeComponents(drafts: readonly ComponentDraft[]): Record<string, ComponentLimits> {
   return Object.fromEntries(
     drafts
@@ -37,6 +38,16 @@ export function isWrong({ perDay, bytesPerDay, perSecond }: ComponentDraft): boo
   return [perDay, bytesPerDay, perSecond].some((text) => amount(text) === undefined);
 }
 
+/** What is wrong with the name of each row, "" where nothing is. */
+export function nameProblems(drafts: readonly ComponentDraft[]): string[] {
+  const names = drafts.map(({ name }) => name.trim());
+  return drafts.map(({ perDay, bytesPerDay, perSecond }, index) => {
+    const name = names[index]!;
+    if (!name) return perDay || bytesPerDay || perSecond ? "Say which component, or remove the row." : "";
+    return names.indexOf(name) < names.lastIndexOf(name) ? `${name} has two rows: keep one of them.` : "";
+  });
+}
+
 interface Props {
   drafts: ComponentDraft[];
   onChange: (drafts: ComponentDraft[]) => void;
@@ -44,14 +55,18 @@ interface Props {
 
 /** Components with limits of their own. */
 export function ComponentLimitsTable({ drafts, onChange }: Props) {
+  const id = useId();
+  const problems = nameProblems(drafts);
   const change = (index: number, changed: Partial<ComponentDraft>) =>
     onChange(drafts.map((draft, place) => (place === index ? { ...draft, ...changed } : draft)));
   return (
     <div className="components">
       {drafts.map((draft, index) => (
-        <p key={index} className="component-limits">
+        <div key={index} className="component-limits">
           <input
             aria-label="Component"
+            aria-invalid={Boolean(problems[index])}
+            aria-describedby={`${id}-${index}`}
             placeholder="component"
             value={draft.name}
             onChange={(event) => change(index, { name: event.target.value })}
@@ -87,7 +102,10 @@ export function ComponentLimitsTable({ drafts, onChange }: Props) {
           >
             Remove
           </button>
-        </p>
+          <p id={`${id}-${index}`} className="problem">
+            {problems[index]}
+          </p>
+        </div>
       ))}
       <button
         type="button"

@@ -1,7 +1,14 @@
 import { type FormEvent, useState } from "react";
 import { send } from "../api/client";
 import { count } from "../text/numbers";
-import { type ComponentDraft, ComponentLimitsTable, isWrong, readComponents, writeComponents } from "./ComponentLimits";
+import {
+  type ComponentDraft,
+  ComponentLimitsTable,
+  isWrong,
+  nameProblems,
+  readComponents,
+  writeComponents,
+} from "./ComponentLimits";
 import { useChange } from "./change";
 import { fieldOf } from "./faults";
 import { Confirm, Field, Save } from "./parts";
@@ -86,7 +93,7 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
           action="Save the limits"
           isRunning={saving.isRunning}
           error={at ? null : saving.error}
-          disabled={wrong.length > 0 || components.some(isWrong)}
+          disabled={wrong.length > 0 || components.some(isWrong) || nameProblems(components).some(Boolean)}
           onReload={onReload}
         >
           {wasSaved && <span role="status">Saved; it counts everywhere within seconds.</span>}
