@@ -258,7 +258,14 @@ def test_the_ways_in_are_accessible_and_fit(
     tab.set_viewport_size(size)
     faults: list[str] = []
     link = invited(filled, email)
-    for path in ("/sign-in?after=sign-out", "/password-reset", "/password-reset?secret=old", link, "/account"):
+    for path in (
+        "/sign-in?after=sign-out",
+        "/password-reset",
+        "/password-reset?secret=old",
+        "/nothing",
+        link,
+        "/account",
+    ):
         if path == "/account":
             tab.goto(link)
             tab.get_by_label("A password").fill(PASSWORD)

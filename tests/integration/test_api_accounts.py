@@ -288,6 +288,41 @@ def test_somebody_joins_and_chooses_passwords_without_javascript(it: House) -> N
     assert mails(it, "nobody@example.org") == []
 
 
+def waits(answer: Any) -> str:
+    """The page of who has to wait, which says how long."""
+    assert answer.status_code == 429, answer.text
+    seconds = int(answer.headers["retry-after"])
+    assert f"have failed; wait {seconds} s, then try again." in answer.text
+    return str(answer.text)
+
+
+def test_who_has_to_wait_keeps_the_form_or_the_link_and_is_told_how_long(it: House) -> None:
+    invitation = ok(it.ask("owner", "POST", "/api/v1/invitations", {"email": "w@example.org"}), 201)["link"]
+    secret = invitation.partition("secret=")[2]
+    it.client.cookies.clear()
+    for number in range(10):
+        it.client.get("/invitation", params={"secret": f"guess {number}"})
+    asked = waits(it.client.post("/password-reset", data={"email": "w@example.org"}))
+    assert '<form action="/password-reset" method="post">' in asked and 'value="w@example.org"' in asked
+    assert '<form action="/sign-in" method="post">' in waits(it.client.post("/sign-in", data={"token": "guess"}))
+    for path, form in (("invitation", "/invitation"), ("password-reset", "/password-reset/set")):
+        again = f'href="/{path}?secret={secret}"'
+        assert again in waits(it.client.get(f"/{path}", params={"secret": secret}))
+        assert again in waits(it.client.post(form, data={"secret": secret, "password": NEW_PASSWORD}))
+    it.reading.clock.advance(2)
+    assert it.client.get("/invitation", params={"secret": secret}).status_code == 200
+
+
+def test_a_wait_of_minutes_is_told_in_minutes(it: House) -> None:
+    it.client.cookies.clear()
+    pages = []
+    for number in range(34):
+        answer = it.client.get("/password-reset", params={"secret": f"guess {number}"})
+        pages.append(answer.text)
+        it.reading.clock.advance(int(answer.headers.get("retry-after", 0)))
+    assert any("wait 5 minutes, then try again" in page for page in pages), pages[-1]
+
+
 def test_who_has_no_app_is_told_what_to_do(it: House) -> None:
     for says in ("Ask an admin of your team", "logkeep admin app create NAME --team new"):
         answer = it.ask("nobody", "GET", "/app/", Accept="text/html")

@@ -11,9 +11,9 @@ from logkeep.api.answers import html_answer
 from logkeep.api.auth import actor_of, address_of, by_cookie, caller_of
 from logkeep.api.backend import Context
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_in import FORM_BYTES_MAX, form_of, sentence
+from logkeep.api.sign_in import FORM_BYTES_MAX, form_of, refused, sentence
 from logkeep.api.sign_ins import COOKIE
-from logkeep.errors import InputError
+from logkeep.errors import InputError, QuotaExceeded
 from logkeep.metastore.links import RESET_S
 
 
@@ -44,6 +44,8 @@ async def accept_page(request: Request[Any, Any, Any], context: GivenContext) ->
     )
     try:
         joined, signed = await invitations.join(context, request, given)
+    except QuotaExceeded as error:
+        return _wait_for_link(context, "invitation", given.secret, error)
     except InputError as error:
         return await _invitation(request, context, given.secret, given.name, error)
     if joined.before:
@@ -59,6 +61,8 @@ async def _invitation(
     address = address_of(request)
     try:
         link = await context.checks.run(lambda: invitations.invitation_of(context, address, secret))
+    except QuotaExceeded as wait:
+        return _wait_for_link(context, "invitation", secret, wait)
     except InputError as gone:
         return html_answer(context.pages.render("link_gone.html", app=None, of="invitation"), gone.status)
     caller = await by_cookie(context, request.cookies.get(COOKIE, ""))
@@ -70,6 +74,12 @@ async def _invitation(
     return html_answer(page, error.status if error is not None else 200)
 
 
+def _wait_for_link(context: Context, of: str, secret: str, error: QuotaExceeded) -> Response[bytes]:
+    """Whether the link is good is not looked at for who has to wait. of: as its path has it."""
+    page = context.pages.render("link_waits.html", app=None, of=of, secret=secret, problem=sentence(error))
+    return refused(page, error)
+
+
 # ── a new password ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -77,15 +87,19 @@ async def _invitation(
 async def reset_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[bytes]:
     """Where one asks for a link, or with one chooses a password."""
     secret = request.query_params.get("secret", "")
-    return await _reset(request, context, secret, None) if secret else html_answer(_ask_reset(context, False))
+    return await _reset(request, context, secret, None) if secret else html_answer(_ask_reset(context))
 
 
 @post("/password-reset", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
 async def ask_reset_page(request: Request[Any, Any, Any], context: GivenContext) -> Response[bytes]:
     """The same words whether or not the address is known."""
     form, address = form_of(await request.body()), address_of(request)
-    await context.checks.run(lambda: invitations.ask_for_reset(context, address, form.get("email", "")[:254]))
-    return html_answer(_ask_reset(context, True))
+    email = form.get("email", "")[:254]
+    try:
+        await context.checks.run(lambda: invitations.ask_for_reset(context, address, email))
+    except QuotaExceeded as error:
+        return refused(_ask_reset(context, problem=sentence(error), email=email), error)
+    return html_answer(_ask_reset(context, asked=True))
 
 
 @post("/password-reset/set", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
@@ -95,6 +109,8 @@ async def set_password_page(request: Request[Any, Any, Any], context: GivenConte
     secret, password = form.get("secret", ""), form.get("password", "")
     try:
         await context.checks.run(lambda: invitations.reset_password(context, address, secret, password))
+    except QuotaExceeded as error:
+        return _wait_for_link(context, "password-reset", secret, error)
     except InputError as error:
         return await _reset(request, context, secret, error)
     return Redirect("/sign-in?after=password", status_code=303)
@@ -106,6 +122,8 @@ async def _reset(
     address = address_of(request)
     try:
         link = await context.checks.run(lambda: invitations.password_reset_of(context, address, secret))
+    except QuotaExceeded as wait:
+        return _wait_for_link(context, "password-reset", secret, wait)
     except InputError as gone:
         return html_answer(context.pages.render("link_gone.html", app=None, of="reset"), gone.status)
     page = context.pages.render(
@@ -114,9 +132,11 @@ async def _reset(
     return html_answer(page, error.status if error is not None else 200)
 
 
-def _ask_reset(context: Context, asked: bool) -> bytes:
-    minutes = RESET_S // 60
-    return context.pages.render("password_reset_ask.html", app=None, asked=asked, minutes=minutes)
+def _ask_reset(context: Context, *, asked: bool = False, problem: str | None = None, email: str = "") -> bytes:
+    """email: as it was typed before."""
+    return context.pages.render(
+        "password_reset_ask.html", app=None, asked=asked, minutes=RESET_S // 60, problem=problem, email=email
+    )
 
 
 # ── the account ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,9 +154,9 @@ async def change_account(request: Request[Any, Any, Any], context: GivenContext)
     form = form_of(await request.body())
     try:
         done = await context.checks.run(lambda: _do(context, request, form))
-    except InputError as error:
-        problem, status = sentence(error), error.status
-        return html_answer(await context.checks.run(lambda: _account(context, request, None, problem)), status)
+    except (InputError, QuotaExceeded) as error:
+        problem = sentence(error)
+        return refused(await context.checks.run(lambda: _account(context, request, None, problem)), error)
     if done is None:
         return Redirect("/sign-in?after=everywhere", status_code=303)
     page = html_answer(await context.checks.run(lambda: _account(context, request, done, None)))

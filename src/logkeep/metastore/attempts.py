@@ -34,11 +34,11 @@ class Attempts:
 
         account: an e-mail address or id, "" for none. Raises QuotaExceeded: this try is one too many, for now.
         """
-        self._begin(_rules(address, account), "too many failed sign-ins; wait and try again")
+        self._begin(_rules(address, account), "too many tries from here, or of this account, have failed")
 
     def begin_trip(self, address: str) -> None:
         """One trip more to a provider from there, which `end_trip` forgives. Raises QuotaExceeded."""
-        self._begin([_trip(address)], "too many sign-ins were begun and not finished from here; wait and try again")
+        self._begin([_trip(address)], "too many sign-ins were begun and not finished from here")
 
     def end_trip(self, address: str) -> None:
         """It has led back."""
@@ -51,7 +51,8 @@ class Attempts:
             transaction.change("DELETE FROM attempts WHERE changed_ns < :old", old=now_ns - FORGOTTEN_S * NS_PER_S)
             wait_ns = max([_count(transaction, rule, now_ns) for rule in rules])
             if wait_ns > 0:  # what was counted is undone: who waits anyway does not wait longer for asking
-                raise QuotaExceeded(refusal, retry_after_s=1 + wait_ns // NS_PER_S)
+                wait_s = 1 + wait_ns // NS_PER_S
+                raise QuotaExceeded(f"{refusal}; wait {_span(wait_s)}, then try again", retry_after_s=wait_s)
 
         self._writer.write(count)
 
@@ -65,6 +66,11 @@ class Attempts:
                 transaction.change("DELETE FROM attempts WHERE name = :name", name=rule.name)
 
         self._writer.write(forgive)
+
+
+def _span(seconds: int) -> str:
+    """`90 s`, `15 minutes`: never less than `seconds`."""
+    return f"{seconds} s" if seconds <= 120 else f"{-(-seconds // 60)} minutes"
 
 
 def _trip(address: str) -> _Rule:
