@@ -51,13 +51,15 @@ class KnownToken(msgspec.Struct, frozen=True):
 
 
 class KnownPerson(msgspec.Struct, frozen=True):
-    """roles: by team. app_roles: by app, where they differ. epoch: sign-ins of an earlier one are worth nothing."""
+    """roles: by team. app_roles: by app, where they differ. epoch: sign-ins of an earlier one are worth nothing.
+    default_app: "" for none chosen."""
 
     id: str
     email: str
     roles: dict[str, str]
     app_roles: dict[str, str]
     epoch: int = 1
+    default_app: str = ""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -254,14 +256,19 @@ class Accounts:
 
 
 def caller_of_person(known: Known, person: KnownPerson) -> Caller:
-    """Roles in a team count for its apps, unless the person has another one in an app."""
+    """Roles in a team count for its apps, unless the person has another one in an app. Their default app comes first;
+    that their tokens do not follow it is wanted: a choice in the viewer changes no script."""
     teams = {team: ROLE_SCOPES[role] for team, role in person.roles.items()}
     apps = {}
     for app in known.apps:
         if app.team in teams:
             own = person.app_roles.get(app.name)
             apps[app.name] = ROLE_SCOPES[own] if own is not None else teams[app.team]
-    return Caller("person", person.id, person.email, _something(apps), teams, person.id)
+    able = _something(apps)
+    default = person.default_app if person.default_app in able else ""
+    if default:
+        able = {default: able[default]} | able
+    return Caller("person", person.id, person.email, able, teams, person.id, default)
 
 
 def caller_of_token(known: Known, token: KnownToken) -> Caller:
@@ -314,8 +321,10 @@ def _known(transaction: Transaction, known: Known | None) -> Known:
 
 def _people(transaction: Transaction) -> dict[str, KnownPerson]:
     people = {
-        str(id): KnownPerson(id, email, {}, {}, int(epoch))
-        for id, email, epoch in transaction.rows("SELECT id, email, epoch FROM people WHERE disabled_ns = 0")
+        str(id): KnownPerson(id, email, {}, {}, int(epoch), default_app)
+        for id, email, epoch, default_app in transaction.rows(
+            "SELECT id, email, epoch, default_app FROM people WHERE disabled_ns = 0"
+        )
     }
     for person, team, role in transaction.rows("SELECT person, team, role FROM memberships ORDER BY made_ns, team"):
         if person in people:

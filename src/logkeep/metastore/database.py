@@ -16,7 +16,7 @@ from logkeep.tls import advice
 
 TRIES_MAX = 5  # of a transaction that met another one, or whose connection was lost
 RETRY_FIRST_S = 0.02  # doubled each time, and shortened by chance so that two do not meet again
-HEAD = "0013"  # the revision this Logkeep works with; a test compares it with migrations/versions/
+HEAD = "0014"  # the revision this Logkeep works with; a test compares it with migrations/versions/
 
 _NOT_LET_IN = ("password authentication failed", "access denied")  # PostgreSQL; MariaDB
 

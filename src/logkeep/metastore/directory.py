@@ -12,6 +12,7 @@ from logkeep.metastore.keys import Keys
 from logkeep.metastore.links import Links
 from logkeep.metastore.people import People
 from logkeep.metastore.sign_ins import SignIns
+from logkeep.metastore.starts import Starts
 from logkeep.metastore.steps import Steps
 from logkeep.metastore.teams import Teams
 from logkeep.metastore.tokens import Tokens
@@ -33,6 +34,7 @@ class Directory:
     sign_ins: SignIns
     attempts: Attempts
     steps: Steps
+    starts: Starts
     audit: Audit
 
 
@@ -51,5 +53,6 @@ def make_directory(database: Database, clock: Clock, look: Callable[[], object])
         sign_ins=SignIns(database),
         attempts=Attempts(writer),
         steps=Steps(writer),
+        starts=Starts(writer),
         audit=Audit(database, clock),
     )

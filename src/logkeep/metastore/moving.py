@@ -9,12 +9,13 @@ TABLES = (
     (
         "people",
         "id, email, name, password, totp, totp_pending, totp_step, provider, subject, made_ns, disabled_ns, epoch, "
-        "revision",
+        "revision, default_app",
         "id",
     ),
     ("recovery_codes", "person, sha256", "person, sha256"),
     ("memberships", "team, person, role, made_ns, revision", "team, person"),
     ("app_roles", "app, person, role", "app, person"),
+    ("starts", "person, app, search", "person, app"),
     (
         "write_keys",
         "id, app, name, prefix, sha256, origins, made_ns, made_by, expires_ns, revision, used_day",

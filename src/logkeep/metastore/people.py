@@ -10,10 +10,12 @@ from logkeep.errors import InputError
 from logkeep.metastore import passwords
 from logkeep.metastore.audit import Actor, Entry, record
 from logkeep.metastore.database import Transaction
+from logkeep.metastore.starts import refuse_unreadable, starts_of
 from logkeep.metastore.writing import EMAIL_CHARS_MAX, Writer, clean_email, email_address, new_id, not_found, title
 
 _COLUMNS = (
-    "id, email, name, password, totp, totp_pending, totp_step, provider, subject, made_ns, disabled_ns, epoch, revision"
+    "id, email, name, password, totp, totp_pending, totp_step, provider, subject, made_ns, disabled_ns, epoch, "
+    "revision, default_app"
 )
 
 T = TypeVar("T")
@@ -23,6 +25,7 @@ class Person(msgspec.Struct, frozen=True):
     """password: its hash, "" for none. totp: the secret of the second factor, "" for none; pending: not confirmed yet.
 
     provider, subject: who it is with an OpenID provider. epoch: counts what ends all sign-ins.
+    default_app: the one that is the first of theirs, "" for none chosen.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Person(msgspec.Struct, frozen=True):
     disabled_ns: int
     epoch: int
     revision: int
+    default_app: str = ""
 
 
 class People:
@@ -50,6 +54,10 @@ class People:
 
     def get(self, id: str) -> Person:
         return self._writer.read(lambda transaction: person_in(transaction, id))
+
+    def with_starts(self, id: str) -> tuple[Person, dict[str, str]]:
+        """And the searches that they begin with, by app."""
+        return self._writer.read(lambda transaction: (person_in(transaction, id), starts_of(transaction, id)))
 
     def by_email(self, email: str) -> Person | None:
         clean = clean_email(email)
@@ -123,8 +131,17 @@ class People:
             self._writer.clock.now_ns(), 0, 1, 1,
         )  # fmt: skip
 
-    def set(self, by: Actor, id: str, *, name: str | None = None, password: str | None = None) -> Person:
-        """What is given, all of it or nothing. Raises InputError (a bad name, a weak password).
+    def set(
+        self,
+        by: Actor,
+        id: str,
+        *,
+        name: str | None = None,
+        password: str | None = None,
+        default_app: str | None = None,
+    ) -> Person:
+        """What is given, all of it or nothing. default_app: "" for none. Raises InputError (a bad name, a weak
+        password; 404: an app that they may not read).
 
         A new password counts from now on, and all sign-ins made before are worth nothing.
         """
@@ -134,9 +151,13 @@ class People:
         if password is not None:
             passwords.refuse_weak(password, self.get(id).email)
             changes["password"] = passwords.hashed_password(password)
+        if default_app is not None:
+            changes["default_app"] = default_app
 
         def update(transaction: Transaction) -> Person:
             person = person_in(transaction, id)
+            if default_app:
+                refuse_unreadable(transaction, id, default_app)
             epoch = person.epoch + (1 if password is not None else 0)
             changed = msgspec.structs.replace(person, **changes, epoch=epoch, revision=person.revision + 1)
             keep_person(transaction, changed)

@@ -27,8 +27,10 @@ class Credential(msgspec.Struct, frozen=True):
 class Caller(msgspec.Struct, frozen=True):
     """Who asks the API, and what it may do where, as of now.
 
-    apps, teams: those it may do anything in, in the order in which they were made, with the scopes it has there.
+    apps, teams: those it may do anything in, in the order in which they were made, with the scopes it has there; the
+    one that a person has chosen as the default app is the first.
     person: the id of the person, also of the one a token belongs to; "" for tokens of a team and keys.
+    default_app: what a person has chosen, one of `apps`; "" for none, and for tokens and keys.
     """
 
     kind: Literal["key", "token", "person"]
@@ -37,6 +39,7 @@ class Caller(msgspec.Struct, frozen=True):
     apps: dict[str, Scopes]
     teams: dict[str, Scopes]
     person: str = ""
+    default_app: str = ""
 
     def scopes_in(self, app: str) -> Scopes:
         return self.apps.get(app, NOTHING)

@@ -2,7 +2,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0013');
+INSERT INTO "alembic_version" VALUES('0014');
 CREATE TABLE app_roles (
 	app VARCHAR(255) NOT NULL, 
 	person VARCHAR(32) NOT NULL, 
@@ -184,7 +184,7 @@ CREATE TABLE people (
 	made_ns BIGINT NOT NULL, 
 	disabled_ns BIGINT NOT NULL, 
 	epoch BIGINT NOT NULL, 
-	revision BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, default_app VARCHAR(255) DEFAULT '' NOT NULL, 
 	PRIMARY KEY (id), 
 	UNIQUE (email)
 );
@@ -278,6 +278,12 @@ CREATE TABLE sign_ins (
 	epoch BIGINT NOT NULL, 
 	PRIMARY KEY (sha256), 
 	UNIQUE (id)
+);
+CREATE TABLE starts (
+	person VARCHAR(64) NOT NULL, 
+	app VARCHAR(255) NOT NULL, 
+	search VARCHAR(4000) NOT NULL, 
+	PRIMARY KEY (person, app)
 );
 CREATE TABLE statistics (
 	cell VARCHAR(32) NOT NULL, 

@@ -16,6 +16,7 @@ from logkeep.metastore.inviters import end_of_inviter
 from logkeep.metastore.people import Person, owners_in, person_in
 from logkeep.metastore.roles import APP_ROLES, ROLES
 from logkeep.metastore.shares import end_of_maker
+from logkeep.metastore.starts import forget_starts
 from logkeep.metastore.writing import Writer, not_found, refuse_stale, slug, title
 
 FIRST_TEAM = "main"
@@ -182,7 +183,7 @@ class Teams:
         return self._writer.change(update)
 
     def remove(self, by: Actor, team: str, person: str, *, is_owner: bool, revision: int | None = None) -> None:
-        """Not a member any more; their tokens, invitations and shared links in this team are gone too."""
+        """Not a member any more; their tokens, invitations, shared links and starts in this team are gone too."""
         now_ns = self._writer.clock.now_ns()
 
         def delete(transaction: Transaction) -> None:
@@ -194,6 +195,7 @@ class Teams:
             invitations = end_of_inviter(transaction, team, person)
             transaction.change("DELETE FROM tokens WHERE team = :team AND person = :person", **values)
             _set_app_roles(transaction, team, person, dict.fromkeys(member.app_roles))
+            forget_starts(transaction, person, _apps_of(transaction, team))
             told: dict[str, Any] = {"before": member.role}
             if invitations:
                 told["invitations_ended"] = invitations
@@ -291,6 +293,12 @@ def _set_app_roles(transaction: Transaction, team: str, person: str, app_roles: 
             raise InputError(f"{role[:40]!r} is no role in an app; they are {', '.join(APP_ROLES)}", code="bad_role")
         sql = "INSERT INTO app_roles (app, person, role) VALUES (:app, :person, :role)"
         transaction.change(sql, app=app, person=person, role=role)
+        if role == "none":
+            forget_starts(transaction, person, [app])
+
+
+def _apps_of(transaction: Transaction, team: str) -> list[str]:
+    return [str(app) for (app,) in transaction.rows("SELECT name FROM apps WHERE team = :team", team=team)]
 
 
 def _entry(by: Actor, what: str, team: str, person: Person, now_ns: int, **told: object) -> Entry:
