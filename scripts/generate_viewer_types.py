@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TYPES = ROOT / "viewer" / "src" / "api" / "schema.ts"
 PATHS = (
     "/api/v1/me",
+    "/api/v1/me/starts/{app}",
     "/api/v1/me/totp",
     "/api/v1/me/totp/confirm",
     "/api/v1/me/totp/remove",

@@ -87,7 +87,8 @@ def expected_of(able: tuple[frozenset[str], frozenset[str], bool], route: Route)
     if route.scope == "known":
         return "ok"
     if route.scope == "person":
-        return "ok" if is_person else "403"
+        hidden = "{app}" in route.path and not in_app
+        return "403" if not is_person else "404" if hidden else "ok"
     if route.of == "app":
         hidden = "{app}" in route.path and not in_app
         return "404" if hidden else "ok" if route.scope in in_app else "403"

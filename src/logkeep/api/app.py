@@ -52,6 +52,7 @@ from logkeep.api import (
     sign_in,
     sign_in_api,
     signing,
+    starts,
     statistics,
     stats,
     tail,
@@ -61,17 +62,18 @@ from logkeep.api import (
     viewer,
 )
 from logkeep.api.auditing import Auditing
-from logkeep.api.auth import admit, provide_credential
+from logkeep.api.auth import admit, caller_of, provide_credential
 from logkeep.api.backend import Backend, Context
 from logkeep.api.bodies import TypedRequest
 from logkeep.api.gone import cancel_when_gone
+from logkeep.api.known_starts import KnownStarts
 from logkeep.api.oidc_client import Provider
 from logkeep.api.pages import CONTENT_SECURITY_POLICY, Pages
 from logkeep.api.readers import Readers
 from logkeep.api.remembered import Remembered
 from logkeep.api.routes import BY_PLACE
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_ins import APP_COOKIE, LIFETIME_S, SignIns
+from logkeep.api.sign_ins import APP_COOKIE, SignIns, app_cookie
 from logkeep.api.streams import Places
 from logkeep.api.tails import Tails
 from logkeep.api.viewer_files import Viewer
@@ -120,6 +122,7 @@ def create_api(backend: Backend, *, settings: Settings, clock: Clock, telemetry:
         pages=Pages(viewer=built.is_built),
         viewer=built,
         completions=Remembered(),
+        starts=KnownStarts(backend.directory.starts, backend.metastore),
     )
 
     def start() -> None:
@@ -315,6 +318,8 @@ def _account_handlers() -> Sequence[ControllerRouterHandler]:
         sign_in_api.sign_out,
         me.me,
         me.change_me,
+        starts.set_start,
+        starts.remove_start,
         me.enrol_totp,
         me.confirm_totp,
         me.remove_totp,
@@ -378,7 +383,8 @@ async def _complete_answer(message: Message, scope: Scope) -> None:
         context.auditing.note(entry)
     chosen = scope["state"].pop("chosen_app", None)
     if chosen is not None:
-        kept = signing.cookie(Request(scope), context, APP_COOKIE, chosen, LIFETIME_S)
+        request: Request[Any, Any, Any] = Request(scope)
+        kept = signing.cookie(request, context, APP_COOKIE, *app_cookie(chosen, caller_of(request)))
         message["headers"] = [*message["headers"], kept.to_encoded_header()]
     route = scope.get("path_template") or "unmatched"  # never the path itself: its values have no bound
     context.telemetry["api_requests"].labels(route, str(message["status"])).inc()

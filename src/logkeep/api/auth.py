@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from logkeep.api.auditing import read_entry
 from logkeep.api.backend import Context
 from logkeep.api.routes import BY_PLACE, Route
-from logkeep.api.sign_ins import APP_COOKIE, COOKIE
+from logkeep.api.sign_ins import APP_COOKIE, COOKIE, chosen_app
 from logkeep.errors import InputError
 from logkeep.metastore.accounts import scope_word
 from logkeep.metastore.audit import Actor, Entry
@@ -224,6 +224,8 @@ def _allow(connection: Connection, route: Route, caller: Caller) -> None:
             raise InputError(
                 "only people who have signed in have an account; this is a token", code="forbidden", status=403
             )
+        if "app" in connection.path_params:
+            _app(connection, route, caller)
         return
     if route.of == "installation":
         if route.scope not in caller.teams.get(FIRST_TEAM, NOTHING):
@@ -308,7 +310,7 @@ def _app(connection: Connection, route: Route, caller: Caller) -> str:
         if route.for_people and "authorization" not in connection.headers:
             connection.state.chosen_app = named  # the pages that this one leads to go on with it
         return str(named)
-    if route.for_people and (chosen := connection.cookies.get(APP_COOKIE, "")) in caller.apps:
+    if route.for_people and (chosen := chosen_app(connection.cookies.get(APP_COOKIE, ""), caller)):
         return chosen
     able = [app for app, scopes in caller.apps.items() if route.scope in scopes]
     found = able or list(caller.apps)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from logkeep.api.auditing import Auditing
+from logkeep.api.known_starts import KnownStarts
 from logkeep.api.oidc_client import Provider
 from logkeep.api.pages import Pages
 from logkeep.api.readers import Readers
@@ -121,6 +122,7 @@ class Context:
     pages: Pages
     viewer: Viewer
     completions: Remembered
+    starts: KnownStarts
 
     def retention_days(self, app: str) -> int:
         """How many days of it are kept, today among them."""

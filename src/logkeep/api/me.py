@@ -1,5 +1,6 @@
 """Oneself: `/api/v1/me`. Whoever asks, what they may do, and for people their password, second factor, sign-ins."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from logkeep.api.sign_ins import COOKIE
 from logkeep.errors import InputError
 from logkeep.metastore import passwords
 from logkeep.metastore.people import Person
+from logkeep.metastore.port import Caller
 from logkeep.metastore.roles import Scopes
 from logkeep.metastore.writing import not_found
 
@@ -26,6 +28,7 @@ class MyApp(msgspec.Struct):
     title: str
     team: str
     scopes: list[str]
+    start: Annotated[str, Meta(description='the search that the viewer begins with; "" for none, and for tokens')]
 
 
 class MyTeam(msgspec.Struct):
@@ -34,7 +37,7 @@ class MyTeam(msgspec.Struct):
 
 
 class MeAnswer(msgspec.Struct):
-    """Who asks. email, password, totp: of people; null for tokens."""
+    """Who asks. email, password, totp, default_app: of people; null for tokens."""
 
     kind: Literal["person", "token"]
     id: str
@@ -42,6 +45,7 @@ class MeAnswer(msgspec.Struct):
     email: str | None
     password: Annotated[bool | None, Meta(description="has one; those who come by a provider may have none")]
     totp: Annotated[bool | None, Meta(description="a second factor is asked for")]
+    default_app: Annotated[str | None, Meta(description='chosen to be the first of `apps`; "" for none chosen')]
     teams: list[MyTeam]
     apps: Annotated[list[MyApp], Meta(description="those that may be read; the first is the default of `app`")]
 
@@ -56,6 +60,9 @@ class MeBody(Body):
 
     name: Annotated[str, Meta(max_length=200)] | None = None
     password: NewPassword | None = None
+    default_app: (
+        Annotated[str, Meta(max_length=255, description='opens where none is named; "" for the one made first')] | None
+    ) = None
 
 
 class PasswordBody(Body):
@@ -100,9 +107,10 @@ async def me(request: Request[Any, Any, Any], context: GivenContext) -> Response
     return answer(await context.checks.run(lambda: _me(context, request)))
 
 
-@patch("/api/v1/me", summary="Change oneself", tags=["oneself"], responses=told(MeAnswer, "As it is now", 429))
+@patch("/api/v1/me", summary="Change oneself", tags=["oneself"], responses=told(MeAnswer, "As it is now", 404, 429))
 async def change_me(request: Request[Any, Any, Any], context: GivenContext, data: JSONBody[MeBody]) -> Response[bytes]:
-    """Name or password, both or neither. A new password ends all sign-ins but this one, which gets a new cookie."""
+    """Name, password and default app: all that is sent, or nothing. A new password ends all sign-ins but this one,
+    which gets a new cookie."""
     cookie = await context.checks.run(lambda: change(context, request, data))
     found = answer(await context.checks.run(lambda: _me(context, request)))
     if cookie:
@@ -194,13 +202,17 @@ def person_of(context: Context, request: Request[Any, Any, Any]) -> Person:
 
 
 def change(context: Context, request: Request[Any, Any, Any], data: MeBody) -> str:
-    """The cookie to go on with, "" to keep the one there is."""
+    """The cookie to go on with, "" to keep the one there is. Raises InputError (400, 403, 404), QuotaExceeded."""
     by, new = actor_of(request), data.password
+    if data.default_app and data.default_app not in caller_of(request).apps:
+        raise not_found("app", data.default_app)
     if new is not None:
         prove(context, request, new.current)
-    elif data.name is None:
+    elif data.name is None and data.default_app is None:
         return ""
-    person = context.backend.directory.people.set(by, by.id, name=data.name, password=new.new if new else None)
+    person = context.backend.directory.people.set(
+        by, by.id, name=data.name, password=new.new if new else None, default_app=data.default_app
+    )
     return signing.open_for(context, signing.asker_of(request), "password_changed", person) if new else ""
 
 
@@ -257,18 +269,25 @@ def listed(context: Context, request: Request[Any, Any, Any]) -> list[SignInAnsw
 
 
 def _me(context: Context, request: Request[Any, Any, Any]) -> MeAnswer:
-    caller, metastore = caller_of(request), context.backend.metastore
-    apps = [
-        MyApp(app, metastore.title_of(app), metastore.team_of(app), _sorted(scopes))
-        for app, scopes in caller.apps.items()
-    ]
+    """As the metastore has it now: a change that this very request has made is in it."""
+    caller = caller_of(request)
     teams = [MyTeam(team, _sorted(scopes)) for team, scopes in caller.teams.items()]
     if caller.kind == "token":
-        return MeAnswer("token", caller.id, caller.name, None, None, None, teams, apps)
-    person = person_of(context, request)
+        return MeAnswer("token", caller.id, caller.name, None, None, None, None, teams, _apps(context, caller, {}))
+    person, starts = context.backend.directory.people.with_starts(caller.id)
+    default = person.default_app if person.default_app in caller.apps else ""
+    apps = sorted(_apps(context, caller, starts), key=lambda app: app.app != default)
     return MeAnswer(
-        "person", person.id, person.name, person.email, bool(person.password), bool(person.totp), teams, apps
+        "person", person.id, person.name, person.email, bool(person.password), bool(person.totp), default, teams, apps
     )
+
+
+def _apps(context: Context, caller: Caller, starts: Mapping[str, str]) -> list[MyApp]:
+    metastore = context.backend.metastore
+    return [
+        MyApp(app, metastore.title_of(app), metastore.team_of(app), _sorted(scopes), starts.get(app, ""))
+        for app, scopes in caller.apps.items()
+    ]
 
 
 def _sorted(scopes: Scopes) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 Scope = Literal[
     "open",  # anyone: carries nothing of any app
     "known",  # anyone who is known: about themselves, or what they may see anyway
-    "person",  # a person who has signed in, no token: about their own account
+    "person",  # a person who has signed in, no token: about their own account, in an app that they may read
     "read",  # events, and what is counted of them
     "edit",  # what people work with: states, settings of devices, who is in the team
     "erase",  # what cannot be taken back: events
@@ -142,6 +142,8 @@ ROUTES = (
     # Oneself
     Route("GET", "/api/v1/me", "known", parameters=_NONE),
     Route("PATCH", "/api/v1/me", "person", parameters=_NONE),
+    Route("PUT", "/api/v1/me/starts/{app}", "person", parameters=_NONE),
+    Route("DELETE", "/api/v1/me/starts/{app}", "person", parameters=_NONE),
     Route("POST", "/api/v1/me/totp", "person", parameters=_NONE),
     Route("POST", "/api/v1/me/totp/confirm", "person", parameters=_NONE),
     Route("POST", "/api/v1/me/totp/remove", "person", parameters=_NONE),

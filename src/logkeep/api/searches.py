@@ -78,7 +78,7 @@ async def save_search(
 ) -> Response[bytes]:
     """For all who read this app. A name that is taken is a 409."""
     name = _checked_name(data.name)
-    _check(data.search, context.settings.api.query_chars_max)
+    check_search(data.search, context.settings.api.query_chars_max)
     by = credential.name or credential.scope
     saved = await context.checks.run(lambda: context.backend.searches.add(credential.app, name, data.search, by))
     return json_answer(msgspec.json.encode(_answer(saved)), 201)
@@ -100,7 +100,7 @@ async def change_search(
     """Its name or what it looks for; a 409 when somebody else has changed it since `version`."""
     name = None if data.name is None else _checked_name(data.name)
     if data.search is not None:
-        _check(data.search, context.settings.api.query_chars_max)
+        check_search(data.search, context.settings.api.query_chars_max)
     changed = await context.checks.run(
         lambda: context.backend.searches.change(
             credential.app, search, version=data.version, by=credential.name or credential.scope, name=name,
@@ -137,7 +137,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _check(state: SearchState, chars_max: int) -> None:
+def check_search(state: SearchState, chars_max: int) -> None:
     """Raises InputError: what is saved can be searched for."""
     parse_statement(state.query, chars_max=chars_max)
     if state.order not in ("asc", "desc"):

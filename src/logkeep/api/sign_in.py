@@ -13,7 +13,7 @@ from logkeep.api.auth import caller_of, is_local_path
 from logkeep.api.backend import Context
 from logkeep.api.pages import STATIC_TYPES
 from logkeep.api.search import GivenContext
-from logkeep.api.sign_ins import APP_COOKIE, COOKIE, LIFETIME_S, STEP_COOKIE
+from logkeep.api.sign_ins import APP_COOKIE, COOKIE, STEP_COOKIE, app_cookie
 from logkeep.errors import InputError, LogkeepError, QuotaExceeded
 
 FORM_BYTES_MAX = 16 * 1024
@@ -77,10 +77,12 @@ async def sign_out(request: Request[Any, Any, Any], context: GivenContext) -> Re
 @post("/app", include_in_schema=False, request_max_body_size=FORM_BYTES_MAX)
 async def choose_app(request: Request[Any, Any, Any], context: GivenContext) -> Response[Any]:
     """From now on the pages show this app."""
-    app = form_of(await request.body()).get("app", "")
-    if app not in caller_of(request).apps:
+    app, caller = form_of(await request.body()).get("app", ""), caller_of(request)
+    if app not in caller.apps:
         raise InputError(f"there is no app {app[:80]!r}", code="not_found", status=404)
-    return Redirect("/", status_code=303, cookies=[signing.cookie(request, context, APP_COOKIE, app, LIFETIME_S)])
+    return Redirect(
+        "/", status_code=303, cookies=[signing.cookie(request, context, APP_COOKIE, *app_cookie(app, caller))]
+    )
 
 
 @get("/static/{name:str}", include_in_schema=False)

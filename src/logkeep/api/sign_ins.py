@@ -156,6 +156,19 @@ class SignIns:
         return self._metastore.person(row.person, row.epoch)
 
 
+def chosen_app(cookie: str, caller: Caller) -> str:
+    """The app that a browser's APP_COOKIE names; "" where it may not be read, or where a person has chosen another app
+    to begin with since."""
+    app, _, default = cookie.partition(":")
+    return app if app in caller.apps and default == caller.default_app else ""
+
+
+def app_cookie(app: str, caller: Caller) -> tuple[str, int | None]:
+    """The APP_COOKIE of a browser that shows `app`, and its age in seconds at most: none, so until the browser is
+    closed, for a person who has chosen an app to begin with."""
+    return (f"{app}:{caller.default_app}", None) if caller.default_app else (app, LIFETIME_S)
+
+
 def is_in_time(row: SignIn, now_ns: int) -> bool:
     """It was used lately, and is not too old."""
     return now_ns - row.used_ns <= IDLE_S * NS_PER_S and now_ns - row.made_ns <= LIFETIME_S * NS_PER_S

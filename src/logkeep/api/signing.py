@@ -173,7 +173,8 @@ def cookies_of(request: Request[Any, Any, Any], context: Context, signed: Signed
     ]
 
 
-def cookie(request: Request[Any, Any, Any], context: Context, name: str, value: str, max_age_s: int) -> Cookie:
-    """Lax: a link from a chat into a session page works; a form of another site does not carry it."""
+def cookie(request: Request[Any, Any, Any], context: Context, name: str, value: str, max_age_s: int | None) -> Cookie:
+    """Lax: a link from a chat into a session page works; a form of another site does not carry it. max_age_s: None:
+    until the browser is closed."""
     secure = request.scope["scheme"] == "https" or context.settings.public_url.startswith("https://")
     return Cookie(name, value=value, max_age=max_age_s, httponly=True, samesite="lax", secure=secure)

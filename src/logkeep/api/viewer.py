@@ -11,7 +11,9 @@ from litestar.params import FromPath
 
 import logkeep
 from logkeep.api.answers import html_answer
+from logkeep.api.auth import caller_of
 from logkeep.api.search import GivenContext, GivenCredential
+from logkeep.api.starts import start_of
 from logkeep.api.viewer_files import ASSET_POLICY, ViewerConfig
 
 
@@ -22,8 +24,10 @@ async def viewer(
     """The same page for every address below: which view it shows is the script's business."""
     settings = context.settings
     intake = f"{settings.intake.host}:{settings.intake.port}"
+    app = credential.app
+    start = await start_of(context, caller_of(request), app)
     page, policy = context.viewer.page(
-        ViewerConfig(credential.app, logkeep.__version__, context.retention_days(credential.app), intake)
+        ViewerConfig(app, logkeep.__version__, context.retention_days(app), intake, start)
     )
     answer = html_answer(page)
     answer.headers["Content-Security-Policy"] = policy

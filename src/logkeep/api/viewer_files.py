@@ -27,12 +27,14 @@ _NOT_BUILT = (
 
 
 class ViewerConfig(msgspec.Struct):
-    """What the page is told with itself, so that it need not ask. retention_days: what is kept."""
+    """What the page is told with itself, so that it need not ask. retention_days: what is kept. start: the
+    search that a person begins with, "" for none; None for others, whose browser keeps it."""
 
     app: str
     version: str
     retention_days: int
     intake: str
+    start: str | None = None
 
 
 class Viewer:

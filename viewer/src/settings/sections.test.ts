@@ -12,8 +12,9 @@ function me(kind: Me["kind"], team: string[], apps: Record<string, string[]>): M
     email: null,
     password: null,
     totp: null,
+    default_app: null,
     teams: team.length ? [{ team: "main", scopes: team }] : [],
-    apps: Object.entries(apps).map(([app, scopes]) => ({ app, title: app, team: "main", scopes })),
+    apps: Object.entries(apps).map(([app, scopes]) => ({ app, title: app, team: "main", scopes, start: "" })),
   };
 }
 
