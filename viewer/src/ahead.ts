@@ -10,11 +10,13 @@ import { told } from "./api/told";
 import { betterAddress } from "./app/arrival";
 import { applyPreferences, preferences } from "./app/looks";
 import { makesTable } from "./query/edit";
+import { startOf } from "./search/start";
 import { readState } from "./search/state";
 import { firstPage, SEARCH_PATH } from "./search/wanted";
 
 applyPreferences();
-const better = betterAddress(location.pathname, location.search, preferences().starts[told.app] ?? "");
+const start = startOf(told.start, preferences().starts[told.app] ?? "");
+const better = betterAddress(location.pathname, location.search, start);
 if (better) history.replaceState(history.state, "", better);
 const state = readState(location.search);
 if (/^\/app\/?$/.test(location.pathname) && !makesTable(state.query)) sendAhead(address(SEARCH_PATH, firstPage(state)));

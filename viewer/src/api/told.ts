@@ -5,6 +5,8 @@ export interface Told {
   version: string;
   retention_days: number;
   intake: string;
+  /** The search that the account begins with, "" for none; null where there is no account. */
+  start: string | null;
 }
 
 function read(): Told {
@@ -12,7 +14,7 @@ function read(): Told {
   try {
     return JSON.parse(content) as Told;
   } catch {
-    return { app: "default", version: "", retention_days: 15, intake: "127.0.0.1:7300" }; // vite's own server
+    return { app: "default", version: "", retention_days: 15, intake: "127.0.0.1:7300", start: null }; // vite's own server
   }
 }
 

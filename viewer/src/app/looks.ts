@@ -11,7 +11,7 @@ export interface Preferences {
   clock: Clock;
   /** Of columns, by field, in characters; those that were never changed are not here. */
   widths: Readonly<Record<string, number>>;
-  /** By app: the search that the viewer opens with, as it stands in an address. */
+  /** By app: the search that the viewer opens with, as it stands in an address; of accounts the server keeps it. */
   starts: Readonly<Record<string, string>>;
 }
 

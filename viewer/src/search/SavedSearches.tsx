@@ -1,8 +1,7 @@
 import { useState } from "react";
 import { useMayEdit } from "../api/may";
-import { told } from "../api/told";
 import type { SavedSearch } from "../api/types";
-import { choose as chooseLooks, usePreferences } from "../app/preferences";
+import { usePreferences } from "../app/preferences";
 import { split } from "../query/edit";
 import { Name } from "../text/Shown";
 import { cut } from "../text/values";
@@ -10,13 +9,14 @@ import { Icon } from "../ui/Icon";
 import { Problem } from "../ui/Notice";
 import { Popover } from "../ui/Popover";
 import { Skeleton } from "../ui/Skeleton";
+import { StartChoice } from "./StartChoice";
 import { joinedQuery, kept, opened, remove, replace, save, useChange, useSaved } from "./saved";
-import { type Change, type SearchState, writeState } from "./state";
+import type { Change, SearchState } from "./state";
 
 /** What people of this app look for again: opened, added to the query at hand, saved, deleted. */
 export function SavedSearches({ state, change }: { state: SearchState; change: Change }) {
   const [open, setOpen] = useState(false);
-  const { widths, starts } = usePreferences();
+  const { widths } = usePreferences();
   const { data, error } = useSaved(open);
   const mayEdit = useMayEdit();
   const removing = useChange(remove);
@@ -59,36 +59,9 @@ export function SavedSearches({ state, change }: { state: SearchState; change: C
           ))}
         </ul>
         {mayEdit && <SaveForm search={kept(state, widths)} />}
-        <Start state={state} starts={starts} />
+        <StartChoice state={state} />
       </div>
     </Popover>
-  );
-}
-
-/** The search that the viewer opens with, in this browser. */
-function Start({ state, starts }: { state: SearchState; starts: Readonly<Record<string, string>> }) {
-  const here = writeState({ ...state, context: "" });
-  const start = starts[told.app] ?? "";
-  const begin = (search: string) => {
-    const { [told.app]: _, ...others } = starts;
-    chooseLooks({ starts: search ? { ...others, [told.app]: search } : others });
-  };
-  return (
-    <p className="start-choice">
-      <span className="note">
-        {start === here ? "You begin with this search." : start ? "You begin with another search." : ""}
-      </span>
-      {start !== here && (
-        <button type="button" className="small" title="opened when you come to this app" onClick={() => begin(here)}>
-          Begin with this search
-        </button>
-      )}
-      {start && (
-        <button type="button" className="small" onClick={() => begin("")}>
-          Begin with everything
-        </button>
-      )}
-    </p>
   );
 }
 

@@ -131,4 +131,21 @@ export function MenuChoice<Value extends string>({ label, value, choices, onChoo
   );
 }
 
+/** Something that is so or not; the menu stays open to show it. */
+export function MenuCheck(props: { checked: boolean; onChange: (checked: boolean) => void; children: ReactNode }) {
+  return (
+    <button
+      type="button"
+      role="menuitemcheckbox"
+      aria-checked={props.checked}
+      tabIndex={-1}
+      className="menu-item"
+      onClick={() => props.onChange(!props.checked)}
+    >
+      <span className="menu-tick">{props.checked && "✓"}</span>
+      {props.children}
+    </button>
+  );
+}
+
 export const MenuLine = () => <hr className="menu-line" />;
