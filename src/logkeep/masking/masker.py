@@ -6,6 +6,7 @@ in its place is not searched by the next.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -294,10 +295,29 @@ def _digits(event: Event) -> str:
 
 def _decoded(text: str) -> Any:
     """Raises MsgspecError, RecursionError."""
-    value = msgspec.json.decode(text)
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:  # also of a number too large for a float, which is JSON
+        value = _with_large_numbers(text)
     if text.count("[") + text.count("{") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
         raise RecursionError
     return value
+
+
+def _with_large_numbers(text: str) -> Any:
+    """Numbers too large for a float stay as they are written. Raises DecodeError, RecursionError."""
+
+    def read(number: str) -> Any:
+        return value if math.isfinite(value := float(number)) else msgspec.Raw(number.encode())
+
+    try:
+        return json.loads(text, parse_float=read, parse_constant=_refuse)
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _depth(value: Any) -> int:

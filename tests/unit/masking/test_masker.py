@@ -186,6 +186,8 @@ def test_nothing_hides_in_the_way_json_is_written() -> None:
     assert masked(r'{"m":"{\"password\":\"x\"}"}') == r'{"m":"{\"password\":\"[masked]\"}"}'
     assert masked('{"url":"/cb?r=%2F%3Ftoken%3Dx%26a%3D1"}') == '{"url":"/cb?r=%2F%3Ftoken%3D[masked]%26a%3D1"}'
     assert masked('["%70assword=x","Bearer%20abcdefgh1234"]', "array") == '["%70assword=[masked]","Bearer%20[masked]"]'
+    assert masked('{"a":1e400,"password":"x","m":"line"}') == '{"a":1e400,"password":"[masked]","m":"line"}'
+    assert masked('[-1E999,"a\\nb"]', "array") == '[-1E999,"a\\nb"]'
     assert masked('{"m":"pwd=x","m":"ok"}') == '{"m":"ok"}'
     assert masked(r'{"m":"pw\u0064=x","m":"ok"}') == '{"m":"ok"}'
     assert masked('{"c":4.111111111111111e15}') == '{"c":"[masked]"}'
