@@ -114,9 +114,26 @@ class Teams:
         return self._writer.read(lambda transaction: _members(transaction, team))
 
     def add(self, by: Actor, team: str, person: str, role: str) -> None:
-        """This person is a member; one who is already stays as they are."""
-        join = self.joining(by, team, role)
-        self._writer.change(lambda transaction: join(transaction, person_in(transaction, person)))
+        """This person is a member from now on. Raises InputError (409) for one who is already."""
+        now_ns = self._writer.clock.now_ns()
+
+        def insert(transaction: Transaction) -> None:
+            team_in(transaction, team)
+            added = person_in(transaction, person)
+            before = transaction.rows(
+                "SELECT role, made_ns FROM memberships WHERE team = :team AND person = :person",
+                team=team, person=person,
+            )  # fmt: skip
+            if before and before[0][1] != now_ns:  # else this transaction was done before, and its answer was lost
+                raise InputError(
+                    f"{added.email} is in the team {team!r} already, as {before[0][0]}; change the role instead "
+                    "(`logkeep admin team role`)",
+                    code="conflict",
+                    status=409,
+                )
+            self.add_in(transaction, by, team, added, role, now_ns)
+
+        self._writer.change(insert)
 
     def joining(self, by: Actor, team: str, role: str) -> Callable[[Transaction, Person], None]:
         """For `People.create`: the new person is a member from the first moment, or there is none."""

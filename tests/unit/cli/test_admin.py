@@ -97,6 +97,14 @@ def test_people_teams_and_apps_are_made_and_changed(console: Console) -> None:
     assert console.run("people", "list") == 0 and "anna@example.org" in console.out
 
 
+def test_who_is_in_a_team_already_is_not_added_again(console: Console) -> None:
+    assert console.run("people", "create", "anna@example.org", "--role", "member") == 0
+    before = console.json("team", "members", "main"), console.json("audit", "list")
+    assert console.run("team", "add", "main", "anna@example.org", "--role", "admin") == 2
+    assert "already, as member" in console.err and "logkeep admin team role" in console.err
+    assert (console.json("team", "members", "main"), console.json("audit", "list")) == before
+
+
 @pytest.mark.parametrize("where", [("--team", "nosuch"), ("--role", "god")])
 def test_who_cannot_be_put_into_the_team_is_not_made_at_all(console: Console, where: tuple[str, str]) -> None:
     assert console.run("people", "create", "anna@example.org", *where) == 2 and where[1] in console.err
