@@ -180,7 +180,7 @@ def _checked(app: str, wanted: Wanted, by: str, now_ns: int) -> Rule:
     """Raises InputError."""
     if not LASTS_MIN_S <= wanted.lasts_s <= LASTS_MAX_S:
         raise InputError(
-            f"a rule holds {LASTS_MIN_S} s to {LASTS_MAX_S // 86_400} days, not {wanted.lasts_s:,.0f} s; set `until`",
+            f"a rule holds {LASTS_MIN_S} s to {LASTS_MAX_S // 86_400} days, not {wanted.lasts_s:,.12g} s; set `until`",
             code="bad_until",
         )
     if wanted.kind == "query":
