@@ -81,8 +81,8 @@ CODES = {
     ),
     "conflict": (
         "409",
-        "somebody else changed it since you read it",
-        "read it again, then change it",
+        "somebody else changed it since you read it, or as it is this cannot be done to it",
+        "read it again, and the message; then change it",
     ),
     "last_owner": (
         "409",

@@ -304,11 +304,29 @@ def test_a_key_tells_its_last_day_written_once_a_day(it: There) -> None:
     assert day() == today + 1
 
 
+def test_a_key_that_ends_already_is_not_rotated_to_go_on_longer(it: There) -> None:
+    keys = it.directory.keys
+    key, _ = keys.create(CONSOLE, "default", name="web")
+    new, _ = keys.rotate(CONSOLE, "default", key.id, keep_s=60)
+    before = keys.list("default")
+    with pytest.raises(InputError, match="ends in 60 s already") as refused:
+        keys.rotate(CONSOLE, "default", key.id, keep_s=86_400)
+    assert (refused.value.status, keys.list("default")) == (409, before)
+    keys.rotate(CONSOLE, "default", key.id, keep_s=30)  # sooner it can end
+    it.clock.advance(30)
+    with pytest.raises(InputError, match="has ended already"):
+        keys.rotate(CONSOLE, "default", key.id, keep_s=1)
+    assert keys.rotate(CONSOLE, "default", new.id, keep_s=86_400)
+
+
 def test_a_rotated_key_goes_on_for_as_long_as_it_was_told(it: There) -> None:
     key, secret = it.directory.keys.create(CONSOLE, "default", name="web", origins=("https://Shop.example/",))
     assert (key.origins, key.prefix, secret[:8]) == ("https://shop.example", secret[:8], key.prefix)
     new, other = it.directory.keys.rotate(CONSOLE, "default", key.id, keep_s=100)
     assert (new.name, new.origins) == ("web", "https://shop.example") and new.id != key.id
+    (entry,) = rows(it, what="key.rotated")
+    told = {"name": "web", "prefix": key.prefix, "origins": key.origins, "keep_s": 100, "successor": new.id}
+    assert (entry.target, msgspec.json.decode(entry.detail)) == (key.id, told)
     it.clock.advance(99)
     it.accounts.look()
     assert it.accounts.credential(secret) is not None and it.accounts.credential(other) is not None

@@ -89,7 +89,10 @@ class Keys:
         return self._writer.change(update)
 
     def rotate(self, by: Actor, app: str, id: str, *, keep_s: int, revision: int | None = None) -> tuple[Key, str]:
-        """A new key like this one, and its secret; the old one goes on for `keep_s`: senders change over meanwhile."""
+        """A new key like this one, and its secret; the old one goes on for `keep_s`: senders change over meanwhile.
+
+        Raises InputError: 409 for an old one that ends sooner already, as it was rotated before.
+        """
         if not 0 <= keep_s <= KEEP_S_MAX:
             raise InputError(f"keep_s of {keep_s:,} is not within 0 to {KEEP_S_MAX:,} (90 days)", code="bad_input")
         secret, now_ns, successor = new_secret("write"), self._writer.clock.now_ns(), new_id("key")
@@ -100,16 +103,15 @@ class Keys:
             if _is_there(transaction, secret):
                 return key
             refuse_stale(f"the key {id}", old.revision, revision)
-            insert_key(transaction, secret, key)
             until_ns = now_ns + keep_s * NS_PER_S
+            _refuse_longer(old, until_ns, now_ns)
+            insert_key(transaction, secret, key)
             transaction.change(
                 "UPDATE write_keys SET expires_ns = :until, revision = revision + 1 WHERE id = :id",
-                until=min(until_ns, old.expires_ns or until_ns), id=id,
+                until=until_ns, id=id,
             )  # fmt: skip
-            record(
-                transaction,
-                [_entry(by, "key.rotated", team, old, now_ns), _entry(by, "key.created", team, key, now_ns)],
-            )
+            rotated = _entry(by, "key.rotated", team, old, now_ns, keep_s=keep_s, successor=key.id)
+            record(transaction, [rotated, _entry(by, "key.created", team, key, now_ns)])
             return key
 
         return self._writer.change(replace), secret
@@ -167,8 +169,21 @@ def _is_there(transaction: Transaction, secret: str) -> bool:
     return bool(transaction.rows("SELECT 1 FROM write_keys WHERE sha256 = :sha256", sha256=sha256_of(secret)))
 
 
-def _entry(by: Actor, what: str, team: str, key: Key, now_ns: int) -> Entry:
-    told = {"name": key.name, "prefix": key.prefix, "origins": key.origins}
+def _refuse_longer(old: Key, until_ns: int, now_ns: int) -> None:
+    """A key that was rotated ends when that said: whoever did it counts on that."""
+    if not old.expires_ns or until_ns <= old.expires_ns:
+        return
+    left_s = (old.expires_ns - now_ns) // NS_PER_S
+    ends = f"ends in {left_s:,} s already; ask for no more" if left_s > 0 else "has ended already"
+    raise InputError(
+        f"the key {old.id} was rotated before and {ends}, or rotate the key that took its place",
+        code="conflict",
+        status=409,
+    )
+
+
+def _entry(by: Actor, what: str, team: str, key: Key, now_ns: int, **more: object) -> Entry:
+    told = {"name": key.name, "prefix": key.prefix, "origins": key.origins} | more
     return Entry(by=by, what=what, made_ns=now_ns, team=team, app=key.app, target=key.id, detail=told)
 
 
