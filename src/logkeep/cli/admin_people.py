@@ -19,7 +19,7 @@ from logkeep.cli.admin_common import (
     tell,
 )
 from logkeep.clock import SystemClock
-from logkeep.errors import InputError
+from logkeep.errors import InputError, LogkeepError
 from logkeep.metastore.people import Person, new_password
 from logkeep.metastore.port import SignIn
 from logkeep.metastore.teams import FIRST_TEAM
@@ -268,12 +268,18 @@ def invite(
     from logkeep.metastore.links import INVITATION_S
 
     with opened(data, config) as admin:
-        made, secret = admin.directory.links.invite(admin.by, team=team, email=email, role=role)
+        links, mail = admin.directory.links, "" if no_mail else "waiting"
+        made, secret = links.invite(admin.by, team=team, email=email, role=role, mail=mail)
         link = compose.invitation_link(admin.settings.public_url, secret)
         if not no_mail:
             (found,) = admin.directory.teams.some([team])
             days = INVITATION_S // 86_400
-            _send(admin, compose.invitation(to=made.email, team=found.title, by="An admin", link=link, days=days))
+            try:
+                _send(admin, compose.invitation(to=made.email, team=found.title, by="An admin", link=link, days=days))
+            except LogkeepError as error:
+                links.mailed(admin.by, made, error.message)
+                raise
+            links.mailed(admin.by, made)
     told = {"invitation": made.id, "email": made.email, "team": team, "role": role, "link": link}
     return tell(told, json, link, _about_mail(no_mail, made.email))
 

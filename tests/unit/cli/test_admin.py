@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.service import free_port
 
 from logkeep import wiring
 from logkeep.cli.app import run
@@ -196,9 +197,22 @@ def test_links_are_printed_and_kept_as_mails(console: Console) -> None:
     assert invited["link"].startswith("http://127.0.0.1:7301/invitation?secret=")
     (mail,) = (console.folder / "mail").glob("*.eml")
     assert invited["link"].encode() in mail.read_bytes().replace(b"=\r\n", b"").replace(b"=3D", b"=")
+    assert [one["mail"] for one in console.json("invitation", "list")] == ["sent"]
     assert console.run("reset-password", "admin@localhost") == 0
     assert console.out.startswith("http://127.0.0.1:7301/password-reset?secret=")
     assert console.run("reset-password", "nobody@example.org") == 2
+
+
+def test_what_became_of_the_mail_of_an_invitation_is_kept(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert console.run("invite", "anna@example.org", "--no-mail") == 0
+    monkeypatch.setenv("LOGKEEP_MAIL_KIND", "smtp")
+    monkeypatch.setenv("LOGKEEP_MAIL_HOST", "127.0.0.1")
+    monkeypatch.setenv("LOGKEEP_MAIL_PORT", str(free_port()))
+    assert console.run("invite", "bert@example.org") != 0
+    anna, bert = console.json("invitation", "list")
+    assert anna["mail"] == "" and bert["mail"].startswith("failed: ")
+    (entry,) = console.json("audit", "list", "--what", "mail.failed")
+    assert entry["target"] == bert["invitation"]
 
 
 def test_what_was_done_is_in_the_log_which_is_whole(console: Console) -> None:
