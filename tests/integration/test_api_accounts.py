@@ -440,6 +440,30 @@ def test_a_token_is_made_with_no_more_than_one_has(it: House) -> None:
     assert it.client.get("/api/v1/ledger", headers={"Authorization": f"Bearer {team_s['secret']}"}).status_code == 401
 
 
+def test_a_token_of_the_team_may_do_nothing_in_an_app_that_its_maker_may_not(it: House) -> None:
+    def make(**body: Any) -> Any:
+        return it.ask("admin", "POST", "/api/v1/tokens", {"name": "ci", "of_team": True, **body})
+
+    def role_in_shop(role: str | None) -> None:
+        it.directory.teams.change_member(
+            CONSOLE, "main", it.people["admin"], role=None, app_roles={"shop": role}, revision=None, is_owner=True
+        )
+        it.reading.accounts.look()
+
+    role_in_shop("read_only")
+    try:
+        refused = make(scopes=["read", "keys"])
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+        assert make(scopes=["keys"], app="shop").status_code == 403
+        assert ok(make(scopes=["read"]), 201)["person"] is None
+        role_in_shop("none")
+        hidden = make(scopes=["read"])
+        assert hidden.status_code == 403 and "shop" not in hidden.json()["error"]["message"]
+    finally:
+        role_in_shop(None)
+    assert ok(make(scopes=["keys"]), 201)["app"] is None
+
+
 def test_a_token_makes_none_that_lasts_longer_than_itself(it: House) -> None:
     def make(secret: str, **body: Any) -> Any:
         headers = {"Authorization": f"Bearer {secret}"}

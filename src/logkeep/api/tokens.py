@@ -13,7 +13,7 @@ from logkeep.api.bodies import Body, Secret, answer, day_text, nothing, told, wh
 from logkeep.api.search import GivenContext
 from logkeep.api.teams import GivenTeam
 from logkeep.errors import InputError
-from logkeep.metastore.port import Caller
+from logkeep.metastore.port import Caller, Metastore
 from logkeep.metastore.roles import NOTHING, scopes_of_token
 from logkeep.metastore.tokens import EXPIRES_S_MAX, Token, checked_scopes
 
@@ -81,6 +81,8 @@ async def create_token(
     """
     caller, chosen, by = caller_of(request), request.state.team, actor_of(request)
     _refuse_more_than_own(caller, chosen, data)
+    if data.of_team and not data.app:
+        _refuse_more_in_apps(context.backend.metastore, caller, chosen, data)
     person = "" if data.of_team else _person(caller)
     made = await context.checks.run(
         lambda: context.backend.directory.tokens.create(
@@ -136,6 +138,19 @@ def _refuse_more_than_own(caller: Caller, team: str, data: NewToken) -> None:
         )
     if data.of_team and not _is_admin(caller, team):
         raise InputError("only admins make tokens of the team; leave out `of_team`", code="forbidden", status=403)
+
+
+def _refuse_more_in_apps(metastore: Metastore, caller: Caller, team: str, data: NewToken) -> None:
+    """A token of all the team is good in all its apps, and bounded by nobody's role in one. Raises InputError (403)."""
+    wanted = scopes_of_token(checked_scopes(data.scopes))
+    own = (caller.scopes_in(app) for app in metastore.app_names() if metastore.team_of(app) == team)
+    if not all(wanted <= scopes for scopes in own):
+        raise InputError(
+            "in an app of the team you may do less than in the team, and this token might do more there; name an app "
+            "with `app`, or leave out `of_team`",
+            code="forbidden",
+            status=403,
+        )
 
 
 def _token(token: Token) -> TokenAnswer:
