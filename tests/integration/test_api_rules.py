@@ -7,7 +7,8 @@ import pytest
 from tests.accounts import House, house
 
 from logkeep.decode.devices import DeviceNotice
-from logkeep.metastore import devices
+from logkeep.decode.issues import IssueNotice
+from logkeep.metastore import devices, issues
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,36 @@ def test_of_two_admins_who_edit_at_once_the_second_is_told(
     told = it.audit(f"{path.rpartition('/')[2]}.changed")
     assert [(one["who"], one["app"], one["target"]) for one in told] == [
         (it.people[who], "shop", "shop") for who in ("owner", "owner", "admin")
+    ]
+
+
+def test_how_issues_are_judged_and_what_is_saved_to_be_searched_for_is_in_the_log(it: House) -> None:
+    now_ns = it.reading.clock.now_ns()
+    report = issues.IssueReport("shop", "0" * 28, now_ns, now_ns, IssueNotice(session="s", title="boom"))
+    it.reading.database.write(lambda transaction: issues.apply(transaction, [report]))
+    issue = ok(it.ask("owner", "GET", "/api/v1/issues"))["issues"][0]["issue"]
+    judged = {"revision": 1, "status": "resolved", "resolved_in": "3.2"}
+    ok(it.ask("member", "PATCH", f"/api/v1/issues/{issue}", judged))
+    assert refused(it.ask("admin", "PATCH", f"/api/v1/issues/{issue}", judged), 409) == "conflict"
+    ok(it.ask("admin", "PATCH", f"/api/v1/issues/{issue}", {"revision": 2, "status": "open"}))
+    saved = ok(it.ask("member", "POST", "/api/v1/searches", {"name": "bad", "search": {"query": "level:error"}}), 201)
+    path = f"/api/v1/searches/{saved['id']}"
+    ok(it.ask("owner", "PATCH", path, {"version": 1, "name": "worse"}))
+    assert refused(it.ask("admin", "PATCH", path, {"version": 1, "name": "worst"}), 409) == "conflict"
+    ok(it.ask("owner", "PATCH", path, {"version": 2, "search": {"query": "level:fatal"}}))
+    ok(it.ask("admin", "DELETE", path))
+    assert refused(it.ask("admin", "DELETE", path), 404) == "not_found"
+    found = [one for one in it.audit() if one["what"].startswith(("issue.", "search."))]
+    assert [(one["what"], one["who"], one["app"], one["target"], one["detail"]) for one in reversed(found)] == [
+        (what, it.people[who], "shop", target, detail)
+        for what, who, target, detail in (
+            ("issue.judged", "member", issue, {"before": "open", "resolved_in": "3.2", "status": "resolved"}),
+            ("issue.judged", "admin", issue, {"before": "resolved", "status": "open"}),
+            ("search.saved", "member", saved["id"], {"name": "bad", "query": "level:error"}),
+            ("search.changed", "owner", saved["id"], {"name": "worse"}),
+            ("search.changed", "owner", saved["id"], {"query": "level:fatal"}),
+            ("search.deleted", "admin", saved["id"], {"name": "worse"}),
+        )
     ]
 
 

@@ -1,6 +1,6 @@
 """Pages of issues, for people without the viewer: the list, one issue, and the way from one time it happened to it."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,14 +13,14 @@ from logkeep.api.auth import may_edit, name_in_path
 from logkeep.api.backend import Context
 from logkeep.api.errors import describe
 from logkeep.api.forms import FORM_BYTES_MAX, form_of
-from logkeep.api.issues import Asked, IssueAnswer, issue_answer, issues_answer
+from logkeep.api.issues import Asked, IssueAnswer, issue_answer, issues_answer, judged_entry
 from logkeep.api.links import issue_url, issues_url
 from logkeep.api.rows import format_ago
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.api.times import format_time, parse_time
 from logkeep.errors import BackendUnavailable, InputError
 from logkeep.metastore.issue_rows import Tally, Wanted
-from logkeep.metastore.issues import Issue, Occurrence
+from logkeep.metastore.issues import Issue, Occurrence, Status
 
 PAGE_ISSUES = 50
 PAGE_OCCURRENCES = 20
@@ -109,12 +109,14 @@ async def judge_page(
     if not (revision.isascii() and revision.isdecimal() and len(revision) < 19) or status not in STATUSES:
         raise InputError("this form was not made here: send it from the page of the issue")
     who = credential.name or credential.scope
+    resolved_in = form.get("resolved_in", "").strip() if status == "resolved" else ""
+    told = judged_entry(request, credential.app, issue, cast(Status, status), resolved_in)
 
     def judged() -> Response[Any]:
         try:
             context.backend.device_directory.issues.judge(
-                credential.app, issue, revision=int(revision), status=status,  # type: ignore[arg-type]
-                resolved_in=form.get("resolved_in", "").strip() if status == "resolved" else "", by=who,
+                credential.app, issue, revision=int(revision), status=cast(Status, status), resolved_in=resolved_in,
+                by=who, entries=[told],
             )  # fmt: skip
         except InputError as refused:
             if refused.status == 404:

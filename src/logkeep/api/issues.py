@@ -9,12 +9,14 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from logkeep.api.answers import Time, documented, json_answer
+from logkeep.api.auth import change_of
 from logkeep.api.backend import Context
 from logkeep.api.cursors import pack_cursor, unpack_cursor
 from logkeep.api.links import issue_url, named_url, session_url
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.decode.issues import Kind
 from logkeep.errors import InputError
+from logkeep.metastore.audit import Entry
 from logkeep.metastore.issue_rows import Order, Place, Wanted
 from logkeep.metastore.issues import DAYS_MAX, PEOPLE_MAX, Issue, Occurrence, Status, TallyKind
 from logkeep.store.page import rfc3339
@@ -162,11 +164,13 @@ async def judge_issue(
 ) -> Response[bytes]:
     """Its status; of two people at once the second is told (409) and decides again."""
     who = credential.name or credential.scope
+    told = judged_entry(request, credential.app, issue, data.status, data.resolved_in)
 
     def judged() -> IssueAnswer:
         context.backend.device_directory.issues.judge(
-            credential.app, issue, revision=data.revision, status=data.status, resolved_in=data.resolved_in, by=who
-        )
+            credential.app, issue, revision=data.revision, status=data.status, resolved_in=data.resolved_in, by=who,
+            entries=[told],
+        )  # fmt: skip
         return one_issue(context, credential.app, issue, 30)
 
     return json_answer(msgspec.json.encode(await context.checks.run(judged)))
@@ -225,6 +229,12 @@ async def affected(
         for one in rows
     ]
     return json_answer(msgspec.json.encode(TalliesAnswer(found)))
+
+
+def judged_entry(request: Request[Any, Any, Any], app: str, issue: str, status: Status, resolved_in: str) -> Entry:
+    """What the audit log is told of it."""
+    detail = {"status": status} | ({"resolved_in": resolved_in} if resolved_in else {})
+    return change_of(request, "issue.judged", app, issue, **detail)
 
 
 # ── what is asked and answered ────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from logkeep.api.answers import Time, documented, json_answer
+from logkeep.api.auth import change_of
 from logkeep.api.search import GivenContext, GivenCredential
 from logkeep.errors import InputError
 from logkeep.metastore.searches import NAME_CHARS_MAX, SavedSearch, SearchState
@@ -80,7 +81,10 @@ async def save_search(
     name = _checked_name(data.name)
     check_search(data.search, context.settings.api.query_chars_max)
     by = credential.name or credential.scope
-    saved = await context.checks.run(lambda: context.backend.searches.add(credential.app, name, data.search, by))
+    told = change_of(request, "search.saved", credential.app, name=name, query=data.search.query)
+    saved = await context.checks.run(
+        lambda: context.backend.searches.add(credential.app, name, data.search, by, entries=[told])
+    )
     return json_answer(msgspec.json.encode(_answer(saved)), 201)
 
 
@@ -101,10 +105,15 @@ async def change_search(
     name = None if data.name is None else _checked_name(data.name)
     if data.search is not None:
         check_search(data.search, context.settings.api.query_chars_max)
+    told = {"name": name, "query": data.search.query if data.search is not None else None}
+    entry = change_of(
+        request, "search.changed", credential.app, search,
+        **{member: text for member, text in told.items() if text is not None},
+    )  # fmt: skip
     changed = await context.checks.run(
         lambda: context.backend.searches.change(
             credential.app, search, version=data.version, by=credential.name or credential.scope, name=name,
-            state=data.search,
+            state=data.search, entries=[entry],
         )
     )  # fmt: skip
     return json_answer(msgspec.json.encode(_answer(changed)))
@@ -122,8 +131,10 @@ async def delete_search(
 ) -> Response[bytes]:
     """It is gone for everyone."""
 
+    told = change_of(request, "search.deleted", credential.app, search)
+
     def removed() -> list[SavedSearch]:
-        context.backend.searches.remove(credential.app, search)
+        context.backend.searches.remove(credential.app, search, entries=[told])
         return context.backend.searches.of_app(credential.app)
 
     left = await context.checks.run(removed)

@@ -52,6 +52,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     id: str = msgspec.field(default_factory=lambda: f"aud_{secrets.token_hex(8)}")
 
 
+def with_detail(entry: Entry, **more: Any) -> Entry:
+    """The same entry, which tells more: what only the transaction knows that changes it."""
+    return msgspec.structs.replace(entry, detail={**entry.detail, **more})
+
+
 class AuditRow(msgspec.Struct, frozen=True):
     """An entry as it is kept. number: from 1, without gaps."""
 

@@ -8,6 +8,7 @@ import msgspec
 from logkeep.clock import NS_PER_DAY, Clock
 from logkeep.errors import InputError
 from logkeep.metastore import issues
+from logkeep.metastore.audit import Entry, record, with_detail
 from logkeep.metastore.database import Database, Int64, Transaction, bump
 from logkeep.metastore.devices import TOPIC, id_of, searchable
 from logkeep.metastore.issues import Issue, Occurrence, Status, TallyKind
@@ -122,8 +123,21 @@ class Issues:
         counts = {(str(issue), str(day)): int(count) for issue, day, count in rows}
         return {name: [counts.get((name, day), 0) for day in wanted] for name in names}
 
-    def judge(self, app: str, name: str, *, revision: int, status: Status, resolved_in: str, by: str) -> Issue:
-        """The issue, from now on so. Raises InputError: 404; 409, somebody has judged it since `revision`."""
+    def judge(
+        self,
+        app: str,
+        name: str,
+        *,
+        revision: int,
+        status: Status,
+        resolved_in: str,
+        by: str,
+        entries: Sequence[Entry] = (),
+    ) -> Issue:
+        """The issue, from now on so. entries: for the audit log, which is told what it was `before` with them.
+
+        Raises InputError: 404; 409, somebody has judged it since `revision`.
+        """
         if len(resolved_in) > VERSION_CHARS_MAX:
             raise InputError(f"a version has {VERSION_CHARS_MAX} characters at most", code="bad_version")
         if resolved_in and status != "resolved":
@@ -143,6 +157,7 @@ class Issues:
                 revision=revision + 1,
             )  # fmt: skip
             issues.keep(transaction, judged)
+            record(transaction, [with_detail(entry, before=issue.status) for entry in entries])
             return judged
 
         return self._database.write(change)

@@ -8,6 +8,7 @@ import msgspec
 
 from logkeep.clock import Clock
 from logkeep.errors import InputError
+from logkeep.metastore.audit import Entry, record, with_detail
 from logkeep.metastore.database import Database, Transaction
 
 SEARCHES_MAX = 500  # of one app: a list that people look through
@@ -59,12 +60,13 @@ class Searches:
         found = self._database.read(lambda transaction: transaction.rows(sql, app=app))
         return sorted(map(_read, found), key=lambda search: (search.name.casefold(), search.id))
 
-    def add(self, app: str, name: str, state: SearchState, by: str) -> SavedSearch:
-        """It is kept, durably."""
+    def add(self, app: str, name: str, state: SearchState, by: str, *, entries: Sequence[Entry] = ()) -> SavedSearch:
+        """It is kept, durably. entries: for the audit log; their target is its id."""
         search = SavedSearch(
             id=f"sea_{secrets.token_hex(8)}", app=app, name=name, state=state, version=1, saved_by=by,
             saved_ns=self._clock.now_ns(),
         )  # fmt: skip
+        told = [msgspec.structs.replace(entry, target=search.id) for entry in entries]
 
         def insert(transaction: Transaction) -> None:
             if _find(transaction, app, search.id) is not None:
@@ -77,12 +79,21 @@ class Searches:
                 "INSERT INTO searches (id, app, name, version, body) VALUES (:id, :app, :name, :version, :body)",
                 id=search.id, app=app, name=name, version=1, body=_body(search),
             )  # fmt: skip
+            record(transaction, told)
 
         self._database.write(insert)
         return search
 
     def change(
-        self, app: str, id: str, *, version: int, by: str, name: str | None = None, state: SearchState | None = None
+        self,
+        app: str,
+        id: str,
+        *,
+        version: int,
+        by: str,
+        name: str | None = None,
+        state: SearchState | None = None,
+        entries: Sequence[Entry] = (),
     ) -> SavedSearch:
         """It has this name or state, durably, if nobody has changed it since `version`."""
 
@@ -104,13 +115,23 @@ class Searches:
                 sql, name=changed.name, next=version + 1, body=_body(changed), id=id, version=version
             ):
                 raise _in_the_way("somebody has changed it meanwhile; load it again")
+            record(transaction, entries)
             return changed
 
         return self._database.write(replace)
 
-    def remove(self, app: str, id: str) -> None:
-        sql = "DELETE FROM searches WHERE app = :app AND id = :id"
-        if not self._database.write(lambda transaction: transaction.change(sql, app=app, id=id)):
+    def remove(self, app: str, id: str, *, entries: Sequence[Entry] = ()) -> None:
+        """entries: for the audit log, which is told its name with them."""
+
+        def delete(transaction: Transaction) -> bool:
+            found = _find(transaction, app, id)
+            if found is None:
+                return False
+            transaction.change("DELETE FROM searches WHERE app = :app AND id = :id", app=app, id=id)
+            record(transaction, [with_detail(entry, name=found.name) for entry in entries])
+            return True
+
+        if not self._database.write(delete):
             raise _unknown(id)
 
 
