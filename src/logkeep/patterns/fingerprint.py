@@ -6,6 +6,7 @@ ids left out. Pure; a text of 1 MB with 100,000 frames takes some 50 ms, a usual
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -20,6 +21,10 @@ SECTIONS = 4  # of a chain, the last ones: they hold the cause, or what was rais
 REPEATS_MIN = 12  # of one frame: then it is a recursion
 TITLE_CHARS_MAX = 300
 LINES_LOOKED_AT = 50
+# What a platform writes above every crash: Android's log, Dart.
+_heading = re.compile(
+    r"FATAL EXCEPTION: .*|(?:Process: \S+, )?PID: \d+|(?:Unhandled|Uncaught) exception:", re.IGNORECASE
+).fullmatch
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -54,7 +59,7 @@ def title_of(stack: str) -> str:
     lines = [line.strip() for line in given if line.strip()]
     for line in reversed(lines) if is_last else lines:
         skipped = line.startswith(("Traceback", "File ", "at ", "...", "#", "---", "*** First"))
-        if not skipped and ((line is lines[0] and ": " in line) or not is_frame(line)):
+        if not skipped and not _heading(line) and ((line is lines[0] and ": " in line) or not is_frame(line)):
             return line[:TITLE_CHARS_MAX]
     return (_where(read_stack(stack)) or lines[0])[:TITLE_CHARS_MAX] if lines else ""
 

@@ -40,6 +40,24 @@ def test_the_title_is_the_line_a_person_would_say(case: dict) -> None:
     assert title_of(case["traces"][0]) == case["title"]
 
 
+@pytest.mark.parametrize(
+    ("stack", "title"),
+    [
+        (
+            "FATAL EXCEPTION: main\nProcess: com.shop, PID: 123\njava.lang.RuntimeException: x\n\tat com.A.b(A.kt:1)",
+            "java.lang.RuntimeException: x",
+        ),
+        ("FATAL EXCEPTION: AsyncTask #1\nPID: 7\njava.lang.Error: y\n\tat a.B.c(B.java:1)", "java.lang.Error: y"),
+        ("Unhandled exception:\nBad state: x\n#0      Cart.pay (package:shop/cart.dart:12:5)", "Bad state: x"),
+        ("Unhandled exception: out of memory\n", "Unhandled exception: out of memory"),
+        ("Unhandled exception:\n#0      Cart.pay (package:shop/cart.dart:12:5)", "Cart.pay (cart.dart)"),
+        ("FATAL EXCEPTION: main\n", "FATAL EXCEPTION: main"),
+    ],
+)
+def test_what_a_platform_writes_above_every_crash_is_no_title(stack: str, title: str) -> None:
+    assert title_of(stack) == title
+
+
 def test_line_numbers_addresses_and_messages_do_not_matter() -> None:
     trace = CASES[0]["traces"][0]
     moved = re.sub(r"line \d+", "line 4711", trace)
