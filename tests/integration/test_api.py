@@ -216,7 +216,7 @@ def test_a_request_that_cannot_be_read_is_told_why(
 
 def test_a_refused_parameter_is_named_as_it_is_written(client: TestClient[Any]) -> None:
     message = error_of(get(client, "/api/v1/events/id-0001?context=201"))["message"]
-    assert message == "context: expected `int` <= 200"
+    assert message == "context: it takes 200 at most"
 
 
 def test_a_parameter_given_twice_is_refused(client: TestClient[Any]) -> None:

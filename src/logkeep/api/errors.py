@@ -13,6 +13,7 @@ from litestar.types import ExceptionHandlersMap
 from logkeep.api.auth import SignInNeeded, wants_page
 from logkeep.api.backend import Context
 from logkeep.api.links import sign_in_url
+from logkeep.api.mismatches import plainly
 from logkeep.api.sign_ins import COOKIE
 from logkeep.errors import BackendUnavailable, InputError, LogkeepError, QuerySyntaxError, QuotaExceeded
 from logkeep.telemetry import get_logger
@@ -146,5 +147,6 @@ def _of_value(request: Request[Any, Any, Any], item: Any) -> str:
 
 
 def as_message(text: str) -> str:
-    """As ours begin: with a small letter, unless it is a name such as JSON."""
+    """As ours are: in plain words, beginning with a small letter unless it is a name such as JSON."""
+    text = plainly(text)
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]

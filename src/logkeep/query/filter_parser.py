@@ -205,7 +205,8 @@ class FilterParser:
         try:
             regex.read_pattern(pattern)
         except regex.PatternError as error:
-            refuse(error.message, start + 1 + _written_offset(found[1], error.offset))
+            message = f"{error.message}; {error.in_query}" if error.in_query else error.message
+            refuse(message, start + 1 + _written_offset(found[1], error.offset))
         return ast.Regex(field, pattern)
 
     # --- fields and operators ---

@@ -36,12 +36,13 @@ _REPEAT = re.compile(r"\{([0-9]{1,6})(?:(,)([0-9]{0,6}))?\}")
 
 
 class PatternError(Exception):
-    """A pattern that is not in the subset; `offset` counts its characters from 0."""
+    """A pattern that is not in the subset; `offset` counts its characters from 0. in_query: what a query has for it."""
 
-    def __init__(self, message: str, offset: int) -> None:
+    def __init__(self, message: str, offset: int, in_query: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
+        self.in_query = in_query
 
 
 class Chars(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ Part: TypeAlias = Chars | Assert | Repeat | Row | Choice
 def read_pattern(pattern: str) -> Part:
     """The tree of `pattern`. Raises PatternError."""
     if not pattern:
-        raise PatternError("an empty regex is found in everything; use field:* for `is set`", 0)
+        raise PatternError("an empty regex is found in everything", 0, "use field:* for `is set`")
     if len(pattern) > PATTERN_CHARS_MAX:
         raise PatternError(
             f"regex of {len(pattern):,} characters exceeds {PATTERN_CHARS_MAX}; shorten it", PATTERN_CHARS_MAX
@@ -184,7 +185,7 @@ class _Reader:
         self.at += 1
         if self.peek() == "?":
             if self.pattern[self.at : self.at + 2] != "?:":
-                raise PatternError(_group_hint(self.pattern[self.at :]), start)
+                raise _no_group(self.pattern[self.at :], start)
             self.at += 2
         self.depth += 1
         if self.depth > GROUP_DEPTH_MAX:
@@ -258,12 +259,14 @@ class _Reader:
         return ((ord(char), ord(char)),)
 
 
-def _group_hint(rest: str) -> str:
+def _no_group(rest: str, start: int) -> PatternError:
     if rest.startswith(("?=", "?!", "?<=", "?<!")):
-        return "lookaround is not supported; use `and` or `not` with two terms"
+        return PatternError("lookaround is not supported", start, "use `and` or `not` with two terms")
     if rest.startswith(("?P", "?<")):
-        return "named groups are not supported; write (…)"
-    return "flags such as (?i) are not supported; a word ignores case, or write [Tt]imeout"
+        return PatternError("named groups are not supported; write (…)", start)
+    return PatternError(
+        "flags such as (?i) are not supported; write [Tt]imeout", start, "or a word, which ignores case"
+    )
 
 
 def _escape_hint(char: str) -> str:

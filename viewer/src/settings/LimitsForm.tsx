@@ -10,7 +10,7 @@ import {
   writeComponents,
 } from "./ComponentLimits";
 import { useChange } from "./change";
-import { fieldOf } from "./faults";
+import { atField, fieldOf } from "./faults";
 import { Confirm, Field, Save } from "./parts";
 import type { Limits, LimitsSet } from "./types";
 import { amount, typed } from "./use";
@@ -69,7 +69,7 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
             key={field}
             label={label}
             hint={wrong.includes(field) ? <span className="problem">A number, or nothing.</span> : hint}
-            problem={at === field ? saving.error : null}
+            problem={at === field && saving.error ? atField(saving.error) : null}
           >
             {(tied) => (
               <input
@@ -83,7 +83,7 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
           </Field>
         ))}
       </fieldset>
-      <p className="note">Empty: as the settings of the service say. 0: no limit.</p>
+      <p className="note">Empty: as the settings of the service say. 0: no limit; of days there is one at least.</p>
       <fieldset disabled={!mayChange}>
         <legend>Of one component</legend>
         <ComponentLimitsTable drafts={components} onChange={setComponents} />

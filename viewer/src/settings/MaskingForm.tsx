@@ -1,6 +1,7 @@
 import { type FormEvent, useState } from "react";
 import { send } from "../api/client";
 import { useChange } from "./change";
+import { atField } from "./faults";
 import { readFields } from "./maskedFields";
 import { Patterns } from "./Patterns";
 import { Field, Save } from "./parts";
@@ -38,8 +39,9 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
     saving.error && codes.some((code) => saving.error!.code === code || saving.error!.message.includes(code))
       ? saving.error
       : null;
-  const aboutFields = problem("`$.rules.fields", "rules.fields");
+  const aboutFields = problem("rules.fields");
   const aboutPatterns = aboutFields ? null : problem("bad_regex", "rules.patterns");
+  const names = rules.patterns?.map(({ name }) => name);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     saving.run(rules, onSaved);
@@ -70,7 +72,7 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
           <Field
             label="Fields whose values are masked whole"
             hint="One a line, whatever case: keys, attributes, members of JSON values, NAME=VALUE and NAME: VALUE in texts."
-            problem={aboutFields}
+            problem={aboutFields && atField(aboutFields, rules.fields)}
           >
             {(tied) => (
               <textarea {...tied} rows={6} value={fields} onChange={(event) => setFields(event.target.value)} />
@@ -79,7 +81,11 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
         </fieldset>
         <fieldset disabled={!mayChange}>
           <legend>Own patterns</legend>
-          <Patterns patterns={patterns} onChange={setPatterns} problem={aboutPatterns} />
+          <Patterns
+            patterns={patterns}
+            onChange={setPatterns}
+            problem={aboutPatterns && atField(aboutPatterns, names)}
+          />
         </fieldset>
         {mayChange && (
           <Save
