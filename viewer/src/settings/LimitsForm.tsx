@@ -13,7 +13,7 @@ import { useChange } from "./change";
 import { atField, fieldOf } from "./faults";
 import { Confirm, Field, Save } from "./parts";
 import type { Limits, LimitsSet } from "./types";
-import { amount, typed } from "./use";
+import { amount, daysText, erases, typed } from "./use";
 
 type Amounts = Omit<LimitsSet, "components">;
 type Amount = keyof Amounts;
@@ -55,10 +55,10 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
   const at = saving.error ? fieldOf(saving.error, FIELDS) : "";
   const wanted = Object.fromEntries(FIELDS.map((field) => [field, amount(draft[field]) ?? null])) as Amounts;
   const save = () => saving.run({ ...wanted, components: writeComponents(components) }, (now) => onSaved(now.version));
-  const days = wanted.retention_days;
+  const days = wanted.retention_days ?? null;
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (days && days < shown.retention_days) setAsks(true);
+    if (erases(days, shown.retention_days)) setAsks(true);
     else save();
   };
   return (
@@ -101,7 +101,7 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
       )}
       <Confirm
         open={asks}
-        title={`Keep events for ${days} days only?`}
+        title={`Keep events for ${daysText(days)} only?`}
         action="Erase what is older"
         onClose={() => setAsks(false)}
         onConfirm={() => {
@@ -112,8 +112,8 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
         error={null}
       >
         <p>
-          Now {shown.app} keeps {shown.retention_days} days. Its events of the days before the last {days} are erased
-          for good; this cannot be taken back.
+          Now {shown.app} keeps {daysText(shown.retention_days)}. Its events of the days before the last{" "}
+          {days === 1 ? "one" : days} are erased for good; this cannot be taken back.
         </p>
       </Confirm>
     </form>

@@ -32,3 +32,12 @@ export function amount(text: string): number | null | undefined {
 export function typed(value: number | null | undefined): string {
   return value === null || value === undefined ? "" : String(value);
 }
+
+/** Whether keeping so many days takes away some of those kept now; a number that the API refuses takes none. */
+export function erases(days: number | null, kept: number): boolean {
+  return days !== null && Number.isInteger(days) && days >= 1 && days < kept;
+}
+
+export function daysText(days: number | null): string {
+  return days === 1 ? "1 day" : `${days} days`;
+}
