@@ -92,13 +92,13 @@ function NewApp({ team }: { team: string }) {
   return (
     <section className="card">
       <h2>New app</h2>
-      {made && (
+      {made && !creating.error && (
         <p role="status">
           <b>{made}</b> is there. It takes events once it has a{" "}
           <Link href={`/settings/keys?app=${made}`}>write key</Link>.
         </p>
       )}
-      <form className="form" onSubmit={create}>
+      <form className="form" onSubmit={create} onChange={creating.forget}>
         <Field
           label="Name"
           hint="a–z, 0–9, . _ - ; in addresses and queries, for ever."
@@ -129,7 +129,7 @@ function Rename({ app, onClose }: OneApp) {
   };
   return (
     <Dialog open onClose={onClose} title={`Title of ${app.app}`}>
-      <form className="form" onSubmit={submit}>
+      <form className="form" onSubmit={submit} onChange={renaming.forget}>
         <Field label="Title" problem={renaming.error?.code === "bad_name" ? renaming.error : null}>
           {(tied) => (
             <input {...tied} required value={title} maxLength={200} onChange={(e) => setTitle(e.target.value)} />

@@ -47,7 +47,7 @@ export function BlockForm({ app, first }: { app: string; first: Source }) {
   return (
     <section className="card">
       <h2>Block something</h2>
-      <form className="form" onSubmit={block}>
+      <form className="form" onSubmit={block} onChange={blocking.forget}>
         <Field label="What">
           {(tied) => (
             <select {...tied} value={kind} onChange={(event) => setKind(event.target.value as Block["kind"])}>

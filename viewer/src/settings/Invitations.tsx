@@ -65,7 +65,7 @@ function Invite({ team, isOwner }: { team: string; isOwner: boolean }) {
     });
   };
   return (
-    <form className="form" onSubmit={invite}>
+    <form className="form" onSubmit={invite} onChange={inviting.forget}>
       {made && <Invited made={made} />}
       <Field
         label="E-mail"

@@ -62,7 +62,7 @@ export function NewKeyForm({ path, onMade }: { path: string; onMade: (key: NewKe
   return (
     <section className="card">
       <h2>New key</h2>
-      <form className="form" onSubmit={create}>
+      <form className="form" onSubmit={create} onChange={creating.forget}>
         <About name={name} origins={origins} onName={setName} onOrigins={setOrigins} error={creating.error} />
         <Save
           action="Create the key"
@@ -84,7 +84,7 @@ export function EditKey({ path, shown, onClose }: { path: string; shown: Key; on
   };
   return (
     <Dialog open onClose={onClose} title={`Key “${shown.name}”`}>
-      <form className="form" onSubmit={change}>
+      <form className="form" onSubmit={change} onChange={changing.forget}>
         <About name={name} origins={origins} onName={setName} onOrigins={setOrigins} error={changing.error} />
         <Save
           action="Save"
@@ -119,7 +119,7 @@ export function RotateKey({ path, shown, onClose, onMade }: RotateProps) {
   };
   return (
     <Dialog open onClose={onClose} title={`Rotate “${shown.name}”`}>
-      <form className="form" onSubmit={rotate}>
+      <form className="form" onSubmit={rotate} onChange={rotating.forget}>
         <p>A new key like it is made and shown once. Put it where the old one is before the old one ends.</p>
         <Field label={`The old key (${shown.prefix}…) goes on`}>
           {(tied) => (

@@ -62,7 +62,7 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
     else save();
   };
   return (
-    <form className="form form-wide" onSubmit={submit}>
+    <form className="form form-wide" onSubmit={submit} onChange={saving.forget}>
       <fieldset disabled={!mayChange} className="amounts">
         {AMOUNTS.map(([field, label, hint]) => (
           <Field
@@ -96,7 +96,7 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
           disabled={wrong.length > 0 || components.some(isWrong) || nameProblems(components).some(Boolean)}
           onReload={onReload}
         >
-          {wasSaved && <span role="status">Saved; it counts everywhere within seconds.</span>}
+          {wasSaved && !saving.error && <span role="status">Saved; it counts everywhere within seconds.</span>}
         </Save>
       )}
       <Confirm

@@ -48,7 +48,7 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
   };
   return (
     <>
-      <form className="card form form-wide" onSubmit={submit}>
+      <form className="card form form-wide" onSubmit={submit} onChange={saving.forget}>
         <p className="note">
           Replaced in events, rejected samples and dead letters before they are stored. What is stored already stays.
           {!mayChange && " An admin of the app changes the rules."}
@@ -83,7 +83,10 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
           <legend>Own patterns</legend>
           <Patterns
             patterns={patterns}
-            onChange={setPatterns}
+            onChange={(now) => {
+              setPatterns(now);
+              saving.forget(); // one that was removed is not refused any more
+            }}
             problem={aboutPatterns && atField(aboutPatterns, names)}
           />
         </fieldset>
@@ -94,7 +97,9 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
             error={aboutFields || aboutPatterns ? null : saving.error}
             onReload={onReload}
           >
-            {wasSaved && <span role="status">Saved; they count for what is processed from some seconds on.</span>}
+            {wasSaved && !saving.error && (
+              <span role="status">Saved; they count for what is processed from some seconds on.</span>
+            )}
           </Save>
         )}
       </form>

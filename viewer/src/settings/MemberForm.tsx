@@ -36,7 +36,7 @@ export function MemberForm({ member, team, apps, isSelf, isOwner, onClose }: Pro
   };
   return (
     <Dialog open onClose={onClose} title={`What ${member.email} may do`}>
-      <form className="form" onSubmit={submit}>
+      <form className="form" onSubmit={submit} onChange={changing.forget}>
         <Field label={`Role in the team ${team}`} hint="It counts at once, for what is being read too.">
           {(tied) => (
             <select {...tied} value={role} onChange={(event) => setRole(event.target.value as Role)}>

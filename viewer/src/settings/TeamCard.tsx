@@ -26,7 +26,7 @@ function TitleForm({ team }: { team: Team }) {
   return (
     <section className="card">
       <h2>Team</h2>
-      <form className="form" onSubmit={rename}>
+      <form className="form" onSubmit={rename} onChange={renaming.forget}>
         <Field label="Title" hint="As invitations have it." problem={isOfField ? renaming.error : null}>
           {(tied) => (
             <input
@@ -70,12 +70,12 @@ export function NewTeam() {
       <h2>
         New team <span className="note">with apps and members of its own; you own it</span>
       </h2>
-      {made && (
+      {made && !creating.error && (
         <p role="status">
           <b>{made}</b> is there. It begins with <Link href={`/settings/apps?team=${made}`}>an app</Link>.
         </p>
       )}
-      <form className="form" onSubmit={create}>
+      <form className="form" onSubmit={create} onChange={creating.forget}>
         <Field
           label="Name of the team"
           hint="a–z, 0–9, . _ - ; for ever."

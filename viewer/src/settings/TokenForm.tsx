@@ -55,7 +55,7 @@ export function NewTokenForm({ me, team, isAdmin, onMade }: Props) {
   return (
     <section className="card">
       <h2>New token</h2>
-      <form className="form" onSubmit={create}>
+      <form className="form" onSubmit={create} onChange={creating.forget}>
         <Field label="Name" hint="What reads with it, such as dashboard." problem={problem("name")}>
           {(tied) => (
             <input {...tied} required maxLength={200} value={name} onChange={(event) => setName(event.target.value)} />

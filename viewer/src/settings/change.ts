@@ -1,6 +1,7 @@
 /** Changes of settings: sent, then what shows them is read again. */
 import { type QueryKey, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ApiError, asApiError, ask, type Parameters } from "../api/client";
+import { isConflict } from "./faults";
 
 /** What the API has at `path`, under a key that changes name. */
 export function useRead<Answer>(path: string, parameters: Parameters = {}, enabled = true) {
@@ -21,6 +22,8 @@ export interface Change<Input, Output> {
   error: ApiError | null;
   /** Reads again what is on screen: after somebody else has changed it. */
   reload: () => void;
+  /** What was refused is not said any more, for something else is typed now; that somebody was faster is. */
+  forget: () => void;
 }
 
 /** `change`, and afterwards whatever of the settings is on screen is read again, with who may do what. */
@@ -36,5 +39,8 @@ export function useChange<Input, Output>(change: (input: Input) => Promise<Outpu
     isRunning: mutation.isPending,
     error: mutation.error ? asApiError(mutation.error) : null,
     reload,
+    forget: () => {
+      if (mutation.error && !isConflict(asApiError(mutation.error))) mutation.reset();
+    },
   };
 }
