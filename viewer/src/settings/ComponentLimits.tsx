@@ -51,10 +51,11 @@ export function nameProblems(drafts: readonly ComponentDraft[]): string[] {
 interface Props {
   drafts: ComponentDraft[];
   onChange: (drafts: ComponentDraft[]) => void;
+  mayChange: boolean;
 }
 
 /** Components with limits of their own. */
-export function ComponentLimitsTable({ drafts, onChange }: Props) {
+export function ComponentLimitsTable({ drafts, onChange, mayChange }: Props) {
   const id = useId();
   const problems = nameProblems(drafts);
   const change = (index: number, changed: Partial<ComponentDraft>) =>
@@ -95,25 +96,29 @@ export function ComponentLimitsTable({ drafts, onChange }: Props) {
             aria-invalid={amount(draft.perSecond) === undefined}
             onChange={(event) => change(index, { perSecond: event.target.value })}
           />
-          <button
-            type="button"
-            className="small"
-            onClick={() => onChange(drafts.filter((_, place) => place !== index))}
-          >
-            Remove
-          </button>
+          {mayChange && (
+            <button
+              type="button"
+              className="small"
+              onClick={() => onChange(drafts.filter((_, place) => place !== index))}
+            >
+              Remove
+            </button>
+          )}
           <p id={`${id}-${index}`} className="problem">
             {problems[index]}
           </p>
         </div>
       ))}
-      <button
-        type="button"
-        className="small"
-        onClick={() => onChange([...drafts, { name: "", perDay: "", bytesPerDay: "", perSecond: "" }])}
-      >
-        Add a component
-      </button>
+      {mayChange && (
+        <button
+          type="button"
+          className="small"
+          onClick={() => onChange([...drafts, { name: "", perDay: "", bytesPerDay: "", perSecond: "" }])}
+        >
+          Add a component
+        </button>
+      )}
     </div>
   );
 }

@@ -86,7 +86,8 @@ export function LimitsForm({ path, shown, mayChange, wasSaved, onSaved, onReload
       <p className="note">Empty: as the settings of the service say. 0: no limit; of days there is one at least.</p>
       <fieldset disabled={!mayChange}>
         <legend>Of one component</legend>
-        <ComponentLimitsTable drafts={components} onChange={setComponents} />
+        {!mayChange && components.length === 0 && <p className="note">None has limits of its own.</p>}
+        <ComponentLimitsTable drafts={components} onChange={setComponents} mayChange={mayChange} />
       </fieldset>
       {mayChange && (
         <Save

@@ -83,6 +83,7 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
           <legend>Own patterns</legend>
           <Patterns
             patterns={patterns}
+            mayChange={mayChange}
             onChange={(now) => {
               setPatterns(now);
               saving.forget(); // one that was removed is not refused any more

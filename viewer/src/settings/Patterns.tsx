@@ -8,10 +8,11 @@ interface Props {
   patterns: OwnPattern[];
   onChange: (patterns: OwnPattern[]) => void;
   problem: ApiError | null;
+  mayChange: boolean;
 }
 
 /** Own regular expressions: what one finds becomes its name in brackets. */
-export function Patterns({ patterns, onChange, problem }: Props) {
+export function Patterns({ patterns, onChange, problem, mayChange }: Props) {
   const change = (index: number, changed: Partial<OwnPattern>) =>
     onChange(patterns.map((each, place) => (place === index ? { ...each, ...changed } : each)));
   return (
@@ -33,17 +34,19 @@ export function Patterns({ patterns, onChange, problem }: Props) {
             value={own.pattern}
             onChange={(event) => change(index, { pattern: event.target.value })}
           />
-          <button
-            type="button"
-            className="small"
-            onClick={() => onChange(patterns.filter((_, place) => place !== index))}
-          >
-            Remove
-          </button>
+          {mayChange && (
+            <button
+              type="button"
+              className="small"
+              onClick={() => onChange(patterns.filter((_, place) => place !== index))}
+            >
+              Remove
+            </button>
+          )}
         </p>
       ))}
       <Problem error={problem} />
-      {patterns.length < PATTERNS_MAX && (
+      {mayChange && patterns.length < PATTERNS_MAX && (
         <button type="button" className="small" onClick={() => onChange([...patterns, { name: "", pattern: "" }])}>
           Add a pattern
         </button>
