@@ -132,7 +132,7 @@ CODES = {
     ),
     "wrong_code": (
         "400, 401",
-        "this is not the code that the device shows now",
+        "this is not the code that the device shows now, or it was used",
         "look at the device's clock, then type the next one",
     ),
     "wrong_password": (

@@ -132,7 +132,14 @@ def test_a_second_factor_is_asked_for_and_can_be_removed(it: House) -> None:
     body = {"email": it.emails["member"], "password": ADMIN_PASSWORD}
     assert ok(it.client.post("/api/v1/sign-in", json=body)) == {"step": "totp"}
     assert it.client.get("/api/v1/me").status_code == 401
-    assert it.client.post("/api/v1/sign-in/totp", json={"code": "000000"}).status_code == 401
+    now = device.at(it.reading.clock.now_ns() // NS_PER_S)  # it confirmed
+    tries = [("/sign-in/totp", {"code": now}), ("/sign-in/totp", {"code": "no-such-code", "recovery": "1"})]
+    used, unknown = (it.client.post(path, data=form).text for path, form in tries)
+    assert "This code was used already; wait for the next one." in used and "<details>" in used
+    assert "This is none of the recovery codes that are left" in unknown and "<details open>" in unknown
+    wrong = it.client.post("/api/v1/sign-in/totp", json={"code": "000000"})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "wrong_code")
+    assert "not the code that the device shows now" in wrong.json()["error"]["message"]
     assert ok(it.client.post("/api/v1/sign-in/totp", json={"code": code()})) == {"step": None}
     assert ok(it.client.get("/api/v1/me"))["totp"] is True
     again = it.client.post("/api/v1/sign-in/totp", json={"code": recovery[0]})  # the step was used up

@@ -61,7 +61,8 @@ async def sign_in_totp(request: Request[Any, Any, Any], context: GivenContext) -
     except (InputError, QuotaExceeded) as error:
         if error.code == "step_expired":
             return refused(sign_in_form(context, form.get("next", "/"), problem=sentence(error)), error)
-        return refused(_code_page(context, form.get("next", "/"), sentence(error)), error)
+        page = _code_page(context, form.get("next", "/"), sentence(error), by_recovery="recovery" in form)
+        return refused(page, error)
     return onwards(request, context, signed, form.get("next", "/"))
 
 
@@ -142,8 +143,11 @@ def refused(page: bytes, error: InputError | QuotaExceeded) -> Response[bytes]:
     return answer
 
 
-def _code_page(context: Context, next: str, problem: str | None) -> bytes:
-    return context.pages.render("sign_in_code.html", app=None, next=local(next), problem=problem)
+def _code_page(context: Context, next: str, problem: str | None, *, by_recovery: bool = False) -> bytes:
+    """by_recovery: the part for who is without their device stands open."""
+    return context.pages.render(
+        "sign_in_code.html", app=None, next=local(next), problem=problem, by_recovery=by_recovery
+    )
 
 
 def local(path: str) -> str:

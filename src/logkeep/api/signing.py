@@ -84,7 +84,7 @@ def by_code(context: Context, asker: Asker, step: str, code: str) -> Signed:
     by = Actor(person.id, person.email, asker.address)
     if person.disabled_ns or not directory.totp.check(by, person.id, code):
         failed(context, asker, "totp", person.email)
-        raise InputError("this is not the code that the device shows now", code="wrong_code", status=401)
+        raise directory.totp.refusal(person.id, code)
     directory.attempts.succeeded(asker.address, found.person)
     directory.steps.end(step)
     return Signed(open_for(context, asker, "totp", person))

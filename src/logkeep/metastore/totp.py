@@ -21,6 +21,7 @@ STEP_S = 30
 SKEW_STEPS = 1  # a device's clock may be off by so many steps: what RFC 6238 advises
 RECOVERY_CODES = 10
 ISSUER = "Logkeep"
+_WRONG = "this is not the code that the device shows now; look at its clock, then type the next one"
 
 
 class Totp:
@@ -84,13 +85,27 @@ class Totp:
 
         return self._writer.write(use)
 
+    def refusal(self, id: str, code: str) -> InputError:
+        """Why `check` has not taken it: what was typed tells which of both kinds was meant."""
+        if not _is_of_device(code):
+            why = "this is none of the recovery codes that are left; each is good once"
+        elif self._writer.read(lambda transaction: self._was_used(person_in(transaction, id), code)):
+            why = "this code was used already; wait for the next one"
+        else:
+            why = _WRONG
+        return InputError(why, code="wrong_code", status=401)
+
+    def _was_used(self, person: Person, code: str) -> bool:
+        step = self._step_of(person.totp, code) if person.totp else None
+        return step is not None and step <= person.totp_step
+
     def _step_of(self, secret: str, code: str) -> int | None:
         """The step whose code it is, of now and the ones beside it."""
         import pyotp
 
-        clean = code.replace(" ", "")
-        if len(clean) != 6 or not (clean.isascii() and clean.isdigit()):
+        if not _is_of_device(code):
             return None
+        clean = code.replace(" ", "")
         now = self._writer.clock.now_ns() // NS_PER_S // STEP_S
         made = pyotp.TOTP(secret)
         steps = [
@@ -106,12 +121,16 @@ class Totp:
         record(transaction, [self._people.entry(by, what, changed)])
 
 
+def _is_of_device(code: str) -> bool:
+    """Six digits; recovery codes are longer."""
+    clean = code.replace(" ", "")
+    return len(clean) == 6 and clean.isascii() and clean.isdigit()
+
+
 def _code_hash(code: str) -> str:
     """64 random bits: a plain hash of them cannot be searched by who may try five a sign-in."""
     return sha256_of("recovery " + code.strip().lower().replace("-", "").replace(" ", ""))
 
 
 def _wrong() -> InputError:
-    return InputError(
-        "this is not the code that the device shows now; look at its clock, then type the next one", code="wrong_code"
-    )
+    return InputError(_WRONG, code="wrong_code")
