@@ -24,7 +24,7 @@ class Limit(msgspec.Struct, frozen=True):
     @property
     def words(self) -> str:
         """A sentence without its end: who is over what."""
-        return f"{self._whose} is over its {self._named}"
+        return _words(self)
 
     def words_of_share(self, component: str, kept: int) -> str:
         """The same where it is not spent. component: whose share is, "" for events without; of the installation's
@@ -35,19 +35,16 @@ class Limit(msgspec.Struct, frozen=True):
             else "events without a component have used their"
         )
         who = who if self.of == "app" else "this app has used its"
-        return f"{who} share of the {self.of}'s {self._named}; {kept:,} are kept for the others"
+        return f"{who} share of the {self.of}'s {_named(self)}; {kept:,} are kept for the others"
 
-    @property
-    def _named(self) -> str:
-        return f"{self.name} of {_number(self.value)}"
 
-    @property
-    def _whose(self) -> str:
-        named = self.of in ("app", "component")
-        return f"the {self.of} {self.who[:80]!r}" if named else f"this {self.of}"
+# Kept, for they are told with each refusal, and writing a number takes as long as counting an event.
+@lru_cache(maxsize=1_000)
+def _named(limit: Limit) -> str:
+    return f"{limit.name} of {limit.value:,.16g}"
 
 
 @lru_cache(maxsize=1_000)
-def _number(value: float) -> str:
-    """Kept, for it is told with each refusal and takes as long as counting it."""
-    return f"{value:,.16g}"
+def _words(limit: Limit) -> str:
+    whose = f"the {limit.of} {limit.who[:80]!r}" if limit.of in ("app", "component") else f"this {limit.of}"
+    return f"{whose} is over its {_named(limit)}"

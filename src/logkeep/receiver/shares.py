@@ -156,5 +156,5 @@ def refusal_of(short: dict[Group, Share]) -> QuotaExceeded:
 
 def exceeded(words: str, wait_s: float) -> QuotaExceeded:
     """words: a sentence without its end."""
-    retry_s = max(1, min(RETRY_MAX_S, math.ceil(wait_s)))
+    retry_s = math.ceil(wait_s) if 0 < wait_s < RETRY_MAX_S else RETRY_MAX_S if wait_s > 0 else 1
     return QuotaExceeded(f"{words}; send it again in {retry_s} s", retry_after_s=retry_s)
