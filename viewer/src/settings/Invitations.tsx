@@ -8,7 +8,7 @@ import { Failure } from "../ui/Notice";
 import { useChange, useRead } from "./change";
 import { fieldOf } from "./faults";
 import { Confirm, Field, Save, Table, useOpen } from "./parts";
-import { nameOf, roleName, rolesFor } from "./roles";
+import { knownAs, nameOf, roleName, rolesFor } from "./roles";
 import type { Invitation, Member, NewInvitation, Role } from "./types";
 
 const PATH = "/api/v1/invitations";
@@ -45,16 +45,26 @@ export function Invitations({ team, members, isOwner }: { team: string; members:
           ))}
         </Table>
       )}
-      <Invite team={team} isOwner={isOwner} />
+      <Invite team={team} isOwner={isOwner} members={members} waiting={data?.invitations ?? []} />
       {withdrawing.thing && <Withdraw team={team} invitation={withdrawing.thing} onClose={withdrawing.close} />}
     </section>
   );
 }
 
-function Invite({ team, isOwner }: { team: string; isOwner: boolean }) {
+interface InviteProps {
+  team: string;
+  isOwner: boolean;
+  members: readonly Member[];
+  waiting: readonly Invitation[];
+}
+
+const FIRST_ROLE: Role = "member";
+
+function Invite({ team, isOwner, members, waiting }: InviteProps) {
   const [email, setEmail] = useState("");
-  const [role, setRole] = useState<Role>("member");
+  const [role, setRole] = useState<Role>(FIRST_ROLE);
   const [made, setMade] = useState<NewInvitation | null>(null);
+  const known = knownAs(email, members, waiting);
   const inviting = useChange((body: object) => send<NewInvitation>("POST", PATH, body, { team }));
   const at = inviting.error ? fieldOf(inviting.error, FIELDS) : "";
   const invite = (event: FormEvent) => {
@@ -62,14 +72,15 @@ function Invite({ team, isOwner }: { team: string; isOwner: boolean }) {
     inviting.run({ email, role }, (invitation) => {
       setMade(invitation);
       setEmail("");
+      setRole(FIRST_ROLE); // nobody becomes an owner because somebody else was to be one
     });
   };
   return (
     <form className="form" onSubmit={invite} onChange={inviting.forget}>
-      {made && <Invited made={made} />}
+      {made && !inviting.error && <Invited made={made} />}
       <Field
         label="E-mail"
-        hint="They get a link, good once and for a week."
+        hint={<span role="status">{known || "They get a link, good once and for a week."}</span>}
         problem={at === "email" ? inviting.error : null}
       >
         {(tied) => (

@@ -1,5 +1,5 @@
 /** Roles as people read them: src/logkeep/metastore/roles.py. */
-import type { AppRole, Member, Role } from "./types";
+import type { AppRole, Invitation, Member, Role } from "./types";
 
 export const ROLES: readonly [role: Role, name: string][] = [
   ["owner", "owner: everything, and who else is one"],
@@ -26,4 +26,17 @@ export function nameOf(id: string, members: readonly Member[] | undefined): stri
 /** Only owners make or change owners. */
 export function rolesFor(isOwner: boolean): readonly [Role, string][] {
   return isOwner ? ROLES : ROLES.filter(([role]) => role !== "owner");
+}
+
+/** What an invitation to this address would change of what is there already, "" where nothing is. */
+export function knownAs(email: string, members: readonly Member[], waiting: readonly Invitation[]): string {
+  const same = (other: { email: string }) => other.email.toLowerCase() === email.trim().toLowerCase();
+  const member = members.find(same);
+  const invited = waiting.find(same);
+  return [
+    member && `They are in the team already, as ${roleName(member.role)}: an invitation can only raise that.`,
+    invited && `They are invited already, as ${roleName(invited.role)}: that link is not good any more after this.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
