@@ -64,10 +64,11 @@ def prepare(
     then no table and no file is made), BackendUnavailable.
     """
     had_accounts = has_known_keys(folder)  # before the database is looked at: a process beside this may make both now
-    found = files.read(folder)
-    if had_accounts and found is None and before is None and database.revision() is None:
+    has_others = before is not None or files.are_there(folder)
+    if had_accounts and not has_others and database.revision() is None:
         raise _lost(folder)
     database.upgrade()
+    found = files.read(folder)
 
     def fill(transaction: Transaction) -> FirstRun | None:
         bump(transaction, TOPIC)  # first: whoever starts at the same time waits here, and then finds an app
