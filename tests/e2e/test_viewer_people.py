@@ -101,8 +101,9 @@ def test_a_device_is_found_by_what_it_told_and_told_what_to_send(page: Page, fil
     expect(rule).to_contain_text("send debug and up, all sessions")
     expect(rule).to_contain_text(re.compile("in (59 m|1 h)"))
     expect(remote.locator("h2")).to_contain_text("send debug and up, all sessions")
-    rule.get_by_role("button", name="End now").click()
+    rule.get_by_role("button", name="End now").press("Enter")
     expect(rule).to_have_count(0)
+    expect(remote.get_by_role("region", name="Rules that apply")).to_be_focused()
     expect(remote.locator("h2")).not_to_contain_text("debug")
 
 

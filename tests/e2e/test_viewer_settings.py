@@ -199,9 +199,10 @@ def test_a_source_is_blocked_and_listened_to_again(page: Page, filled: Service, 
     page.get_by_role("button", name="Block it").click()
     block = page.locator(ROW, has_text="192.0.2.0/24")
     expect(block).to_contain_text("floods us")
-    block.get_by_role("button", name="Lift").click()
-    page.get_by_role("button", name="Lift the block").click()
+    block.get_by_role("button", name="Lift").press("Enter")
+    page.get_by_role("button", name="Lift the block").press("Enter")
     expect(page.get_by_text("Nothing is blocked.")).to_be_visible()
+    expect(page.locator("section", has_text="Nothing is blocked.")).to_be_focused()
 
 
 def test_people_are_invited_and_a_token_is_made_used_and_revoked_all_in_the_audit_log(

@@ -30,7 +30,9 @@ def test_a_session_is_shown_to_a_stranger_until_its_link_is_ended(
     dialog.get_by_label("leave out who it was").check()
     assert faults_of(page) == []
     dialog.get_by_role("button", name="Make the link").click()
+    expect(dialog.get_by_label("The link")).to_be_focused()
     url = dialog.get_by_label("The link").input_value()
+    assert page.evaluate("getSelection().toString()") in ("", url)
     assert re.fullmatch(re.escape(filled.api_url) + r"/shared/[\w-]{43}", url)
     stranger = browser.new_context(viewport=WIDE)
     tab = stranger.new_page()

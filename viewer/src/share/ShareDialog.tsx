@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { asApiError, send } from "../api/client";
 import type { components } from "../api/schema";
@@ -80,6 +80,8 @@ export default function ShareDialog({ shown, onClose }: { shown: Shown; onClose:
 function Made({ made }: { made: NewShare }) {
   const { zone } = usePreferences();
   const url = new URL(made.url, location.href).href;
+  const link = useRef<HTMLInputElement>(null);
+  useEffect(() => link.current?.focus(), []); // and with it all of it is selected
   return (
     <div className="share-form">
       <p role="status">
@@ -87,7 +89,7 @@ function Made({ made }: { made: NewShare }) {
         is kept.
       </p>
       <p className="share-link">
-        <input readOnly aria-label="The link" value={url} onFocus={(event) => event.target.select()} />
+        <input ref={link} readOnly aria-label="The link" value={url} onFocus={(event) => event.target.select()} />
         <CopyButton text={() => url}>copy</CopyButton>
       </p>
       <p className="note">
