@@ -12,7 +12,7 @@ from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, Rules
 from logkeep.processor.normalise import TimeLimits, normalise
 
-RULES = Rules(("bearer", "email"), (*DEFAULT.fields, "k", "x.s"))
+RULES = Rules(("bearer", "email"), (*DEFAULT.fields, "k", "x.s", "a_b", "*s_k", "*z"))
 MASKER, PREFILTER = Masker(RULES), Prefilter(RULES)
 
 _PIECES = st.sampled_from(
@@ -21,7 +21,8 @@ _PIECES = st.sampled_from(
         "\u017f", "K", "x.s", "=", ":", '"', "'", "\\", '\\"', " ", "\t", "\n", "\r", "\x00", "\x1b", "\u00e9",
         "\u4e2d", "-", ".", "_", "/", ",", "{", "}", "abcdef/+=~_.-123", "0123456789ab", "anna@example.org", "@", "a.b",
         "cookie", "authorization", ";", "[", "]", "a=b", "--", "=>", "%3D", "%70", "%22", "\u00a0", "(", ")", "Digest ",
-        "`", "\\x3d", "\\x70", "%253D", "|\n  ", "- ", "Key ",
+        "`", "\\x3d", "\\x70", "%253D", "|\n  ", "- ", "Key ", "db_", "db", "Password",
+        "TOKEN", "apiKey", "set", "Cookie", "a", "b", "a-b", "s", "Z",
     ]
 )  # fmt: skip
 _TEXTS = st.lists(_PIECES, min_size=1, max_size=6).map("".join)
@@ -60,7 +61,7 @@ def test_only_suspects_hold_what_is_to_be_masked(
 def test_a_letter_in_disguise_is_suspect_and_plain_events_are_not() -> None:
     lines = [
         b'{"session":"s","key":"k1","value":"pass\\u0077ord=x"}',
-        b'{"session":"s","key":"k2","value":"my_password=kept, tokens are 5"}',
+        b'{"session":"s","key":"k2","value":"my_passwords=kept, tokens are 5"}',
         b'{"session":"s","key":"k3","value":"caf\\u00e9 closed"}',
         b'{"session":"s","key":"password","value":5}',
     ]

@@ -15,6 +15,7 @@ import msgspec
 import re2
 
 from logkeep.event import Event, Scalar, attributes_json, attributes_of
+from logkeep.masking.fields import Fields
 from logkeep.masking.rules import MASK, Rules
 from logkeep.masking.search import (
     STEPS_A_BATCH,
@@ -25,7 +26,6 @@ from logkeep.masking.search import (
     compiled,
     hidden,
     mask_like,
-    names_pattern,
     plain_of,
     replaced,
     touched,
@@ -62,11 +62,11 @@ class Masker:
 
     def __init__(self, rules: Rules, *, cpu_s: CpuClock = lambda: 0.0) -> None:
         """cpu_s: seconds of CPU that the calling thread has had; without it own patterns take as long as they do."""
-        self._fields = frozenset(name.lower() for name in rules.fields)
+        self._fields = Fields(rules.fields)
         self._steps = Steps(STEPS_A_BATCH)
         self._cpu_s, self._until_s = cpu_s, 0.0
         self.gave_up = False  # own patterns took longer than they may, and whole texts were masked
-        parts = alternatives(rules.fields, rules.builtin)
+        parts = alternatives(self._fields, rules.builtin)
         self._search = compiled("|".join(parts)) if parts else None
         self._groups = dict(self._search.groupindex) if self._search is not None else {}
         self._own = [
@@ -78,19 +78,21 @@ class Masker:
         self._numbers = "card" in rules.builtin or bool(self._own)
         self._json = None
         if not any(own.anchored for own in self._own):
-            names = [rf'"(?i:{names_pattern(rules.fields)})"[ \t\r\n]*:'] if rules.fields else []
+            named = [self._fields.pattern(before='"', behind="") + r'"[ \t\r\n]*:'] if rules.fields else []
             own_parts = [f"(?:{own.pattern})" for own in rules.patterns]
-            self._json = compiled("|".join([_ESCAPES, _FLOAT, *names, *parts, *own_parts]))
+            self._json = compiled("|".join([_ESCAPES, _FLOAT, *named, *parts, *own_parts]))
         key = r"(?:^|[^A-Za-z0-9_])[\"']?(?i:key)[\"']?\s*[=:]\s*\[?\s*[\"']?"
-        named = rf"{key}(?i:{names_pattern(rules.fields)})(?:[^A-Za-z0-9_.-]|$)"
-        self._any_key, self._key = compiled(key), compiled(named) if rules.fields else None
+        self._any_key, self._key = compiled(key), None
+        if rules.fields:
+            of_field = self._fields.pattern(before="", behind=r"(?:[^\"'&,\\]|\\.)*")
+            self._key = compiled(rf"{key}{of_field}(?:[^A-Za-z0-9_.-]|$)")
         self._value = value_of("value")
 
     # ── events ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def mask(self, events: Sequence[Event]) -> int:
         """How many texts of `events` were changed; what the rules name is not in them any more."""
-        if not self._fields and self._search is None and not self._own:
+        if not self._fields.names and self._search is None and not self._own:
             return 0
         self._begin(len(events))
         members = [attributes_of(event) for event in events]
@@ -144,8 +146,10 @@ class Masker:
         return f"{value:.0f}" if value.__class__ is float and value.is_integer() else str(value)
 
     def _mask_fields(self, events: Sequence[Event], members: Sequence[dict[str, Scalar]]) -> int:
-        fields, changed = self._fields, 0
-        named = {key for key in {event.key for event in events} if key.lower() in fields}
+        if not self._fields.names:
+            return 0
+        changed = 0
+        named = set(filter(self._fields.has, {event.key for event in events}))
         for event in events if named else ():
             if event.key in named:
                 event.value, event.kind, event.number = MASK, "text", None
@@ -153,7 +157,7 @@ class Masker:
         names: set[str] = set()
         for attributes in members:
             names.update(attributes)
-        named = {name for name in names if name.lower() in fields}
+        named = set(filter(self._fields.has, names))
         for attributes in members if named else ():
             for name in named.intersection(attributes):
                 attributes[name] = MASK
@@ -198,7 +202,7 @@ class Masker:
 
     def _in_json(self, value: Any, masked: Mapping[str, str]) -> Any:
         if isinstance(value, dict):
-            return {n: MASK if n.lower() in self._fields else self._in_json(v, masked) for n, v in value.items()}
+            return {n: MASK if self._fields.has(n) else self._in_json(v, masked) for n, v in value.items()}
         if isinstance(value, list):
             return [self._in_json(item, masked) for item in value]
         return masked.get(self._text(value), value)
@@ -341,13 +345,13 @@ def _says_twice(text: str) -> bool:
     return twice
 
 
-def _with_hidden_value(sent: Any, fields: frozenset[str]) -> Any:
+def _with_hidden_value(sent: Any, fields: Fields) -> Any:
     """Of an event as it was sent, or several: what has a field's name for its key has its value hidden."""
     if isinstance(sent, list):
         return [_with_hidden_value(one, fields) for one in sent]
     if isinstance(sent, dict) and "value" in sent:
         keys = sent.get("key", "")
-        if any(str(key).lower() in fields for key in (keys if isinstance(keys, list) else [keys])):
+        if any(fields.has(str(key)) for key in (keys if isinstance(keys, list) else [keys])):
             return sent | {"value": MASK}
     return sent
 

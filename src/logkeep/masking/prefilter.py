@@ -12,14 +12,16 @@ from typing import Any
 import re2
 
 from logkeep.decode.split import Form, raw_lines, raw_list
+from logkeep.masking.fields import Fields
 from logkeep.masking.rules import Rules
 from logkeep.masking.search import touched, touched_between
 
 _ESCAPED = r"\\u(?:00[0-7]|017f|212a)"  # of ASCII, or of what folds to it: U+017F to s, U+212A to k
 _BEFORE = r"(?:[^a-z0-9_%s]|[\x{17f}\x{212a}]|\\[bfnrt]|\\u[0-9a-f]{4})"
-_FIELD = _BEFORE % ".-" + r"-{0,2}(?:NAMES)\\*[\"'`]?\]?(?:\[\])?(?:[ \t\r\n\x{a0}]|\\+[nrt]|\\u00a0)*[=:]"
+_WHOLE = _BEFORE % ".-" + r"-{0,2}"
+_IS = r"\\*[\"'`]?\]?(?:\[\])?(?:[ \t\r\n\x{a0}]|\\+[nrt]|\\u00a0)*[=:]"
 _OF_ADDRESS = r"(?:%|\\x)[2-7][0-9a-f]"  # any of these letters may be one of a name
-_KEY = r'"key"[ \t\r\n]*:[ \t\r\n]*"(?:NAMES)"'
+_KEY = r'"key"[ \t\r\n]*:[ \t\r\n]*"(?:[^"\\]|\\.)*'  # of any ending
 _BEARER = _BEFORE % "" + r"(?:(?:bearer|basic|token)(?:[ \t]|\\t)+[a-z0-9._~+/=\\-]{12}|digest(?:[ \t]|\\t)+[a-z_-]+=)"
 _EMAIL = r"[a-z0-9._%+-]@[a-z0-9-]{1,63}\."
 _CLOSING = ord("}")
@@ -48,13 +50,13 @@ class Prefilter:
 
     def __init__(self, rules: Rules) -> None:
         self._search: Any = None
+        fields = Fields(rules.fields)
         # A card's number may be a time in JSON as well; an own pattern may look at anything.
-        if rules.patterns or "card" in rules.builtin or any(name.lower() in _MADE_HERE for name in rules.fields):
+        if rules.patterns or "card" in rules.builtin or any(map(fields.has, _MADE_HERE)):
             return
         parts = [_ESCAPED, _OF_ADDRESS]
         if rules.fields:
-            names = "|".join(map(re2.escape, rules.fields))
-            parts += [part.replace("NAMES", names) for part in (_FIELD, _KEY)]
+            parts += [fields.pattern(before=_WHOLE, behind="") + _IS, _KEY + fields.pattern(before="", behind="") + '"']
         parts += [part for name, part in (("bearer", _BEARER), ("email", _EMAIL)) if name in rules.builtin]
         options = re2.Options()
         options.log_errors = False

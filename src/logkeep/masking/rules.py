@@ -16,9 +16,10 @@ FIELDS_MAX = 100
 STEPS_MAX = 2_500  # of one pattern as RE2 compiles it: each may be looked at for each byte
 
 FIELDS_DEFAULT = (
-    "password", "passwd", "pwd", "passphrase", "secret", "client_secret", "token", "access_token", "refresh_token",
-    "id_token", "api_key", "apikey", "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key",
-    "card_number", "cvv", "private_key",
+    "*password", "*passwd", "*pwd", "*passphrase", "*db_pass", "*smtp_pass", "*secret", "*client_secret", "*token",
+    "*access_token", "*refresh_token", "*id_token", "*auth_token", "*api_token", "*csrf_token", "*api_key",
+    "*secret_key", "*access_key", "*private_key", "*signing_key", "*encryption_key", "*authorization", "*cookie",
+    "*set_cookie", "*credentials", "*card_number", "cvv", "cvc",
 )  # fmt: skip
 
 
@@ -33,12 +34,13 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """builtin: `bearer` (Authorization values wherever they stand), `email`, `card` (numbers that pass Luhn's check).
 
     fields: whose values are masked whole, whatever case: a key, an attribute, a member of a JSON value, NAME=VALUE and
-    NAME: VALUE in a text. patterns: own ones, applied in order after all others.
+    NAME: VALUE in a text. A `_` within a name stands for `_`, `-`, `.` or nothing; a name with `*` before it also ends
+    longer ones: `*api_key` is X-Api-Key and mapsApiKey too. patterns: own ones, applied in order after all others.
     """
 
     builtin: tuple[Builtin, ...] = ("bearer",)
     fields: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")], ...],
+        tuple[Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.*-]+$")], ...],
         Meta(max_length=FIELDS_MAX),
     ] = FIELDS_DEFAULT
     patterns: Annotated[tuple[OwnPattern, ...], Meta(max_length=PATTERNS_MAX)] = ()
@@ -48,7 +50,11 @@ DEFAULT = Rules()
 
 
 def checked(rules: Rules) -> Rules:
-    """The same. Raises InputError (code `bad_regex`) for a pattern that is not in the subset, or too large."""
+    """The same. Raises InputError for a name with a `*` that says nothing, and (code `bad_regex`) for a pattern that is
+    not in the subset, or too large."""
+    for name in rules.fields:
+        if "*" in name and not (name.rfind("*") == 0 and name[1:2].isalnum()):
+            raise InputError(f"rules.fields: {name!r}: a `*` begins a name, before a letter or digit")
     for own in rules.patterns:
         try:
             read_pattern(own.pattern)

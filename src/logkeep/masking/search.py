@@ -14,6 +14,7 @@ from typing import Any
 
 import re2
 
+from logkeep.masking.fields import Fields
 from logkeep.masking.reach import KINDS_OF_LINES, end_of_brackets, end_of_lines
 from logkeep.masking.rules import MASK
 
@@ -32,8 +33,10 @@ _CARD = rf"(?P<card>{_DIGIT}(?:{_BLANK}?{_DIGIT}){{12,}})"
 # NAME="VALUE", NAME: VALUE, "NAME" => VALUE, --NAME=VALUE, user[NAME]=VALUE, NAME[]=VALUE
 _SPACE = r"[ \t\r\n\x{a0}]*"
 _WITHIN = r"(?:[ \t\r\n\x{a0}]*[ \t\x{a0}])?"  # to a value without quotes: on the next line only where that is indented
-_NAME = rf"(?i:(?:^|[^A-Za-z0-9_.-])-{{0,2}}[\"'`]?(?:%s)\\*[\"'`]?\]?(?:\[\])?{_SPACE}%s)"
-_IS = r"[=:]{1,3}>?"
+_BEFORE = r"(?:^|[^A-Za-z0-9_.-])-{0,2}[\"'`]?"
+_BEHIND = r"(?:^|[^A-Za-z0-9])"
+_IS = rf"\\*[\"'`]?\]?(?:\[\])?{_SPACE}[=:]{{1,3}}>?"
+_WORDS = r"(?:[A-Za-z0-9_.-]*[_.-])?"
 _TEXT = r'"(?:[^"\\]|\\(?s:.))*"|' + r"'(?:[^'\\]|\\(?s:.))*'"
 _ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
 _PEM = r"-----BEGIN [^\r\n-]{1,60}-----(?s:.*?)(?:-----END [^\r\n-]{1,60}-----|\z)"
@@ -49,8 +52,6 @@ _BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?[^\s,;&\"'{{}}\[\]]+"
 _FOLDED = r"(?:\r?\n[ \t]+[^\r\n]*)*"
 # RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
 _CREDENTIALS = rf"[A-Za-z][A-Za-z0-9._-]*[ \t]+(?:{_PARAMETER}(?:,\s*{_PARAMETER})*|[^\s,;&\"'{{}}\[\]]+)"
-_COOKIE_NAMES = ("cookie", "set-cookie")
-_AUTHORIZATION_NAMES = ("authorization", "proxy-authorization")
 _BUILTIN = (("bearer", _BEARER), ("bearer", _OF_BEARER), ("email", _EMAIL), ("card", _CARD))
 
 _DIGITS = re.compile(r"\d+")
@@ -109,32 +110,32 @@ def compiled(pattern: str) -> Any:
     return re2.compile(pattern, options)
 
 
-def names_pattern(fields: Sequence[str]) -> str:
-    """The longest first: of `token` and `token_id` the whole name is what stands there."""
-    return "|".join(sorted(map(re2.escape, fields), key=len, reverse=True))
-
-
 def value_of(name: str) -> Any:
     """Finds what stands behind one name."""
-    return compiled(_field(re2.escape(name)))
+    return compiled(_field(Fields((name,))))
 
 
-def _field(names: str) -> str:
-    return _NAME % (names, _IS) + f"(?:{_SPACE}(?P<field>{_QUOTED})|{_LINES}|{_WITHIN}(?P<bare>{_BARE}))"
+def _named(fields: Fields) -> str:
+    return fields.pattern(before=_BEFORE, behind=_BEHIND) + _IS
 
 
-def alternatives(fields: Sequence[str], builtin: Sequence[str]) -> list[str]:
+def _field(fields: Fields) -> str:
+    return _named(fields) + f"(?:{_SPACE}(?P<field>{_QUOTED})|{_LINES}|{_WITHIN}(?P<bare>{_BARE}))"
+
+
+def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
     """What the rules find in a text; the named group of a match is what is hidden."""
     parts = []
-    if cookies := [name for name in fields if name.lower() in _COOKIE_NAMES]:
-        names = rf"(?i:{names_pattern(cookies)})[ \t]*:[ \t]*"
-        parts.append(rf"[^A-Za-z0-9_.-]?'{names}(?P<cookie_in_single>[^'\r\n]+)")
-        parts.append(rf"[^A-Za-z0-9_.-]?\"{names}(?P<cookie_in_double>(?:[^\"\\\r\n]|\\.)+)")
-        parts.append(rf"(?:^|[^A-Za-z0-9_.\"'-]){names}(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
-    if own := [name for name in fields if name.lower() in _AUTHORIZATION_NAMES]:
-        parts.append(_NAME % (names_pattern(own), _IS) + f"{_WITHIN}(?P<authorization>{_CREDENTIALS})")
-    if fields:
-        parts.append(_field(names_pattern(fields)))
+    if (cookies := fields.ending(("cookie",))).names:
+        quoted = cookies.pattern(before="", behind=_WORDS, word="[A-Za-z0-9_.-]*") + r"[ \t]*:[ \t]*"
+        parts.append(rf"[^A-Za-z0-9_.-]?'{quoted}(?P<cookie_in_single>[^'\r\n]+)")
+        parts.append(rf"[^A-Za-z0-9_.-]?\"{quoted}(?P<cookie_in_double>(?:[^\"\\\r\n]|\\.)+)")
+        bare = cookies.pattern(before=r"(?:^|[^A-Za-z0-9_.\"'-])", behind=r"(?:^|[^A-Za-z0-9\"'])")
+        parts.append(rf"{bare}[ \t]*:[ \t]*(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
+    if (own := fields.ending(("authorization",))).names:
+        parts.append(f"{_named(own)}{_WITHIN}(?P<authorization>{_CREDENTIALS})")
+    if fields.names:
+        parts.append(_field(fields))
     return parts + [part for name, part in _BUILTIN if name in builtin]
 
 

@@ -7,6 +7,7 @@ import pytest
 from logkeep.errors import InputError
 from logkeep.event import Event, ValueKind, attributes_json, attributes_of
 from logkeep.masking.masker import Masker
+from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, OwnPattern, Rules, checked
 from logkeep.masking.search import STEPS_A_BATCH, STEPS_A_TEXT_MAX, STEPS_AN_EVENT, compiled, touched, touched_between
 
@@ -55,6 +56,9 @@ def event(value: str, kind: ValueKind = "text", key: str = "k", **attributes: st
         ('password={"a":{"b":"x"}} end', "password=[masked] end"),
         ("Cookie: sid=A; session=B, Host: x", "Cookie: [masked]"),
         ("-H 'Cookie: sid=A; b=\"C\"' next", "-H 'Cookie: [masked]' next"),
+        ("-H 'Set-Cookie: sid=A; b=\"C\"' next", "-H 'Set-Cookie: [masked]' next"),
+        ("HTTP_COOKIE: sid=A; b=C", "HTTP_COOKIE: [masked]"),
+        ("X-Forwarded-Authorization: Digest a=b, c=D n", "X-Forwarded-Authorization: [masked] n"),
         ('Authorization: Digest username="a", realm=b, response="C" end', "Authorization: [masked] end"),
         ('{"p\\u0061ssword":"x"} \\npassword=y', '{"p\\u0061ssword":"[masked]"} \\npassword=[masked]'),
         (
@@ -115,7 +119,7 @@ def event(value: str, kind: ValueKind = "text", key: str = "k", **attributes: st
         ("at 0x4111111111111111 4111111111111111.50", "at 0x4111111111111111 4111111111111111.50"),
         ("blk_4111111111111111110 blk_-4111111111111111110", "blk_4111111111111111110 blk_-4111111111111111110"),
         ("paid 4111111111111111. 4111111111111111110", "paid [masked]. [masked]"),
-        ("my_password=kept passwords=kept", "my_password=kept passwords=kept"),
+        ("mypassword=kept passwords=kept", "mypassword=kept passwords=kept"),
         ("ünïcödé password=gehëim ü", "ünïcödé password=[masked] ü"),
         ("password=", "password="),
         ("nothing here", "nothing here"),
@@ -150,6 +154,58 @@ def test_words_behind_the_word_for_a_scheme_are_no_credential(text: str) -> None
 )  # fmt: skip
 def test_a_credential_behind_its_scheme_is_hidden_wherever_it_stands(text: str) -> None:
     assert Masker(ALL).mask_text(f"sent {text} to") == f"sent {text.split()[0]} [masked] to"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DB_PASSWORD", "PGPASSWORD", "dbPassword", "spring.datasource.password", "user-pwd", "AWS_SECRET_ACCESS_KEY",
+        "aws.secretAccessKey", "clientSecret", "client-secret", "client.secret", "CLIENTSECRET", "accessToken",
+        "accesstoken", "access-token", "x-csrftoken", "X-Auth-Token", "api-key", "X-Api-Key", "apikey", "mapsApiKey",
+        "private-key", "privateKey", "SMTP_PASS", "http.request.header.authorization", "Proxy-Authorization",
+        "HTTP_COOKIE", "Set-Cookie", "http.response.header.set-cookie", "awsCredentials", "cardNumber",
+        "credit_card_number",
+    ],
+)  # fmt: skip
+def test_a_secret_has_its_usual_names_however_they_are_written(name: str) -> None:
+    masker = Masker(DEFAULT)
+    for text in (f"{name}=S3", f"x {name}: S3", f"--{name}=S3", f"{name} => 'S3'", f"a[{name}]=S3"):
+        assert "S3" not in masker.mask_text(text), text
+    assert masker.mask_text(f'{{"{name}":"S3","n":1}}') == f'{{"{name}":"[masked]","n":1}}'
+    events = [event("S3", key=name), event("x", **{name: "S3"}), event(f'{{"n":[{{"{name}":5}}]}}', "object")]
+    assert masker.mask(events) == 3
+    assert events[0].value == "[masked]" and attributes_of(events[1]) == {name: "[masked]"}
+    assert events[2].value == f'{{"n":[{{"{name}":"[masked]"}}]}}'
+    for sent in (f'{{"key":"{name}","value":"S3"}}', f'{{"key":"{name}","value":"S3'):
+        assert "S3" not in masker.mask_sent(sent)
+    body = [
+        f'{{"session":"s","key":"{name}","value":"S3"}}',
+        f'{{"session":"s","key":"k","value":"{name}: S3"}}',
+        f'{{"session":"s","key":"k","value":5,"attributes":{{"{name}":"S3"}}}}',
+    ]
+    assert Prefilter(DEFAULT).suspects("\n".join(body).encode(), "ndjson", 3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_tokens", "token_count", "tokenType", "tokens", "session", "sessionId", "session_id", "user_id",
+        "primary_key", "mypassword", "cookies", "password_changed_at", "secretary", "compass", "author", "access",
+        "access_key_id", "public_key", "status",
+    ],
+)  # fmt: skip
+def test_what_people_search_for_is_not_hidden_for_its_name(name: str) -> None:
+    text = f'{name}=kept {name}: kept {{"{name}":"kept"}}'
+    Masker(DEFAULT).mask(events := [event(text), event("kept", key=name), event("kept", **{name: "kept"})])
+    assert [one.value for one in events] == [text, "kept", "kept"] and attributes_of(events[2]) == {name: "kept"}
+
+
+def test_a_name_without_a_star_is_the_whole_name_and_an_underscore_within_it_stands_for_others() -> None:
+    masker = Masker(checked(Rules((), ("id", "card_no", "_x_y_", "*otp", "*app_pin", "*auth_", "_"))))
+    text = "user_id=a userId=a user.id=a id=b card-no=b CardNo=b cardno=b my_card_no=a card__no=a"
+    assert masker.mask_text(text) == text.replace("=b", "=[masked]")
+    text = "x_y=a _x_y=a _xy_=b otp=b sms_otp=b smsOtp=b smsotp=a pin=a my.AppPin=b app_pin=b _auth_=b auth=a _=b"
+    assert masker.mask_text(text) == text.replace("=b", "=[masked]")
 
 
 def test_keys_attributes_and_numbers_of_a_field_are_masked_whole() -> None:
@@ -266,6 +322,13 @@ def test_own_patterns_are_named_in_their_place_and_stay_within_their_text() -> N
         == 1
     )
     assert [found.value for found in crossing] == ["ca", "b", "[gap]"]
+
+
+@pytest.mark.parametrize("name", ["*", "*_pin", "pin*", "**pin", "*p*n"])
+def test_a_star_that_does_not_begin_a_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError) as refused:
+        checked(Rules((), ("pin", name)))
+    assert "rules.fields" in refused.value.message and repr(name) in refused.value.message
 
 
 @pytest.mark.parametrize("pattern", ["(?=x)", "(a", r"\1", "x{1001}", "[^a-z]{1,1000}"])
