@@ -32,10 +32,11 @@ _CARD = rf"(?P<card>{_DIGIT}(?:{_BLANK}?{_DIGIT}){{12,}})"
 
 # NAME="VALUE", NAME: VALUE, "NAME" => VALUE, --NAME=VALUE, user[NAME]=VALUE, NAME[]=VALUE
 _SPACE = r"[ \t\r\n\x{a0}]*"
-_WITHIN = r"(?:[ \t\r\n\x{a0}]*[ \t\x{a0}])?"  # to a value without quotes: on the next line only where that is indented
+_WITHIN = r"(?:[ \t\r\n\x{a0}]*[ \t\x{a0}])?"  # to the value: on the next line only where that is indented …
 _BEFORE = r"(?:^|[^A-Za-z0-9_.-])-{0,2}[\"'`]?"
 _BEHIND = r"(?:^|[^A-Za-z0-9])"
 _IS = rf"\\*[\"'`]?\]?(?:\[\])?{_SPACE}[=:]{{1,3}}>?"
+_IN_JSON = rf"\\*[\"']{_SPACE}:{_SPACE}"  # … or the name has quotes, as of JSON
 _WORDS = r"(?:[A-Za-z0-9_.-]*[_.-])?"
 _TEXT = r'"(?:[^"\\]|\\(?s:.))*"|' + r"'(?:[^'\\]|\\(?s:.))*'"
 _ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
@@ -115,12 +116,13 @@ def value_of(name: str) -> Any:
     return compiled(_field(Fields((name,))))
 
 
-def _named(fields: Fields) -> str:
-    return fields.pattern(before=_BEFORE, behind=_BEHIND) + _IS
+def _name(fields: Fields) -> str:
+    return fields.pattern(before=_BEFORE, behind=_BEHIND)
 
 
 def _field(fields: Fields) -> str:
-    return _named(fields) + f"(?:{_SPACE}(?P<field>{_QUOTED})|{_LINES}|{_WITHIN}(?P<bare>{_BARE}))"
+    quoted = f"(?:{_IN_JSON}|{_IS}{_WITHIN})(?P<field>{_QUOTED})"
+    return f"{_name(fields)}(?:{quoted}|{_IS}(?:{_LINES}|{_SPACE}(?P<key>{_PEM})|{_WITHIN}(?P<bare>{_BARE})))"
 
 
 def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
@@ -133,7 +135,7 @@ def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
         bare = cookies.pattern(before=r"(?:^|[^A-Za-z0-9_.\"'-])", behind=r"(?:^|[^A-Za-z0-9\"'])")
         parts.append(rf"{bare}[ \t]*:[ \t]*(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
     if (own := fields.ending(("authorization",))).names:
-        parts.append(f"{_named(own)}{_WITHIN}(?P<authorization>{_CREDENTIALS})")
+        parts.append(f"{_name(own)}{_IS}{_WITHIN}(?P<authorization>{_CREDENTIALS})")
     if fields.names:
         parts.append(_field(fields))
     return parts + [part for name, part in _BUILTIN if name in builtin]
