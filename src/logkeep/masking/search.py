@@ -20,7 +20,7 @@ from logkeep.masking.rules import MASK
 
 _SCHEME = r"(?i:bearer|basic|digest|token|negotiate|ntlm|api-?key)"
 _PARAMETER = r"[A-Za-z_-]+=(?:\\*\"[^\"\r\n]*\"|[^\s,\"']+)"
-_BEARER = r"(?i:\bbearer)[ \t]+(?P<bearer>[A-Za-z0-9._~+/=-]{12,})"
+_BEARER = r"(?i:(?:\b|\x1b\[[0-9;]*m)bearer)[ \t]+(?P<bearer>[A-Za-z0-9._~+/=-]{12,})"
 _OF_BEARER = (  # and of schemes that are words of a sentence too; of Digest there are parameters only
     r"(?i:\b(?:basic|token))[ \t]+(?P<word_or_credential>[A-Za-z0-9._~+/=-]{12,})|"
     rf"(?i:\bdigest)[ \t]+(?P<digest>[A-Za-z_-]+=\\*\"[^\"\r\n]*\"(?:,\s*{_PARAMETER})*)"
@@ -31,12 +31,14 @@ _DIGIT = r"[0-9\x{ff10}-\x{ff19}]"
 _CARD = rf"(?P<card>{_DIGIT}(?:{_BLANK}?{_DIGIT}){{12,}})"
 
 # NAME="VALUE", NAME: VALUE, "NAME" => VALUE, --NAME=VALUE, user[NAME]=VALUE, NAME[]=VALUE
-_SPACE = r"[ \t\r\n\x{a0}]*"
-_WITHIN = r"(?:[ \t\r\n\x{a0}]*[ \t\x{a0}])?"  # to the value: on the next line only where that is indented …
-_BEFORE = r"(?:^|[^A-Za-z0-9_.-])-{0,2}[\"'`]?"
-_BEHIND = r"(?:^|[^A-Za-z0-9])"
-_IS = rf"\\*[\"'`]?\]?(?:\[\])?{_SPACE}[=:]{{1,3}}>?"
-_IN_JSON = rf"\\*[\"']{_SPACE}:{_SPACE}"  # … or the name has quotes, as of JSON
+_COLOUR = r"\x1b\[[0-9;]*[A-Za-z]"  # of a terminal, ECMA-48
+_SPACE = rf"(?:[ \t\r\n\x{{a0}}]|{_COLOUR})*"
+# To the value: on the next line only where that is indented …
+_WITHIN = rf"(?:{_COLOUR})*(?:{_SPACE}[ \t\x{{a0}}])?(?:{_COLOUR})*"
+_BEFORE = rf"(?:^|[^A-Za-z0-9_.-]|{_COLOUR})-{{0,2}}[\"'`]?"
+_BEHIND = rf"(?:^|[^A-Za-z0-9]|{_COLOUR})"
+_IS = rf"(?:{_COLOUR})*\\*[\"'`]?\]?(?:\[\])?{_SPACE}[=:]{{1,3}}>?"
+_IN_JSON = rf"(?:{_COLOUR})*\\*[\"']{_SPACE}:{_SPACE}"  # … or the name has quotes, as in JSON
 _WORDS = r"(?:[A-Za-z0-9_.-]*[_.-])?"
 _TEXT = r'"(?:[^"\\]|\\(?s:.))*"|' + r"'(?:[^'\\]|\\(?s:.))*'"
 _ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
@@ -48,7 +50,8 @@ _QUOTED = rf"(?:{_TYPE})?[bBeEfFnNrRuU$@]{{0,2}}(?:{_TRIPLE}|{_TEXT})|{_ESCAPED}
 # Of YAML, which goes on for lines: a text, a list, members of the name's own. Only how it begins.
 _BLOCK = r"[|>][0-9+-]{0,2}[ \t]*(?:#[^\r\n]*)?\r?\n"
 _LINES = rf"[ \t]*(?P<text>{_BLOCK})|[ \t]*\r?\n(?:[ \t]*(?P<list>-[ \t])|[ \t]+(?P<members>[A-Za-z0-9_.-]+:[ \t\r\n]))"
-_BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?[^\s,;&\"'{{}}\[\]]+"
+_BARE_CHAR = rf"(?:{_COLOUR})*[^\s,;&\"'{{}}\[\]\x1b]|\x1b[^\s\[]"
+_BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?(?:{_BARE_CHAR})+"
 # Headers whose value is a list: all of a line and those that go on with it, and SCHEME NAME="VALUE", NAME=VALUE
 _FOLDED = r"(?:\r?\n[ \t]+[^\r\n]*)*"
 # RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
@@ -132,8 +135,10 @@ def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
         quoted = cookies.pattern(before="", behind=_WORDS, word="[A-Za-z0-9_.-]*") + r"[ \t]*:[ \t]*"
         parts.append(rf"[^A-Za-z0-9_.-]?'{quoted}(?P<cookie_in_single>[^'\r\n]+)")
         parts.append(rf"[^A-Za-z0-9_.-]?\"{quoted}(?P<cookie_in_double>(?:[^\"\\\r\n]|\\.)+)")
-        bare = cookies.pattern(before=r"(?:^|[^A-Za-z0-9_.\"'-])", behind=r"(?:^|[^A-Za-z0-9\"'])")
-        parts.append(rf"{bare}[ \t]*:[ \t]*(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
+        bare = cookies.pattern(
+            before=rf"(?:^|[^A-Za-z0-9_.\"'-]|{_COLOUR})", behind=rf"(?:^|[^A-Za-z0-9\"']|{_COLOUR})"
+        )
+        parts.append(rf"{bare}(?:[ \t]|{_COLOUR})*:(?:[ \t]|{_COLOUR})*(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
     if (own := fields.ending(("authorization",))).names:
         parts.append(f"{_name(own)}{_IS}{_WITHIN}(?P<authorization>{_CREDENTIALS})")
     if fields.names:
