@@ -47,6 +47,9 @@ _OPEN = r"[\"'](?s:.*)"
 _TRIPLE = r'"""(?s:.*?)(?:"""|\z)|' + r"'''(?s:.*?)(?:'''|\z)"
 _TYPE = r"(?:[A-Za-z]+\([0-9]+\)|![A-Za-z]*)[ \t]+"  # of PHP, string(5) "VALUE", and YAML, !str "VALUE"
 _QUOTED = rf"(?:{_TYPE})?[bBeEfFnNrRuU$@]{{0,2}}(?:{_TRIPLE}|{_TEXT})|{_ESCAPED}|{_OPEN}|{_PEM}|[{{\[]"
+# Of a declaration, TYPE = "VALUE"; as the word may be the secret, it is hidden too.
+_VALUE_TYPE = r"(?:&(?:'[a-z]+[ \t]+)?)?[A-Za-z_][A-Za-z0-9_.:<>?|\[\]]*(?:[ \t]+\|[ \t]+[a-z]+)?"
+_DECLARED = rf"{_VALUE_TYPE}[ \t]+=[ \t]*(?:{_TRIPLE}|{_TEXT}|{_OPEN})"
 # Of YAML, which goes on for lines: a text, a list, members of the name's own. Only how it begins.
 _BLOCK = r"[|>][0-9+-]{0,2}[ \t]*(?:#[^\r\n]*)?\r?\n"
 _LINES = rf"[ \t]*(?P<text>{_BLOCK})|[ \t]*\r?\n(?:[ \t]*(?P<list>-[ \t])|[ \t]+(?P<members>[A-Za-z0-9_.-]+:[ \t\r\n]))"
@@ -125,7 +128,8 @@ def _name(fields: Fields) -> str:
 
 def _field(fields: Fields) -> str:
     quoted = f"(?:{_IN_JSON}|{_IS}{_WITHIN})(?P<field>{_QUOTED})"
-    return f"{_name(fields)}(?:{quoted}|{_IS}(?:{_LINES}|{_SPACE}(?P<key>{_PEM})|{_WITHIN}(?P<bare>{_BARE})))"
+    unquoted = f"{_LINES}|{_SPACE}(?P<key>{_PEM})|{_WITHIN}(?:(?P<declared>{_DECLARED})|(?P<bare>{_BARE}))"
+    return f"{_name(fields)}(?:{quoted}|{_IS}(?:{unquoted}))"
 
 
 def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
