@@ -57,6 +57,7 @@ _BARE_CHAR = rf"(?:{_COLOUR})*[^\s,;&\"'{{}}\[\]\x1b]|\x1b[^\s\[]"
 _BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?(?:{_BARE_CHAR})+"
 # Headers whose value is a list: all of a line and those that go on with it, and SCHEME NAME="VALUE", NAME=VALUE
 _FOLDED = r"(?:\r?\n[ \t]+[^\r\n]*)*"
+_PAIRS = r"[^\s;,&=\"'\[{}]+=[^\s;,]*(?:;[ \t]*[^\s;,&=\"']+(?:=[^\s;,]*)?)+"  # of cookies in a variable
 # RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
 _CREDENTIALS = rf"[A-Za-z][A-Za-z0-9._-]*[ \t]+(?:{_PARAMETER}(?:,\s*{_PARAMETER})*|[^\s,;&\"'{{}}\[\]]+)"
 _BUILTIN = (("bearer", _BEARER), ("bearer", _OF_BEARER), ("email", _EMAIL), ("card", _CARD))
@@ -143,6 +144,7 @@ def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
             before=rf"(?:^|[^A-Za-z0-9_.\"'-]|{_COLOUR})", behind=rf"(?:^|[^A-Za-z0-9\"']|{_COLOUR})"
         )
         parts.append(rf"{bare}(?:[ \t]|{_COLOUR})*:(?:[ \t]|{_COLOUR})*(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
+        parts.append(f"{_name(cookies)}{_IS}{_WITHIN}(?P<cookie_pairs>{_PAIRS})")
     if (own := fields.ending(("authorization",))).names:
         parts.append(f"{_name(own)}{_IS}{_WITHIN}(?P<authorization>{_CREDENTIALS})")
     if fields.names:
