@@ -15,7 +15,7 @@ _BOUNDS = {"<=": "{} at most", ">=": "{} at least", "<": "less than {}", ">": "m
 # Whoever gives a member of a body another expression says here what it takes.
 NAMES = {
     "^[a-z][a-z0-9_-]{0,31}$": "a name of 1 to 32 characters: one of a-z first, then a-z, 0-9, _ and -",
-    "^[A-Za-z0-9_.-]+$": "a name of A-Z, a-z, 0-9, _, . and -, without a space",
+    "^[A-Za-z0-9_.*-]+$": "a name of A-Z, a-z, 0-9, _, . and -, without a space, or with a * before it",
 }
 
 
