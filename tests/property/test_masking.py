@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logkeep.decode.native import decode_events
+from logkeep.masking.fields import Fields
 from logkeep.masking.masker import Masker
 from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, Rules
@@ -68,3 +69,15 @@ def test_a_letter_in_disguise_is_suspect_and_plain_events_are_not() -> None:
     assert Prefilter(DEFAULT).suspects(b"\n".join(lines), "ndjson", 4) == [0, 3]
     assert not Prefilter(DEFAULT).suspects(lines[1], "ndjson", 1)
     assert Prefilter(Rules(("card",))).suspects(lines[1], "ndjson", 1) is None
+
+
+_PARTS = st.sampled_from(
+    ["db", "Db", "pass", "word", "Password", "TOKEN", "api", "Key", "_", "-", ".", "1", "k", "a_b"]
+)
+
+
+@given(st.lists(_PARTS, min_size=1, max_size=5).map("".join).filter(lambda name: name[0].isalnum()))
+def test_a_name_means_the_same_in_a_text_and_elsewhere(name: str) -> None:
+    hidden = MASKER.mask_text(f"x {name}=5") != f"x {name}=5"
+    assert Fields(RULES.fields).has(name) == hidden
+    assert hidden == (MASKER.mask_text(f'{{"{name}":5}}') == f'{{"{name}":[masked]}}')

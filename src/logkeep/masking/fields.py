@@ -20,16 +20,22 @@ class Fields:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self._kept = lru_cache(_NAMES_KEPT)(self._looked_up)
+        self._ends = tuple({_without_signs(name) for name in names})
         self._search: Any = None
         if names:
-            self._search = re2.compile(self.pattern(before=r"\A", behind=r"(?:\A|[^A-Za-z0-9])") + r"\z")
+            options = re2.Options()
+            options.log_errors, options.max_mem = False, 32 << 20  # of a hundred long names
+            whole = self.pattern(before=r"\A", behind=r"(?:\A|[^A-Za-z0-9])") + r"\z"
+            self._search = re2.compile(whole, options)
 
     def has(self, name: str) -> bool:
         """Whether what is called `name` is masked."""
         return self._kept(name) if len(name) <= _NAME_CHARS_KEPT else self._looked_up(name)
 
     def _looked_up(self, name: str) -> bool:
-        return self._search is not None and self._search.search(name.encode("utf-8", "replace")) is not None
+        if not _without_signs(name).endswith(self._ends):  # a tenth of what the search costs
+            return False
+        return self._search.search(name.encode("utf-8", "replace")) is not None
 
     def pattern(self, *, before: str, behind: str, word: str = "") -> str:
         """What finds one of the names, of which there must be some. RE2.
@@ -50,6 +56,10 @@ class Fields:
     def ending(self, words: Sequence[str]) -> "Fields":
         """Those of the names that end with one of `words`, which are in small letters."""
         return Fields([name for name in self.names if name.lower().endswith(tuple(words))])
+
+
+def _without_signs(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "").replace(".", "").removeprefix("*")
 
 
 def _spelled(name: str) -> str:
