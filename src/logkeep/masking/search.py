@@ -84,6 +84,8 @@ _ESCAPE = re.compile(rb"(\\+(?:u[0-9a-fA-F]{4}|x[2-7][0-9a-fA-F]|[nrt\"'/])?|%(?
 
 JOINED_BYTES_MAX = 64 << 10  # searched at once: what one match may look at and nothing else
 
+ESCAPE_BYTES_KEPT = 12  # in memory, with what it stands for; a longer one may be a whole text
+
 NAME_BYTES_MAX = 130  # of a field in quotes and what may stand around it
 
 STEPS_A_TEXT_MAX = 4_000  # matches looked at in one text, 25 µs of CPU each …
@@ -342,11 +344,10 @@ def plain_of(text: bytes) -> Plain | None:
     if len(parts) == 1:
         return None
     undone = parts.copy()
-    undone[1::2] = map(_unescaped, parts[1::2])
+    undone[1::2] = [_short(one) if len(one) <= ESCAPE_BYTES_KEPT else _unescaped(one) for one in parts[1::2]]
     return Plain(parts, undone)
 
 
-@lru_cache(4096)
 def _unescaped(escape: bytes) -> bytes:
     if escape[:1] == b"%":
         return bytes((int(escape[-2:], 16),))
@@ -360,3 +361,6 @@ def _unescaped(escape: bytes) -> bytes:
     if escaped[:1] != b"u":
         return escaped
     return chr(int(escaped[1:], 16)).encode("utf-8", "replace")
+
+
+_short = lru_cache(4096)(_unescaped)  # most texts have the same few

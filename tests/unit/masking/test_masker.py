@@ -9,7 +9,15 @@ from logkeep.event import Event, ValueKind, attributes_json, attributes_of
 from logkeep.masking.masker import Masker
 from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, OwnPattern, Rules, checked
-from logkeep.masking.search import STEPS_A_BATCH, STEPS_A_TEXT_MAX, STEPS_AN_EVENT, compiled, touched, touched_between
+from logkeep.masking.search import (
+    STEPS_A_BATCH,
+    STEPS_A_TEXT_MAX,
+    STEPS_AN_EVENT,
+    _short,
+    compiled,
+    touched,
+    touched_between,
+)  # fmt: skip
 
 ALL = Rules(builtin=("bearer", "email", "card"))
 
@@ -411,3 +419,13 @@ def test_of_each_text_one_match_is_enough_to_tell_that_it_is_touched() -> None:
     ends = [sum(len(line) + 1 for line in lines[: index + 1]) for index in range(len(lines))]
     search = Counting("x")
     assert touched_between(search, b"\n".join(lines), ends) == expected and search.searches <= len(lines) + 1
+
+
+def test_what_a_long_escape_stands_for_is_not_kept_in_memory() -> None:
+    _short.cache_clear()
+    for many in range(2_000, 2_020):
+        assert Masker(DEFAULT).mask_text("token%" + "25" * many + "3Dx n") == "token%" + "25" * many + "3D[masked] n"
+        Masker(DEFAULT).mask_text("\\" * many)
+    assert _short.cache_info().currsize == 0
+    Masker(DEFAULT).mask_text("a%3Db%253Dc")
+    assert _short.cache_info().currsize == 2
