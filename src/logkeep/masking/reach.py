@@ -6,6 +6,7 @@ and not faster.
 """
 
 import re
+from typing import Any
 
 CALL_BYTES_MAX = 512  # looked at for the end of a call that a blank interrupts: `a(b` may be all there is of a password
 _CLOSES = {b"(": b")", b"[": b"]", b"{": b"}"}
@@ -17,8 +18,10 @@ _TOKENS = {
 _BARE = re.compile(rb"[^\s,;&\"'{}\[\]()]*")
 _IN_WORD = re.compile(rb"[\"'][A-Za-z0-9][^\s,;&\"'{}\[\]()]*")  # no quote that ends a text has a letter behind it
 _TYPE = re.compile(rb"(?:\w+(?:::|\.))*[A-Z]\w*")
-_LINE = re.compile(rb"([ \t]*)(-[ \t])?[^\n]*\n?")
-KINDS_OF_LINES = ("text", "list", "members")
+_LINE = re.compile(rb"([ \t]*)(-[ \t\r\n])?[^\n]*\n?")
+_MARGIN = re.compile(rb"[ \t]*(?:-[ \t]+)*")
+_BEHIND_NAME = re.compile(rb"[ \t]*(?:[&!][^\s]*[ \t]+)*([|>])?")
+_OF_STACK = re.compile(rb"at |Caused by: |File \"|\.\.\. [0-9]+ more")
 
 
 def end_of_brackets(text: bytes, start: int, end: int) -> int:
@@ -61,25 +64,40 @@ def _closed(text: bytes, at: int) -> int:
     return len(text)
 
 
-def end_of_lines(text: bytes, start: int, kind: str) -> int:
-    """Where a value of YAML ends that begins at `start`: the last line indented as its first one is, or more.
-
-    kind: of `text` the line at `start` only says that it follows; in a `list` each line is an item or of one;
-    `members`: of an object.
+def lines_below(text: bytes, name: int, start: int) -> tuple[int, int] | None:
+    """Where a value of YAML begins and ends whose name stands at `name`: all lines that are indented as its first one
+    is, or more. start: what stands behind the name. None: there is none, the next line is not indented deeper than
+    the name, or it is a list's and stands before it.
     """
-    line = text.find(b"\n", start) + 1 if kind == "text" else text.rfind(b"\n", 0, start) + 1
-    end = at = line
+    behind = _BEHIND_NAME.match(text, start)
+    is_text = bool(behind and behind.group(1))
+    line = text.find(b"\n", start) + 1
+    begins = end = at = 0
     indent: int | None = None
-    while at < len(text) and (match := _LINE.match(text, at)):
+    while line and at < len(text) and (match := _LINE.match(text, at or line)):
         content = match.group().rstrip()
-        own = match.end(1) - at
-        if content:
+        own = match.end(1) - match.start()
+        if content and (indent is not None or is_text or content[own : own + 1] != b"#"):
             if indent is None:
-                indent = own
-                if kind == "text" and not own:  # there is none
+                if not _is_below(text, name, match.start(), own, bool(match.group(2)) and not is_text):
                     break
-            elif own < indent or (kind == "list" and own == indent and not match.group(2)):
+                indent, is_list = own, bool(match.group(2)) and not is_text
+                begins = start if is_text else match.end(1)
+            elif own < indent or (is_list and own == indent and not match.group(2)):
                 break
-            end = at + len(content)
+            end = match.start() + len(content)
         at = match.end()
-    return max(end, line)
+    return None if indent is None else (begins, end)
+
+
+def is_on_line_of(text: bytes, name: int, start: int) -> bool:
+    """Whether what begins at `start` can be the value of the name at `name`: on its line, or indented deeper below."""
+    line = text.rfind(b"\n", name + 1, start) + 1
+    return not line or _is_below(text, name, line, start - line, False)
+
+
+def _is_below(text: bytes, name: int, line: int, indent: int, is_list: bool) -> bool:
+    """Whether the line at `line` belongs to the name at `name` and not to what that stands in."""
+    name += text[name : name + 1] in (b"\n", b"\r")  # a match may begin with what is before the name
+    margin: Any = _MARGIN.match(text, text.rfind(b"\n", 0, name) + 1)
+    return len(margin.group()) < indent + is_list and not _OF_STACK.match(text, line + indent)

@@ -15,7 +15,7 @@ from typing import Any
 import re2
 
 from logkeep.masking.fields import Fields
-from logkeep.masking.reach import KINDS_OF_LINES, end_of_brackets, end_of_lines
+from logkeep.masking.reach import end_of_brackets, is_on_line_of, lines_below
 from logkeep.masking.rules import MASK
 
 _SCHEME = r"(?i:bearer|basic|digest|token|negotiate|ntlm|api-?key)"
@@ -51,8 +51,12 @@ _QUOTED = rf"(?:{_TYPE})?[bBeEfFnNrRuU$@]{{0,2}}(?:{_TRIPLE}|{_TEXT})|{_ESCAPED}
 _VALUE_TYPE = r"(?:&(?:'[a-z]+[ \t]+)?)?[A-Za-z_][A-Za-z0-9_.:<>?|\[\]]*(?:[ \t]+\|[ \t]+[a-z]+)?"
 _DECLARED = rf"{_VALUE_TYPE}[ \t]+=[ \t]*(?:{_TRIPLE}|{_TEXT}|{_OPEN})"
 # Of YAML, which goes on for lines: a text, a list, members of the name's own. Only how it begins.
+_ANCHOR_OR_TAG = r"(?:[&!][^\s,;&\"'{}\[\]]*[ \t]*)"
+_COMMENT = r"[ \t]*(?:#(?:[ \t][^\r\n]*)?)?\r?\n"
 _BLOCK = r"[|>][0-9+-]{0,2}[ \t]*(?:#[^\r\n]*)?\r?\n"
-_LINES = rf"[ \t]*(?P<text>{_BLOCK})|[ \t]*\r?\n(?:[ \t]*(?P<list>-[ \t])|[ \t]+(?P<members>[A-Za-z0-9_.-]+:[ \t\r\n]))"
+_KEY = r"(?:\"[^\"\r\n]*\"|'[^'\r\n]*'|[A-Za-z0-9_.-]+(?: [A-Za-z0-9_.-]+){0,3}):"
+_ITEMS = rf"{_COMMENT}(?:{_COMMENT})*(?:[ \t]*-(?:[ \t\r\n]|$)|[ \t]+(?:\?[ \t]|{_KEY}(?:[ \t\r\n]|$)))"
+_LINES = rf"[ \t]*(?P<lines>{_ANCHOR_OR_TAG}{{0,2}}(?:{_BLOCK}|{_ITEMS}))"
 _BARE_CHAR = rf"(?:{_COLOUR})*[^\s,;&\"'{{}}\[\]\x1b]|\x1b[^\s\[]"
 _BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?(?:{_BARE_CHAR})+"
 # Headers whose value is a list: all of a line and those that go on with it, and SCHEME NAME="VALUE", NAME=VALUE
@@ -75,6 +79,7 @@ _OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}|\.[0-9]")
 _OF_NAME_BEFORE = re.compile(rb"[A-Za-z]_-?$")  # blk_-5165786360127153975: numbers of 64 bits have as many digits
 _CARD_DIGITS_BESIDE_A_NAME_MAX = 16
 _QUOTE = re.compile(rb"[bBeEfFnNrRuU$@]{0,2}\\*[\"']")
+_BEFORE_LINES = re.compile(rb"(?:[&!][^\s,;&\"'{}\[\]]+)?")  # a tag, or what only looks like one
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
 _PART = rb"(?:[A-Z]?[a-z]+|[A-Z]+|(?:[A-Z]{1,4}[a-z]{3,})+|[vV]?[0-9]{1,2})"
 # Also of a program: names, paths, versions, times. Case and digits change within a credential as they come.
@@ -131,8 +136,8 @@ def _name(fields: Fields) -> str:
 
 def _field(fields: Fields) -> str:
     quoted = f"(?:{_IN_JSON}|{_IS}{_WITHIN})(?P<field>{_QUOTED})"
-    unquoted = f"{_LINES}|{_SPACE}(?P<key>{_PEM})|{_WITHIN}(?:(?P<declared>{_DECLARED})|(?P<bare>{_BARE}))"
-    return f"{_name(fields)}(?:{quoted}|{_IS}(?:{unquoted}))"
+    unquoted = f"{_SPACE}(?P<key>{_PEM})|{_WITHIN}(?:(?P<declared>{_DECLARED})|(?P<bare>{_BARE}))"
+    return f"{_name(fields)}(?:{_IS}{_LINES}|{quoted}|{_IS}(?:{unquoted}))"
 
 
 def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
@@ -220,10 +225,18 @@ def hidden(search: Any, groups: Mapping[str, int], text: bytes, steps: Steps) ->
             if not plain.fullmatch(text[start:end]):
                 yield start, end, MASK.encode()
         else:
-            if name in KINDS_OF_LINES:
-                end = end_of_lines(text, start, name)
+            if name == "lines":
+                found = lines_below(text, match.start(), start)
+                if found is None:  # what stands there is no value of its own, or all there is of one
+                    found = (start, _BEFORE_LINES.match(text, start).end())  # type: ignore[union-attr]  # never None
+                start, end = found
+                at = max(start - 1, end)
+            elif name == "bare" and not is_on_line_of(text, match.start(), start):
+                end, at = start, start - 1
             elif name == "bare" or (name == "field" and text[start:end] in (b"[", b"{")):
                 end = end_of_brackets(text, start, end)
+            if start == end:
+                continue
             yield start, end, mask_like(text[start:end])
             at = max(at, end)
             if name == "bare" or name == "authorization":  # which may be the name of what stands behind it

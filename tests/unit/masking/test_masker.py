@@ -169,6 +169,46 @@ def test_a_text_is_masked_and_all_else_in_it_stays(text: str, masked: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
+        "db:\n  password:\n  user: bob\n  host: x\n  port: 5\nother: 1",
+        "Headers:\n    cookie:\n    host: example.org\n    accept: text/html\n",
+        "environment:\n  POSTGRES: 1\n  secret:\n  LOG_LEVEL: debug\n  PORT: 80",
+        "- name: web\n    token:\n    image: y\n    replicas: 3", "users:\n  - token:\n  - name: bob\n  - name: eve",
+        "config:\r\n  token: \r\n  user: bob\r\n", "  password: >\n  same indent\n  user: bob",
+        "  token:\n  user\n", "password: |\nuser: bob", "  secret: # c\n  user: bob", "    secret:\n  - name: bob",
+        "Exception: bad token:\n\tat a.b(C.java:1)\n\tat d.e(F.java:2)", "bad token:\n  Caused by: x\n",
+    ],
+)  # fmt: skip
+def test_lines_that_are_not_indented_deeper_than_a_name_are_not_its_value(text: str) -> None:
+    assert Masker(ALL).mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('secret:\n  "data": x1\nn: 1', "secret:\n  [masked]\nn: 1"),
+        ("secret:\n  # note\n  data: x1\nn: 1", "secret:\n  # note\n  [masked]\nn: 1"),
+        ("secret:\n\n  data: x1\nn: 1", "secret:\n\n  [masked]\nn: 1"),
+        ("secret: # c\n  data: x1\n  b: x1\nn: 1", "secret: # c\n  [masked]\nn: 1"),
+        ("secret: &anc\n  data: x1\nn: 1", "secret: &anc\n  [masked]\nn: 1"),
+        ("secret: !!map\n  data: x1", "secret: !!map\n  [masked]"),
+        ("password: !!binary |\n  x1\n  x1\nn: 1", "password: [masked]\nn: 1"),
+        ("secret:\n  my key: x1\n  b: x1\nn: 1", "secret:\n  [masked]\nn: 1"),
+        ("secret:\n  ? a\n  : x1\nn: 1", "secret:\n  [masked]\nn: 1"),
+        ("- token:\n  - x1\n  - x2\n- n", "- token:\n  [masked]\n- n"),
+        ("- token:\n    a: x1\n  n: 1", "- token:\n    [masked]\n  n: 1"),
+        ("token:\n  - a\n  -\n    x1\nn: 1", "token:\n  [masked]\nn: 1"),
+        ("  password: &x1\n  user: bob", "  password: [masked]\n  user: bob"),
+        ("  password: !x1\n  user: bob", "  password: [masked]\n  user: bob"),
+        ("  password: #x1\n  user: bob", "  password: [masked]\n  user: bob"),
+    ],
+)
+def test_a_value_on_the_lines_below_is_hidden_to_its_last(text: str, masked: str) -> None:
+    assert Masker(ALL).mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "md5 digest d41d8cd98f00b204e9800998ecf8427e", "Weekly digest 2026-11-30T11:00:00Z", "token 2026-11-30T11:00",
         "unexpected token T_CONSTANT_ENCAPSED_STRING", "basic AuthenticationEntryPoint", "Basic Memory/CPU-check",
         "Loaded token /usr/share/model-v1.2/tokenizer.json", "token TokenBucket-17", "Basic com.example.Foo.bar",
