@@ -9,6 +9,8 @@ import re
 from typing import Any
 
 CALL_BYTES_MAX = 512  # looked at for the end of a call that a blank interrupts: `a(b` may be all there is of a password
+BRACKETS_BYTES_MAX = 64 << 10  # looked at for where a bracket closes
+LINE_BYTES_MAX = 512  # looked at before a value for a quote that is open there
 _CLOSES = {b"(": b")", b"[": b"]", b"{": b"}"}
 _IN_QUOTES = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|' + rb"'[^'\\]*+(?:\\.[^'\\]*+)*+'"
 _TOKENS = {
@@ -18,6 +20,9 @@ _TOKENS = {
 _BARE = re.compile(rb"[^\s,;&\"'{}\[\]()]*")
 _IN_WORD = re.compile(rb"[\"'][A-Za-z0-9][^\s,;&\"'{}\[\]()]*")  # no quote that ends a text has a letter behind it
 _TYPE = re.compile(rb"(?:\w+(?:::|\.))*[A-Z]\w*")
+_QUOTES = re.compile(rb"\\.|([\"'`])", re.DOTALL)
+_ENDS_TEXT = re.compile(rb"[\"'](?![^\s,;:.)\]}+])")
+_STACK_LINE = re.compile(rb"\n[ \t]+at ")
 _LINE = re.compile(rb"([ \t]*)(-[ \t\r\n])?[^\n]*\n?")
 _MARGIN = re.compile(rb"[ \t]*(?:-[ \t]+)*")
 _BEHIND_NAME = re.compile(rb"[ \t]*(?:[&!][^\s]*[ \t]+)*([|>])?")
@@ -25,22 +30,29 @@ _OF_STACK = re.compile(rb"at |Caused by: |File \"|\.\.\. [0-9]+ more")
 
 
 def end_of_brackets(text: bytes, start: int, end: int) -> int:
-    """Where the value ends that begins at `start`, and of which the search has found what is before `end`."""
+    """Where the value ends that begins at `start`, and of which the search has found what is before `end`.
+
+    A bracket that never closes hides the line at most, or what is left of the quoted text it stands in.
+    """
     found = text[start:end]
     opened = text.find(b"(", start, end)
     if found in (b"[", b"{"):
         end = start
     elif opened >= 0 and text.count(b"(", start, end) > text.count(b")", start, end):
-        if text[end : end + 1] not in (b'"', b"'", b"[", b"{"):
+        on_lines = found.endswith(b"(") and text[end : end + 1] in (b"\r", b"\n")
+        if not on_lines and text[end : end + 1] not in (b'"', b"'", b"[", b"{"):
             call = text[opened : opened + CALL_BYTES_MAX].partition(b"\n")[0]
             closed = _closed(call, 0)
-            return opened + closed if closed < len(call) or call.endswith(b")") else end
+            return opened + closed if closed else end
         end = opened
     elif text[end : end + 2] == b" {" and _TYPE.fullmatch(found):  # as Rust prints it
         end += 1
     while True:
         if text[end : end + 1] in _CLOSES:
-            end = _BARE.match(text, _closed(text, end)).end()  # type: ignore[union-attr]  # never None
+            closed = _closed(text, end)
+            if not closed:
+                return _end_of_line(text, end)
+            end = _BARE.match(text, closed).end()  # type: ignore[union-attr]  # never None
         elif more := _IN_WORD.match(text, end):
             end = more.end()
         else:
@@ -48,20 +60,55 @@ def end_of_brackets(text: bytes, start: int, end: int) -> int:
 
 
 def _closed(text: bytes, at: int) -> int:
-    """Behind the bracket that closes the one at `at`, or the end of `text` where none does. Brackets of other kinds
-    and what is in quotes do not count."""
+    """Behind the bracket that closes the one at `at`, or 0 where none does. Brackets of other kinds and what is in
+    quotes do not count."""
     opens, depth = text[at : at + 1], 0
-    for match in _TOKENS[opens].finditer(text, at):
+    if text[at + 1 : at + 2] == open_quote(text, at):  # the quote ends what the bracket stands in
+        return 0
+    for match in _TOKENS[opens].finditer(text, at, at + BRACKETS_BYTES_MAX):
         token = match.group()
         if token == opens:
             depth += 1
         elif token == _CLOSES[opens]:
             depth -= 1
             if not depth:
-                return match.end()
+                return 0 if _STACK_LINE.search(text, at, match.start()) else match.end()
         elif token in (b'"', b"'"):  # it never closes
             break
-    return len(text)
+    return 0
+
+
+def _end_of_line(text: bytes, at: int) -> int:
+    """Of the line, or of the quoted text of that line in which the bracket at `at` stands."""
+    line = text.find(b"\n", at)
+    line = len(text) if line < 0 else line
+    quote = open_quote(text, at)
+    quoted = text.find(quote, at, line) if quote else -1
+    return at + len(text[at:line].rstrip() if quoted < 0 else text[at:quoted].rstrip(b"\\"))
+
+
+def open_quote(text: bytes, at: int) -> bytes:
+    """The quote of the line that is still open at `at`, or nothing: one behind a letter opens none, a backtick may be
+    closed by an apostrophe."""
+    line = text.rfind(b"\n", max(0, at - LINE_BYTES_MAX), at) + 1 or max(0, at - LINE_BYTES_MAX)
+    opened = b""
+    for match in _QUOTES.finditer(text, line, at):
+        quote = (match.group(1) or b"").replace(b"`", b"'")
+        if quote == opened:
+            opened = b""
+        elif quote and not opened and not text[max(line, match.start() - 1) : match.start()].isalnum():
+            opened = quote
+    return opened
+
+
+def closes_quote(text: bytes, name: int, start: int) -> bool:
+    """Whether the quote at `start` is no value's, but ends the text in which the name at `name` stands."""
+    quote = text[start : start + 1]
+    return (
+        _ENDS_TEXT.match(text, start) is not None
+        and text.find(quote, name + 1, start) < 0
+        and open_quote(text, start) == quote
+    )
 
 
 def lines_below(text: bytes, name: int, start: int) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 r"""What the rules search for, as expressions of RE2, and what of a match is hidden.
 
 Names before the hidden value may be quoted, as in JSON, and the quotes escaped, as in JSON within JSON. Where it cannot
-be told how far a value goes (a quote or bracket that never closes), the rest of the text is taken for it.
+be told how far a value goes (a quote or bracket that never closes), the rest of its line is taken for it.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Any
 import re2
 
 from logkeep.masking.fields import Fields
-from logkeep.masking.reach import end_of_brackets, is_on_line_of, lines_below
+from logkeep.masking.reach import closes_quote, end_of_brackets, is_on_line_of, lines_below
 from logkeep.masking.rules import MASK
 
 _SCHEME = r"(?i:bearer|basic|digest|token|negotiate|ntlm|api-?key)"
@@ -43,7 +43,7 @@ _WORDS = r"(?:[A-Za-z0-9_.-]*[_.-])?"
 _TEXT = r'"(?:[^"\\]|\\(?s:.))*"|' + r"'(?:[^'\\]|\\(?s:.))*'"
 _ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
 _PEM = r"-----BEGIN [^\r\n-]{1,60}-----(?s:.*?)(?:-----END [^\r\n-]{1,60}-----|\z)"
-_OPEN = r"[\"'](?s:.*)"
+_OPEN = r"[\"'][^\r\n]*"
 _TRIPLE = r'"""(?s:.*?)(?:"""|\z)|' + r"'''(?s:.*?)(?:'''|\z)"
 _TYPE = r"(?:[A-Za-z]+\([0-9]+\)|![A-Za-z]*)[ \t]+"  # of PHP, string(5) "VALUE", and YAML, !str "VALUE"
 _QUOTED = rf"(?:{_TYPE})?[bBeEfFnNrRuU$@]{{0,2}}(?:{_TRIPLE}|{_TEXT})|{_ESCAPED}|{_OPEN}|{_PEM}|[{{\[]"
@@ -80,6 +80,7 @@ _OF_NAME_BEFORE = re.compile(rb"[A-Za-z]_-?$")  # blk_-5165786360127153975: numb
 _CARD_DIGITS_BESIDE_A_NAME_MAX = 16
 _QUOTE = re.compile(rb"[bBeEfFnNrRuU$@]{0,2}\\*[\"']")
 _BEFORE_LINES = re.compile(rb"(?:[&!][^\s,;&\"'{}\[\]]+)?")  # a tag, or what only looks like one
+_NAMES_MORE = re.compile(rb"[=:]|.[ \t\r\n]*[=:]", re.DOTALL)  # the value's last byte and what is behind it
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
 _PART = rb"(?:[A-Z]?[a-z]+|[A-Z]+|(?:[A-Z]{1,4}[a-z]{3,})+|[vV]?[0-9]{1,2})"
 # Also of a program: names, paths, versions, times. Case and digits change within a credential as they come.
@@ -231,16 +232,19 @@ def hidden(search: Any, groups: Mapping[str, int], text: bytes, steps: Steps) ->
                     found = (start, _BEFORE_LINES.match(text, start).end())  # type: ignore[union-attr]  # never None
                 start, end = found
                 at = max(start - 1, end)
-            elif name == "bare" and not is_on_line_of(text, match.start(), start):
+            elif (name == "bare" and not is_on_line_of(text, match.start(), start)) or (
+                name == "field" and closes_quote(text, match.start(), start)
+            ):
                 end, at = start, start - 1
             elif name == "bare" or (name == "field" and text[start:end] in (b"[", b"{")):
                 end = end_of_brackets(text, start, end)
-            if start == end:
-                continue
-            yield start, end, mask_like(text[start:end])
-            at = max(at, end)
-            if name == "bare" or name == "authorization":  # which may be the name of what stands behind it
+                if end == at and _NAMES_MORE.match(text, end - 1):  # it may be the name of what stands behind it
+                    at = max(start - 1, end - NAME_BYTES_MAX)
+                at = max(at, end) if end > match.end() else at
+            elif name == "authorization" and _NAMES_MORE.match(text, end - 1):
                 at = max(start - 1, end - NAME_BYTES_MAX)
+            if start < end:
+                yield start, end, mask_like(text[start:end])
 
 
 def mask_like(value: bytes) -> bytes:

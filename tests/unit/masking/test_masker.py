@@ -185,6 +185,33 @@ def test_lines_that_are_not_indented_deeper_than_a_name_are_not_its_value(text: 
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
+        (
+            "at 'bad token: (', src/a.rs:5:6\nstack:\n   0: a::b",
+            "at 'bad token: [masked]', src/a.rs:5:6\nstack:\n   0: a::b",
+        ),
+        ("E 'bad token: x(' at line 5\n  at a.b\n", "E 'bad token: [masked]' at line 5\n  at a.b\n"),
+        ("unexpected token: `(' in line 5", "unexpected token: [masked]' in line 5"),
+        ("bad token: Eof { at: parser, line 5\n at a.b {}", "bad token: [masked]\n at a.b {}"),
+        ("invalid token: name[' at a.b(C.java:1)\n at c.d", "invalid token: [masked]\n at c.d"),
+        ("Unexpected token: [ in /a/b.js\n    at c [d]]", "Unexpected token: [masked]\n    at c [d]]"),
+        ("Unexpected token: '\n  at a.b", "Unexpected token: [masked]\n  at a.b"),
+        ("E 'Unexpected token: ' in 'x'", "E 'Unexpected token: ' in 'x'"),
+        ('{"m":"{\\"token\\":[\\"x1"}', '{"m":"{\\"token\\":[masked]'),
+        ('token: Some(\n    Secret(\n        "x1",\n    ),\n), n: 1', "token: [masked], n: 1"),
+        ('token: {\n  "a": "x1"\n}\nn', "token: [masked]\nn"),
+        ("password = getpass('Password: ')\nuser = 'bob'\n", "password = [masked]\nuser = 'bob'\n"),
+        ('token = get("token: ") or fail("none")', 'token = [masked] or fail("none")'),
+        ("invalid token: password = x1", "invalid token: [masked] = [masked]"),
+        ('"{"password":"x1"}"', '"{"password":"[masked]"}"'),
+    ],
+)
+def test_a_bracket_or_quote_that_never_closes_hides_no_more_than_its_line(text: str, masked: str) -> None:
+    assert Masker(ALL).mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
         ('secret:\n  "data": x1\nn: 1', "secret:\n  [masked]\nn: 1"),
         ("secret:\n  # note\n  data: x1\nn: 1", "secret:\n  # note\n  [masked]\nn: 1"),
         ("secret:\n\n  data: x1\nn: 1", "secret:\n\n  [masked]\nn: 1"),
