@@ -83,8 +83,11 @@ _BEFORE_LINES = re.compile(rb"(?:[&!][^\s,;&\"'{}\[\]]+)?")  # a tag, or what on
 _NAMES_MORE = re.compile(rb"[=:]|.[ \t\r\n]*[=:]", re.DOTALL)  # the value's last byte and what is behind it
 _IS_WORD = re.compile(rb"[A-Za-z]?[a-z]+(?:-[a-z]+)*")  # of a sentence: a credential has digits or capitals
 _PART = rb"(?:[A-Z]?[a-z]+|[A-Z]+|(?:[A-Z]{1,4}[a-z]{3,})+|[vV]?[0-9]{1,2})"
-# Also of a program: names, paths, versions, times. Case and digits change within a credential as they come.
-_IS_NAME = re.compile(rb"/?%s(?:[._/+-]+%s)*[./]*|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2})?" % (_PART, _PART))
+# Also of a program: names, paths, versions, times. Case and digits change within a credential as they come, and no
+# word has 12 capitals.
+_IS_NAME = re.compile(
+    rb"(?![A-Z]{12,}\Z)/?%s(?:[._/+-]+%s)*[./]*|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2})?" % (_PART, _PART)
+)
 
 _ESCAPE = re.compile(rb"(\\+(?:u[0-9a-fA-F]{4}|x[2-7][0-9a-fA-F]|[nrt\"'/])?|%(?:25)*[2-7][0-9a-fA-F])")
 

@@ -239,6 +239,7 @@ def test_a_value_on_the_lines_below_is_hidden_to_its_last(text: str, masked: str
         "md5 digest d41d8cd98f00b204e9800998ecf8427e", "Weekly digest 2026-11-30T11:00:00Z", "token 2026-11-30T11:00",
         "unexpected token T_CONSTANT_ENCAPSED_STRING", "basic AuthenticationEntryPoint", "Basic Memory/CPU-check",
         "Loaded token /usr/share/model-v1.2/tokenizer.json", "token TokenBucket-17", "Basic com.example.Foo.bar",
+        "unexpected token END_OBJECT_KEY", "token ENDOFSTREAM", "basic HTTP.AUTHENTICATION",
     ],
 )  # fmt: skip
 def test_words_behind_the_word_for_a_scheme_are_no_credential(text: str) -> None:
@@ -250,6 +251,7 @@ def test_words_behind_the_word_for_a_scheme_are_no_credential(text: str) -> None
     [
         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Basic dXNlcjpwYXNz", "token ghp_16C7e42F292c6912E7710c838347Ae178B4a",
         "Token 9944b09199c62bcf9418ad846dd0e4bb", "token xoxb-1234-5678-abcdefgh", "Bearer ABCDEFGHIJKLMNOP",
+        "Token ABCDEFGHIJKLMNOPQRSTUVWXYZ", "Basic ABCDEFGHIJKL",
         'Digest username="a", realm=b, response="x"', "token 550e8400-e29b-41d4-a716-446655440000",
     ],
 )  # fmt: skip
