@@ -71,11 +71,15 @@ _CARD_GROUPS = {(4, 6, 5), (4, 6, 4)}  # American Express, Diners Club; all othe
 _CARD_DIGITS = range(13, 20)
 _CARD_BEGINS = re.compile(r"4|5[0-8]|3[0-9]|6|2[2-7]")  # of the networks' numbers, ISO/IEC 7812; no time begins so
 _CARD_RUN_GROUPS_MAX = 1_000  # of one run of digits; a longer one is hidden whole
-# A run of digits within a hexadecimal number, a UUID or a fraction.
+# A run of digits within a hexadecimal number, a UUID or a fraction; of a card's stripe it is between B and D, and four
+# digits beside it are its month and year or its code.
 _OF_HEX_BEFORE = re.compile(
-    rb"(?:[^A-Za-z]|^)[A-Fa-f]+$|(?:[^0-9A-Za-z]|^)0[xX][0-9A-Fa-f]*$|[0-9]\.$|[0-9A-Fa-f]{4}-$"
+    rb"(?:[^A-Za-z]|^)(?!B$)[A-Fa-f]+$|[0-9]B$|"
+    rb"(?:[^0-9A-Za-z]|^)0[xX][0-9A-Fa-f]*$|[0-9]\.$|(?=[0-9A-Fa-f]{4}-$)[0-9]*[A-Fa-f][0-9A-Fa-f]*-$"
 )
-_OF_HEX_AFTER = re.compile(rb"[A-Fa-f]+(?:[^A-Za-z]|$)|-[0-9A-Fa-f]{4}|\.[0-9]")
+_OF_HEX_AFTER = re.compile(rb"(?!D[0-9]{4,}(?![A-Za-z]))[A-Fa-f]+(?:[^A-Za-z]|$)|-(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{4}")
+_FRACTION_AFTER = re.compile(rb"\.[0-9]")
+_CARD_BEFORE = re.compile(rb"(?i:card|pan|cc)[\w .-]{0,20}[\"']?[=:][ \t\"']*$")
 _OF_NAME_BEFORE = re.compile(rb"[A-Za-z]_-?$")  # blk_-5165786360127153975: numbers of 64 bits have as many digits
 _CARD_DIGITS_BESIDE_A_NAME_MAX = 16
 _QUOTE = re.compile(rb"[bBeEfFnNrRuU$@]{0,2}\\*[\"']")
@@ -277,7 +281,8 @@ def _cards(text: bytes, begins: int, ends: int, steps: Steps) -> Iterator[tuple[
             last = begins + len(run[: groups[index + many - 1][1]].encode())
             before = text[max(0, first - 40) : first]
             of_name = many == 1 and last - first > _CARD_DIGITS_BESIDE_A_NAME_MAX and _OF_NAME_BEFORE.search(before)
-            if not (of_name or _OF_HEX_BEFORE.search(before) or _OF_HEX_AFTER.match(text, last)):
+            of_fraction = _FRACTION_AFTER.match(text, last) and not _CARD_BEFORE.search(before)
+            if not (of_name or of_fraction or _OF_HEX_BEFORE.search(before) or _OF_HEX_AFTER.match(text, last)):
                 yield first, last
         index += many or 1
 
