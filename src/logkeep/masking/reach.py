@@ -1,12 +1,15 @@
 """How far a value goes that has no quotes around it: brackets to where they close, a block of YAML to its last line.
 
 The search finds how it begins; brackets within brackets, and lines with at least the first one's indent, are no
-regular expression's. All of it is bytes. What is looked at is taken for the value, so that the work grows with the text
-and not faster.
+regular expression's. All of it is bytes. What is looked at is either taken for the value, or counted, so that the work
+stays within what a text may cost.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
+
+Look = Callable[[int], object]
 
 CALL_BYTES_MAX = 512  # looked at for the end of a call that a blank interrupts: `a(b` may be all there is of a password
 BRACKETS_BYTES_MAX = 64 << 10  # looked at for where a bracket closes
@@ -17,6 +20,9 @@ _TOKENS = {
     opens: re.compile(rb"\\+.?|%s|[\"'%s%s]" % (_IN_QUOTES, re.escape(opens), re.escape(closes)), re.DOTALL)
     for opens, closes in _CLOSES.items()
 }
+# With a terminal's colours between its letters, not behind them (ECMA-48).
+_LETTERS = rb"[^ \t\n\f\r,;&\"'{}\[\]\x1b]"
+_WORD = re.compile(rb"%s*+(?:(?:\x1b\[[0-9;]*+[A-Za-z])++%s++|\x1b[^\s\[]%s*+)*+" % (_LETTERS, _LETTERS, _LETTERS))
 _BARE = re.compile(rb"[^\s,;&\"'{}\[\]()]*")
 _IN_WORD = re.compile(rb"[\"'][A-Za-z0-9][^\s,;&\"'{}\[\]()]*")  # no quote that ends a text has a letter behind it
 _TYPE = re.compile(rb"(?:\w+(?:::|\.))*[A-Z]\w*")
@@ -29,8 +35,14 @@ _BEHIND_NAME = re.compile(rb"[ \t]*(?:[&!][^\s]*[ \t]+)*([|>])?")
 _OF_STACK = re.compile(rb"at |Caused by: |File \"|\.\.\. [0-9]+ more")
 
 
-def end_of_brackets(text: bytes, start: int, end: int) -> int:
-    """Where the value ends that begins at `start`, and of which the search has found what is before `end`.
+def end_of_word(text: bytes, at: int) -> int:
+    """Of a value without quotes, of which `at` is in or behind the first letter."""
+    return _WORD.match(text, at).end()  # type: ignore[union-attr]  # never None
+
+
+def end_of_brackets(text: bytes, start: int, end: int, look: Look) -> int:
+    """Where the value ends that begins at `start`, and of which the search has found what is before `end`. look:
+    called with how many bytes were looked at for it.
 
     A bracket that never closes hides the line at most, or what is left of the quoted text it stands in.
     """
@@ -42,14 +54,14 @@ def end_of_brackets(text: bytes, start: int, end: int) -> int:
         on_lines = found.endswith(b"(") and text[end : end + 1] in (b"\r", b"\n")
         if not on_lines and text[end : end + 1] not in (b'"', b"'", b"[", b"{"):
             call = text[opened : opened + CALL_BYTES_MAX].partition(b"\n")[0]
-            closed = _closed(call, 0)
+            closed = _closed(call, 0, look)
             return opened + closed if closed else end
         end = opened
     elif text[end : end + 2] == b" {" and _TYPE.fullmatch(found):  # as Rust prints it
         end += 1
     while True:
         if text[end : end + 1] in _CLOSES:
-            closed = _closed(text, end)
+            closed = _closed(text, end, look)
             if not closed:
                 return _end_of_line(text, end)
             end = _BARE.match(text, closed).end()  # type: ignore[union-attr]  # never None
@@ -59,23 +71,22 @@ def end_of_brackets(text: bytes, start: int, end: int) -> int:
             return end
 
 
-def _closed(text: bytes, at: int) -> int:
+def _closed(text: bytes, at: int, look: Look) -> int:
     """Behind the bracket that closes the one at `at`, or 0 where none does. Brackets of other kinds and what is in
     quotes do not count."""
     opens, depth = text[at : at + 1], 0
     if text[at + 1 : at + 2] == open_quote(text, at):  # the quote ends what the bracket stands in
         return 0
-    for match in _TOKENS[opens].finditer(text, at, at + BRACKETS_BYTES_MAX):
+    closed, end = 0, min(len(text), at + BRACKETS_BYTES_MAX)
+    for match in _TOKENS[opens].finditer(text, at, end):
         token = match.group()
-        if token == opens:
-            depth += 1
-        elif token == _CLOSES[opens]:
-            depth -= 1
-            if not depth:
-                return 0 if _STACK_LINE.search(text, at, match.start()) else match.end()
-        elif token in (b'"', b"'"):  # it never closes
+        depth += (token == opens) - (token == _CLOSES[opens])
+        if not depth or token in (b'"', b"'"):  # a quote that never closes
+            end = match.end()
+            closed = 0 if depth or _STACK_LINE.search(text, at, end) else end
             break
-    return 0
+    look(end - at)
+    return closed
 
 
 def _end_of_line(text: bytes, at: int) -> int:

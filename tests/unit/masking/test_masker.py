@@ -6,6 +6,7 @@ import pytest
 
 from logkeep.errors import InputError
 from logkeep.event import Event, ValueKind, attributes_json, attributes_of
+from logkeep.masking.fields import Fields
 from logkeep.masking.masker import Masker
 from logkeep.masking.prefilter import Prefilter
 from logkeep.masking.rules import DEFAULT, OwnPattern, Rules, checked
@@ -14,7 +15,9 @@ from logkeep.masking.search import (
     STEPS_A_TEXT_MAX,
     STEPS_AN_EVENT,
     _short,
+    alternatives,
     compiled,
+    plain_of,
     touched,
     touched_between,
 )  # fmt: skip
@@ -506,3 +509,18 @@ def test_what_a_long_escape_stands_for_is_not_kept_in_memory() -> None:
     assert _short.cache_info().currsize == 0
     Masker(DEFAULT).mask_text("a%3Db%253Dc")
     assert _short.cache_info().currsize == 2
+
+
+def test_bytes_that_are_looked_at_for_the_end_of_a_value_count_as_steps() -> None:
+    for unclosed in ("token: [\n", "token: (\n", "token: A {\n"):
+        masked = Masker(DEFAULT).mask_text(unclosed * 30_000 + "more x")
+        assert 1 < masked.count("[masked]") < 10 and masked.endswith("[masked]") and "more" not in masked
+    assert Masker(DEFAULT).mask_text("token: [\n" + "more x\n" * 50) == "token: [masked]\n" + "more x\n" * 50
+
+
+def test_a_long_value_without_quotes_is_no_part_of_the_search_and_a_run_of_escapes_is_one() -> None:
+    found = compiled("|".join(alternatives(Fields(DEFAULT.fields), DEFAULT.builtin))).search(b"token=" + b"x" * 100_000)
+    assert found.end() == len("token=x")
+    plain = plain_of(b"token%3D%41%41 %2541%4" + b"%41" * 1_000)
+    assert plain is not None and plain.text == b"token=AA A%4" + b"A" * 1_000 and len(plain._parts) == 7
+    assert [plain.span(at, at + 1) for at in (5, 6, 7, 9, 14)] == [(5, 8), (8, 11), (11, 14), (15, 20), (28, 31)]
