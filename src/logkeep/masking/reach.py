@@ -30,6 +30,7 @@ _QUOTES = re.compile(rb"\\.|([\"'`])", re.DOTALL)
 _ENDS_TEXT = re.compile(rb"[\"'](?![^\s,;:.)\]}+])")
 _STACK_LINE = re.compile(rb"\n[ \t]+at ")
 _LINE = re.compile(rb"([ \t]*)(-[ \t\r\n])?[^\n]*\n?")
+_FOLDED = re.compile(rb"\r?\n([ \t]+)[^\r\n]+")
 _MARGIN = re.compile(rb"[ \t]*(?:-[ \t]+)*")
 _BEHIND_NAME = re.compile(rb"[ \t]*(?:[&!][^\s]*[ \t]+)*([|>])?")
 _OF_STACK = re.compile(rb"at |Caused by: |File \"|\.\.\. [0-9]+ more")
@@ -146,6 +147,18 @@ def lines_below(text: bytes, name: int, start: int) -> tuple[int, int] | None:
             end = match.start() + len(content)
         at = match.end()
     return None if indent is None else (begins, end)
+
+
+def end_of_header(text: bytes, name: int, start: int, end: int) -> int:
+    """Of a header's value from `start` to its line's end at `end`: where the quoted text it stands in ends, or the last
+    of the lines that go on with it."""
+    quote = open_quote(text, start)
+    quoted = text.find(quote, start, end) if quote else -1
+    if quoted >= 0:
+        return start + len(text[start:quoted].rstrip(b"\\"))
+    while (more := _FOLDED.match(text, end)) and _is_below(text, name, more.start(1), len(more.group(1)), False):
+        end = more.end()
+    return end
 
 
 def is_on_line_of(text: bytes, name: int, start: int) -> bool:

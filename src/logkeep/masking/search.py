@@ -15,7 +15,7 @@ from typing import Any
 import re2
 
 from logkeep.masking.fields import Fields
-from logkeep.masking.reach import closes_quote, end_of_brackets, end_of_word, is_on_line_of, lines_below
+from logkeep.masking.reach import closes_quote, end_of_brackets, end_of_header, end_of_word, is_on_line_of, lines_below
 from logkeep.masking.rules import MASK
 
 _SCHEME = r"(?i:bearer|basic|digest|token|negotiate|ntlm|api-?key)"
@@ -59,8 +59,7 @@ _ITEMS = rf"{_COMMENT}(?:{_COMMENT})*(?:[ \t]*-(?:[ \t\r\n]|$)|[ \t]+(?:\?[ \t]|
 _LINES = rf"[ \t]*(?P<lines>{_ANCHOR_OR_TAG}{{0,2}}(?:{_BLOCK}|{_ITEMS}))"
 _BARE_CHAR = rf"(?:{_COLOUR})*[^\s,;&\"'{{}}\[\]\x1b]|\x1b[^\s\[]"
 _BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?(?:{_BARE_CHAR})"  # only how it begins: to its end is quicker without RE2
-# Headers whose value is a list: all of a line and those that go on with it, and SCHEME NAME="VALUE", NAME=VALUE
-_FOLDED = r"(?:\r?\n[ \t]+[^\r\n]*)*"
+# Headers are all of a line, of the quoted text in it, and of the lines that go on with it.
 _PAIRS = r"[^\s;,&=\"'\[{}]+=[^\s;,]*(?:;[ \t]*[^\s;,&=\"']+(?:=[^\s;,]*)?)+"  # of cookies in a variable
 # RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
 _CREDENTIALS = rf"[A-Za-z][A-Za-z0-9._-]*[ \t]+(?:{_PARAMETER}(?:,\s*{_PARAMETER})*|[^\s,;&\"'{{}}\[\]]+)"
@@ -162,14 +161,16 @@ def _field(fields: Fields) -> str:
 def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
     """What the rules find in a text; the named group of a match is what is hidden."""
     parts = []
-    if (cookies := fields.ending(("cookie",))).names:
-        quoted = cookies.pattern(before="", behind=_WORDS, word="[A-Za-z0-9_.-]*") + r"[ \t]*:[ \t]*"
-        parts.append(rf"[^A-Za-z0-9_.-]?'{quoted}(?P<cookie_in_single>[^'\r\n]+)")
-        parts.append(rf"[^A-Za-z0-9_.-]?\"{quoted}(?P<cookie_in_double>(?:[^\"\\\r\n]|\\.)+)")
-        bare = cookies.pattern(
+    if (headers := fields.ending(("cookie", "authorization"))).names:
+        quoted = headers.pattern(before="", behind=_WORDS, word="[A-Za-z0-9_.-]*") + r"[ \t]*:[ \t]*"
+        parts.append(rf"[^A-Za-z0-9_.-]?'{quoted}(?P<header_in_single>[^'\r\n]+)")
+        parts.append(rf"[^A-Za-z0-9_.-]?\"{quoted}(?P<header_in_double>(?:[^\"\\\r\n]|\\.)+)")
+        bare = headers.pattern(
             before=rf"(?:^|[^A-Za-z0-9_.\"'-]|{_COLOUR})", behind=rf"(?:^|[^A-Za-z0-9\"']|{_COLOUR})"
         )
-        parts.append(rf"{bare}(?:[ \t]|{_COLOUR})*:(?:[ \t]|{_COLOUR})*(?P<cookie>[^\s\"'][^\r\n]*{_FOLDED})")
+        header = rf"(?P<header>(?:\"[^\"\r\n]*\";|[^\s\"'\[{{])[^\r\n]*)"
+        parts.append(rf"{bare}(?:[ \t]|{_COLOUR})*:(?:[ \t]|{_COLOUR})*{header}")
+    if (cookies := fields.ending(("cookie",))).names:
         parts.append(f"{_name(cookies)}{_IS}{_WITHIN}(?P<cookie_pairs>{_PAIRS})")
     if (own := fields.ending(("authorization",))).names:
         parts.append(f"{_name(own)}{_IS}{_WITHIN}(?P<authorization>{_CREDENTIALS})")
@@ -259,6 +260,8 @@ def hidden(search: Any, groups: Mapping[str, int], text: bytes, steps: Steps) ->
                 at = end = end_of_brackets(text, start, first, steps.look)
                 if name == "bare" and end == first and _NAMES_MORE.match(text, end - 1):
                     at = max(start - 1, end - NAME_BYTES_MAX)  # it may be the name of what stands behind it
+            elif name == "header":
+                at = end = end_of_header(text, match.start(), start, end)
             elif name == "authorization" and _NAMES_MORE.match(text, end - 1):
                 at = max(start - 1, end - NAME_BYTES_MAX)
             if start < end:
