@@ -45,8 +45,12 @@ _ESCAPED = r'\\"(?:[^"\\]|\\\\(?:\\")?|\\[^"\\])*\\"'
 _PEM = r"-----BEGIN [^\r\n-]{1,60}-----(?s:.*?)(?:-----END [^\r\n-]{1,60}-----|\z)"
 _OPEN = r"[\"'][^\r\n]*"
 _TRIPLE = r'"""(?s:.*?)(?:"""|\z)|' + r"'''(?s:.*?)(?:'''|\z)"
-_TYPE = r"(?:[A-Za-z]+\([0-9]+\)|![A-Za-z]*)[ \t]+"  # of PHP, string(5) "VALUE", and YAML, !str "VALUE"
-_QUOTED = rf"(?:{_TYPE})?[bBeEfFnNrRuU$@]{{0,2}}(?:{_TRIPLE}|{_TEXT})|{_ESCAPED}|{_OPEN}|{_PEM}|[{{\[]"
+_TYPE = r"(?:[A-Za-z]+\([0-9]+\)|![A-Za-z]*|Just)[ \t]+"  # of PHP, string(5) "VALUE", YAML, !str "VALUE", and Haskell
+# Of SQL, Rust and shells; one text goes on where another begins right behind it.
+_PREFIX = r"(?:[bBeEfFLnNrRuU$@]{0,2}|_[a-z0-9]{2,10})"
+_TEXTS = rf"(?:{_TEXT})(?:{_TEXT}|\\+')*"
+_RAW = r"r#{1,3}\"(?s:.*?)\"#{1,3}|\$\$(?s:.*?)\$\$|`[^\s`'][^`'\r\n]*`"
+_QUOTED = rf"(?:{_TYPE})?{_PREFIX}(?:{_TRIPLE}|{_TEXTS})|{_RAW}|{_ESCAPED}|{_OPEN}|{_PEM}|[{{\[]"
 # Of a declaration, TYPE = "VALUE"; as the word may be the secret, it is hidden too.
 _VALUE_TYPE = r"(?:&(?:'[a-z]+[ \t]+)?)?[A-Za-z_][A-Za-z0-9_.:<>?|\[\]]*(?:[ \t]+\|[ \t]+[a-z]+)?"
 _DECLARED = rf"{_VALUE_TYPE}[ \t]+=[ \t]*(?:{_TRIPLE}|{_TEXT}|{_OPEN})"
