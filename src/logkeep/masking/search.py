@@ -172,7 +172,7 @@ def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
         bare = headers.pattern(
             before=rf"(?:^|[^A-Za-z0-9_.\"'-]|{_COLOUR})", behind=rf"(?:^|[^A-Za-z0-9\"']|{_COLOUR})"
         )
-        header = rf"(?P<header>(?:\"[^\"\r\n]*\";|[^\s\"'\[{{])[^\r\n]*)"
+        header = r"(?P<header>(?:\"[^\"\r\n]*\";|[^\s\"'\[{])[^\r\n]*)"
         parts.append(rf"{bare}(?:[ \t]|{_COLOUR})*:(?:[ \t]|{_COLOUR})*{header}")
     if (cookies := fields.ending(("cookie",))).names:
         parts.append(f"{_name(cookies)}{_IS}{_WITHIN}(?P<cookie_pairs>{_PAIRS})")
