@@ -7,6 +7,7 @@ import msgspec
 
 Of = Literal["app", "component", "key", "address", "installation"]
 Why = Literal["day", "second"]
+_OF_A_DAY = frozenset(("events_per_day", "bytes_per_day"))
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -19,7 +20,7 @@ class Limit(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> Why:
-        return "day" if self.name.endswith("_per_day") else "second"
+        return "day" if self.name in _OF_A_DAY else "second"
 
     @property
     def words(self) -> str:

@@ -517,8 +517,9 @@ class Limiter:
 
     def _moment(self) -> float:
         """Now, and no two requests at the same time: what one of them found full is so for that one alone."""
-        self._last_s = max(self._now_s(), math.nextafter(self._last_s, math.inf))
-        return self._last_s
+        now_s = self._clock.monotonic_ns() / NS_PER_S
+        self._last_s = now_s = now_s if now_s > self._last_s else math.nextafter(self._last_s, math.inf)
+        return now_s
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S
