@@ -195,7 +195,7 @@ def test_older_results_are_a_click_away(page: Page) -> None:
 def test_a_bar_leads_to_its_events(page: Page) -> None:
     page.goto("/overview")
     page.locator("figure.bars a").last.click()
-    assert page.locator("tr.row").count() == 100
+    expect(page.locator("tr.row")).to_have_count(100)
     assert "to 2026-08-01T10:00:00" in page.locator("main").inner_text()
 
 

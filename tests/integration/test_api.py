@@ -882,7 +882,7 @@ def test_statistics_come_by_day_component_and_key(reading: Reading, client: Test
 
 def test_masking_rules_are_tried_then_set(reading: Reading, client: TestClient[Any]) -> None:
     before = get(client, "/api/v1/apps/shop/masking").json()
-    assert before["rules"]["builtin"] == ["bearer"] and "password" in before["rules"]["fields"]
+    assert before["rules"]["builtin"] == ["bearer"] and "*password" in before["rules"]["fields"]
     rules = {"builtin": ["email"], "fields": ["pin"], "patterns": [{"name": "iban", "pattern": "DE[0-9]{20}"}]}
     sample = "a@b.example pin=1 password=x DE12345678901234567890"
 

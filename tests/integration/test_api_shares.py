@@ -33,7 +33,7 @@ def it() -> Reading:
     reading.write(
         [
             make_event(0, f"mail ann@shop.test from {PEERS}: refused", user="Ann Bell", device="phone-77"),
-            make_event(1, "Authorization: Bearer abcdef0123456789 for ANN BELL on phone-77.", attributes=told),
+            make_event(1, "Authorization=Bearer abcdef0123456789 for ANN BELL on phone-77.", attributes=told),
             make_event(2, {"ann@shop.test": ["2001:db8::2", 4242424242424242], "note": "order-1234"}),
             make_event(3, HOSTILE, session="s-1", key=HOSTILE, component="channel"),
             make_event(4, "of another session", session="s-2"),

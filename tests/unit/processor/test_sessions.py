@@ -194,7 +194,7 @@ def test_ten_processors_agree_whatever_comes_in_which_order(tmp_path: Path) -> N
         clock.advance(1)
         return len(bench.events()) == devices * moments
 
-    wait_for(all_are_there, 60, "all events", lambda: str(len(bench.events())))
+    wait_for(all_are_there, 200, "all events", lambda: str(len(bench.events())))
     for processor in processors:
         processor.stop()
     for thread in threads:
