@@ -63,7 +63,6 @@ _ITEMS = rf"{_COMMENT}(?:{_COMMENT})*(?:[ \t]*-(?:[ \t\r\n]|$)|[ \t]+(?:\?[ \t]|
 _LINES = rf"[ \t]*(?P<lines>{_ANCHOR_OR_TAG}{{0,2}}(?:{_BLOCK}|{_ITEMS}))"
 _BARE_CHAR = rf"(?:{_COLOUR})*[^\s,;&\"'{{}}\[\]\x1b]|\x1b[^\s\[]"
 _BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?(?:{_BARE_CHAR})"  # only how it begins: to its end is quicker without RE2
-# Headers are all of a line, of the quoted text in it, and of the lines that go on with it.
 _PAIRS = r"[^\s;,&=\"'\[{}]+=[^\s;,]*(?:;[ \t]*[^\s;,&=\"']+(?:=[^\s;,]*)?)+"  # of cookies in a variable
 # RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
 _CREDENTIALS = rf"[A-Za-z][A-Za-z0-9._-]*[ \t]+(?:{_PARAMETER}(?:,\s*{_PARAMETER})*|[^\s,;&\"'{{}}\[\]]+)"
@@ -169,6 +168,7 @@ def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
         quoted = headers.pattern(before="", behind=_WORDS, word="[A-Za-z0-9_.-]*") + r"[ \t]*:[ \t]*"
         parts.append(rf"[^A-Za-z0-9_.-]?'{quoted}(?P<header_in_single>[^'\r\n]+)")
         parts.append(rf"[^A-Za-z0-9_.-]?\"{quoted}(?P<header_in_double>(?:[^\"\\\r\n]|\\.)+)")
+        # All of a line, of the quoted text in it, and of the lines that go on with it (reach.py).
         bare = headers.pattern(
             before=rf"(?:^|[^A-Za-z0-9_.\"'-]|{_COLOUR})", behind=rf"(?:^|[^A-Za-z0-9\"']|{_COLOUR})"
         )
