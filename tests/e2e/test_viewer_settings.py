@@ -275,5 +275,7 @@ def test_who_may_only_read_is_shown_no_more_than_that(browser: Browser, filled: 
         expect(tab.locator(".settings-main button")).to_have_count(0)
     tab.goto("/app/settings/audit")
     expect(tab.get_by_text("There is nothing here for you")).to_be_visible()
+    tab.goto("/app/settings/blocks")
+    expect(tab.get_by_text("There is no such page")).to_be_visible()
     context.close()
     ask(filled, "DELETE", f"/api/v1/members/{person}")

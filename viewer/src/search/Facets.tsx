@@ -49,7 +49,7 @@ export function Facets({ wanted, events, onTerm }: Props) {
       <p className="note facets-total">
         {data.sampled
           ? `about ${short(data.events)} events; counts from a ${percent(data.sample_rate)} sample`
-          : `${count(data.events)} events`}
+          : `${count(data.events)} ${data.events === 1 ? "event" : "events"}`}
       </p>
       {Object.entries(data.facets).map(([field, facet]) => (
         <Facet

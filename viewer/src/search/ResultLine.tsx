@@ -37,7 +37,7 @@ export function ResultLine({ state, change, found, wanted, facets, onFacets }: P
           <Waiting onCancel={found.cancel} />
         ) : total !== undefined ? (
           <>
-            <b>{count(total)}</b> events
+            <b>{count(total)}</b> {total === 1 ? "event" : "events"}
           </>
         ) : null}
       </span>

@@ -47,6 +47,14 @@ function Settings({ me }: { me: Me }) {
   const sections = sectionsOf(me);
   const section = sections.find((each) => each.path === path);
   if (!path && sections[0]) return <Redirect to={`/settings/${sections[0].path}`} replace />;
+  if (!section && !(path in PARTS))
+    return (
+      <Empty title="There is no such page">
+        <p>
+          The settings have none at this address. <Link href="/settings">See those that there are</Link>
+        </p>
+      </Empty>
+    );
   if (!section)
     return (
       <Empty title="There is nothing here for you">
