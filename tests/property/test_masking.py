@@ -22,7 +22,7 @@ _PIECES = st.sampled_from(
         "\u017f", "K", "x.s", "=", ":", '"', "'", "\\", '\\"', " ", "\t", "\n", "\r", "\x00", "\x1b", "\u00e9",
         "\u4e2d", "-", ".", "_", "/", ",", "{", "}", "abcdef/+=~_.-123", "0123456789ab", "anna@example.org", "@", "a.b",
         "cookie", "authorization", ";", "[", "]", "a=b", "--", "=>", "%3D", "%70", "%22", "\u00a0", "(", ")", "Digest ",
-        "`", "\\x3d", "\\x70", "%253D", "|\n  ", "- ", "Key ", "db_", "db", "Password",
+        "://", "u:x@", "`", "\\x3d", "\\x70", "%253D", "|\n  ", "- ", "Key ", "db_", "db", "Password",
         "TOKEN", "apiKey", "set", "Cookie", "a", "b", "a-b", "s", "Z", "\x1b[1m",
     ]
 )  # fmt: skip

@@ -23,7 +23,10 @@ _IS = r"\\*[\"'`]?\]?(?:\[\])?(?:[ \t\r\n\x{a0}]|\\+[nrt]|\\u00a0)*[=:]"
 _OF_ADDRESS = r"(?:%|\\x)[2-7][0-9a-f]"  # any of these letters may be one of a name
 _KEY = r'"key"[ \t\r\n]*:[ \t\r\n]*"(?:[^"\\]|\\.)*'  # of any ending
 _BEARER = _BEFORE % "" + r"(?:(?:bearer|basic|token)(?:[ \t]|\\t)+[a-z0-9._~+/=\\-]{12}|digest(?:[ \t]|\\t)+[a-z_-]+=)"
+_IN_ADDRESS = r"(?:[^\s/\"\\]|\\.)*"
+_ADDRESS = rf":\\*/\\*/{_IN_ADDRESS}:{_IN_ADDRESS}@"
 _EMAIL = r"[a-z0-9._%+-]@[a-z0-9-]{1,63}\."
+_BUILTIN = (("bearer", _BEARER), ("bearer", _ADDRESS), ("email", _EMAIL))
 _CLOSING = ord("}")
 _MADE_HERE = ("sent_time", "sent_level")  # attributes that no sender wrote (processor/normalise.py)
 
@@ -57,7 +60,7 @@ class Prefilter:
         parts = [_ESCAPED, _OF_ADDRESS]
         if rules.fields:
             parts += [fields.pattern(before=_WHOLE, behind="") + _IS, _KEY + fields.pattern(before="", behind="") + '"']
-        parts += [part for name, part in (("bearer", _BEARER), ("email", _EMAIL)) if name in rules.builtin]
+        parts += [part for name, part in _BUILTIN if name in rules.builtin]
         options = re2.Options()
         options.log_errors = False
         self._search = re2.compile("(?i:" + "|".join(parts) + ")", options)

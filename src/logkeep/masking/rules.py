@@ -31,7 +31,8 @@ class OwnPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """builtin: `bearer` (Authorization values wherever they stand), `email`, `card` (numbers that pass Luhn's check).
+    """builtin: `bearer` (Authorization values and passwords of addresses, wherever they stand), `email`, `card`
+    (numbers that pass Luhn's check).
 
     fields: whose values are masked whole, whatever case: a key, an attribute, a member of a JSON value, NAME=VALUE and
     NAME: VALUE in a text. A `_` within a name stands for `_`, `-`, `.` or nothing; a name with `*` before it also ends

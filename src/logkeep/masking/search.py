@@ -25,6 +25,8 @@ _OF_BEARER = (  # and of schemes that are words of a sentence too; of Digest the
     r"(?i:\b(?:basic|token))[ \t]+(?P<word_or_credential>[A-Za-z0-9._~+/=-]{12,})|"
     rf"(?i:\bdigest)[ \t]+(?P<digest>[A-Za-z_-]+=\\*\"[^\"\r\n]*\"(?:,\s*{_PARAMETER})*)"
 )
+# RFC 3986, 3.2.1, of which a sign that should be escaped may still be: to the last @ before a / or blank.
+_ADDRESS = r":\\*/\\*/[^\s/:@\"'<>]*:(?P<address>[^\s/\"'<>]+)@"
 _EMAIL = r"(?P<email>[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
 _BLANK = r"[ \x{a0}\x{2007}\x{2009}\x{202f}\x{2010}\x{2011}-]"
 _DIGIT = r"[0-9\x{ff10}-\x{ff19}]"
@@ -66,7 +68,7 @@ _BARE = rf"(?:{_SCHEME}[ \t]+|new[ \t]+)?(?:{_BARE_CHAR})"  # only how it begins
 _PAIRS = r"[^\s;,&=\"'\[{}]+=[^\s;,]*(?:;[ \t]*[^\s;,&=\"']+(?:=[^\s;,]*)?)+"  # of cookies in a variable
 # RFC 9110, 11.4: a scheme, whatever it is, with its parameters or one credential.
 _CREDENTIALS = rf"[A-Za-z][A-Za-z0-9._-]*[ \t]+(?:{_PARAMETER}(?:,\s*{_PARAMETER})*|[^\s,;&\"'{{}}\[\]]+)"
-_BUILTIN = (("bearer", _BEARER), ("bearer", _OF_BEARER), ("email", _EMAIL), ("card", _CARD))
+_BUILTIN = (("bearer", _BEARER), ("bearer", _OF_BEARER), ("bearer", _ADDRESS), ("email", _EMAIL), ("card", _CARD))
 
 _DIGITS = re.compile(r"\d+")
 _CARD_GROUPS = {(4, 6, 5), (4, 6, 4)}  # American Express, Diners Club; all others stand in fours

@@ -50,6 +50,12 @@ def event(value: str, kind: ValueKind = "text", key: str = "k", **attributes: st
         ("Authorization: Bearer abc.def-123 end", "Authorization: [masked]"),
         ("sent bearer abcdefgh12345 to", "sent bearer [masked] to"),
         ('{"user":"anna","Password":"x\\"y","n":1}', '{"user":"anna","Password":"[masked]","n":1}'),
+        ("postgres://u:x1@db:5432/shop, amqp://:x1@mq n", "postgres://u:[masked]@db:5432/shop, amqp://:[masked]@mq n"),
+        ('{"dsn":"mysql:\\/\\/u:x@1:%2F!@db\\/shop"}', '{"dsn":"mysql:\\/\\/u:[masked]@db\\/shop"}'),
+        (
+            "http://db:5432/@a http://u@db:80 x://a:b c@d 'x://a:b'@c",
+            "http://db:5432/@a http://u@db:80 x://a:b c@d 'x://a:b'@c",
+        ),
         ("mail to anna.b+c@mail.example.org.", "mail to [masked]."),
         ("card 4111 1111 1111 1111 declined", "card [masked] declined"),
         ("card 4111 1111 1111 1112 is none", "card 4111 1111 1111 1112 is none"),
