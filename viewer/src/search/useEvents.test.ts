@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { sendAhead } from "../api/ahead";
 import { address } from "../api/client";
 import type { LogEvent } from "../api/types";
-import { eventsKey, joined, takeFirstEvents } from "./useEvents";
+import { bringsNothing, eventsKey, joined, takeFirstEvents } from "./useEvents";
 import { firstPage, SEARCH_PATH } from "./wanted";
 
 afterEach(() => vi.unstubAllGlobals());
@@ -16,6 +16,18 @@ test("an event that two pages have stands there once", () => {
   expect(joined(pages).map(({ id }) => id)).toEqual(["4", "3", "2", "1"]);
   expect(joined([...pages, { events: [event("0", "t1")] }])).toHaveLength(5);
   expect(joined([])).toEqual([]);
+});
+
+test("a page at the front without a new event leaves the list as it was", () => {
+  const known = { events: [event("3", "t2"), event("2", "t2"), event("1", "t1")] };
+  const before = { pages: [known, { events: [event("0", "t0")] }] };
+  const withFront = (...ids: string[]) => ({ pages: [{ events: ids.map((id) => event(id, "t2")) }, ...before.pages] });
+  expect(bringsNothing(before, withFront("3", "2"))).toBe(true);
+  expect(bringsNothing(before, withFront())).toBe(true);
+  expect(bringsNothing(before, withFront("4", "3", "2"))).toBe(false);
+  expect(bringsNothing(before, { pages: [...before.pages, { events: [] }] })).toBe(false);
+  expect(bringsNothing(undefined, before)).toBe(false);
+  expect(bringsNothing(before, { pages: [{ events: [event("3", "t2")] }, { events: [] }] })).toBe(false); // read anew
 });
 
 const STATE = { query: "level:error", from: "-1h", to: "", order: "desc" as const };

@@ -50,10 +50,22 @@ export function useEvents(wanted: Wanted, enabled: boolean) {
       return grows && newest ? { kind: "newer", after: newest.time } : undefined;
     },
     staleTime: Number.POSITIVE_INFINITY,
+    // Not compared field by field, as the library would: a page at the front moves all others by one place.
+    structuralSharing: (before, after) => (bringsNothing(before as Pages, after as Pages) ? before : after),
   });
   const events = useMemo(() => joined(found.data?.pages ?? []), [found.data]);
   const cancel = useCallback(() => client.cancelQueries({ queryKey: key }), [client, key]);
   return { ...found, events, cancel, isFull: events.length >= EVENTS_MAX };
+}
+
+type Pages = Pick<InfiniteData<{ events: LogEvent[] }>, "pages"> | undefined;
+
+/** A page at the front that only has events of the page before it: the list stays what it was. */
+export function bringsNothing(before: Pages, after: Pages): boolean {
+  const [front, second] = after?.pages ?? [];
+  if (!before || !front || second === undefined || second !== before.pages[0]) return false;
+  const known = new Set(second.events.map(({ id }) => id));
+  return front.events.every(({ id }) => known.has(id));
 }
 
 function nextPlace(last: SearchAnswer): Place | undefined {
