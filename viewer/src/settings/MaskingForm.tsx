@@ -9,7 +9,10 @@ import { TryMasking } from "./TryMasking";
 import type { Masking, OwnPattern, Rules } from "./types";
 
 const BUILTIN: readonly [name: "bearer" | "email" | "card", finds: string][] = [
-  ["bearer", "credentials after Bearer, Basic, Digest, Token, and passwords in addresses (scheme://user:PASSWORD@host)"],
+  [
+    "bearer",
+    "credentials after Bearer, Basic, Digest, Token, and passwords in addresses (scheme://user:PASSWORD@host)",
+  ],
   ["email", "e-mail addresses"],
   ["card", "card numbers: 13 to 19 digits that pass Luhn's check"],
 ];
