@@ -32,7 +32,9 @@ _Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX)]
 
 
 class ShareAnswer(msgspec.Struct):
-    """What a link shows: one session or one event, the other null. from, to: of the events it shows."""
+    """What a link shows: one session or one event, the other null. from, to: of the events it shows. paused: nothing
+    for now, because whoever made it is disabled or may only read the app.
+    """
 
     share: str
     session: str | None
@@ -43,6 +45,7 @@ class ShareAnswer(msgspec.Struct):
     made: Time
     made_by: str
     expires: Time
+    paused: bool
 
 
 class NewShareAnswer(ShareAnswer):
@@ -182,7 +185,7 @@ def _answer(share: Share) -> ShareAnswer:
     shared = share.shared
     return ShareAnswer(
         share.share, shared.session or None, shared.event or None, rfc3339(shared.from_ns), rfc3339(shared.to_ns),
-        shared.redact, rfc3339(share.made_ns), shared.made_by, rfc3339(share.expires_ns),
+        shared.redact, rfc3339(share.made_ns), shared.made_by, rfc3339(share.expires_ns), share.paused,
     )  # fmt: skip
 
 

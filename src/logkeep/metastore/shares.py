@@ -50,13 +50,15 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """expires_ns: ns UTC; from then on there is no such share."""
+    """expires_ns: ns UTC; from then on there is no such share. paused: for now its link shows nothing, because whoever
+    made it is disabled or has no MAKER_SCOPE in the app."""
 
     share: str
     app: str
     made_ns: int
     expires_ns: int
     shared: Shared
+    paused: bool = False
 
 
 class Shares:
@@ -99,10 +101,17 @@ class Shares:
         return made, secret
 
     def of_app(self, app: str) -> list[Share]:
-        """Those in force, newest first."""
+        """Those in force, newest first; paused ones too."""
         sql = f"SELECT {_COLUMNS} FROM shares WHERE app = :app AND expires_ns > :now"  # noqa: S608
         now_ns = self._clock.now_ns()
-        found = map(_read, self._database.read(lambda transaction: transaction.rows(sql, app=app, now=now_ns)))
+
+        def look(transaction: Transaction) -> list[Share]:
+            shares = list(map(_read, transaction.rows(sql, app=app, now=now_ns)))
+            makers = {share.shared.maker for share in shares}
+            showing = {maker for maker in makers if _may_show(transaction, app, maker)}
+            return [msgspec.structs.replace(share, paused=share.shared.maker not in showing) for share in shares]
+
+        found = self._database.read(look)
         return sorted(found, key=lambda share: (-share.made_ns, share.share))
 
     def opened_by(self, secret: str) -> Share | None:
@@ -119,7 +128,7 @@ class Shares:
         def look(transaction: Transaction) -> Share | None:
             rows = transaction.rows(sql, sha256=sha256, now=now_ns)
             share = _read(rows[0]) if rows else None
-            return share if share is not None and _may_show(transaction, share) else None
+            return share if share is not None and _may_show(transaction, share.app, share.shared.maker) else None
 
         return self._database.read(look)
 
@@ -151,16 +160,16 @@ def end_of_maker(transaction: Transaction, team: str, person: str) -> int:
     return len(gone)
 
 
-def _may_show(transaction: Transaction, share: Share) -> bool:
-    """Whether its maker may make one of this app now: who is disabled, or only reads there, may not."""
-    if not share.shared.maker:
+def _may_show(transaction: Transaction, app: str, maker: str) -> bool:
+    """Whether `maker` may make one of this app now: who is disabled, or only reads there, may not."""
+    if not maker:
         return True
     sql = (
         "SELECT COALESCE(r.role, m.role) FROM people p JOIN memberships m ON m.person = p.id "
         "JOIN apps a ON a.team = m.team LEFT JOIN app_roles r ON r.app = a.name AND r.person = p.id "
         "WHERE p.id = :maker AND p.disabled_ns = 0 AND a.name = :app"
     )
-    roles = transaction.rows(sql, maker=share.shared.maker, app=share.app)
+    roles = transaction.rows(sql, maker=maker, app=app)
     return any(MAKER_SCOPE in ROLE_SCOPES[str(role)] for (role,) in roles)
 
 

@@ -37,7 +37,15 @@ export function SharedLinks({ name: app }: SectionProps) {
               <td>
                 <Name text={share.made_by} />
               </td>
-              <td className="when">{minute(share.expires, zone)}</td>
+              <td className="when">
+                {minute(share.expires, zone)}
+                {share.paused && (
+                  <span className="note" title="whoever made it is disabled, or may only read this app">
+                    {" "}
+                    paused: shows nothing
+                  </span>
+                )}
+              </td>
               <td className="acts">
                 <button type="button" className="small" onClick={() => ending.open(share)}>
                   End now
