@@ -1,10 +1,10 @@
-import { memo } from "react";
+import { memo, type ReactNode } from "react";
 import type { LogEvent } from "../api/types";
 import type { Clock } from "../app/preferences";
 import { issueOf } from "../issues/links";
 import { IssueMark } from "../issues/Marks";
 import { Shown } from "../text/Shown";
-import { plain } from "../text/symbols";
+import { plain, turns } from "../text/symbols";
 import { cut, fieldOf, firstLine, valueText } from "../text/values";
 import { dateTime, rowTime, type Zone } from "../time/format";
 import { colourOf, Level } from "../ui/Level";
@@ -32,15 +32,7 @@ export const EventCells = memo(function EventCells({ event, columns, marks, wrap
   return (
     <>
       {columns.map((column, index) => (
-        <div
-          key={column.field}
-          role="gridcell"
-          className={`cell cell-${column.field.startsWith("attributes.") ? "attribute" : column.field}${column.pinned ? " pinned" : ""}`}
-          style={column.pinned ? { left: pinVariable(index) } : undefined}
-          data-field={column.field}
-        >
-          <Cell event={event} field={column.field} zone={zone} clock={clock} />
-        </div>
+        <Cell key={column.field} event={event} column={column} left={pinVariable(index)} zone={zone} clock={clock} />
       ))}
       <div role="gridcell" className="cell cell-value">
         {skew && !(areLate && skew.kind === "late") && (
@@ -60,21 +52,50 @@ export const EventCells = memo(function EventCells({ event, columns, marks, wrap
   );
 });
 
-function Cell({ event, field, zone, clock }: { event: LogEvent; field: string; zone: Zone; clock: Clock }) {
+interface CellProps {
+  event: LogEvent;
+  column: Placed;
+  /** Where it stays when it is pinned, in CSS. */
+  left: string;
+  zone: Zone;
+  clock: Clock;
+}
+
+/** As few elements as it can do with: a screen of rows has hundreds, and all change when somebody scrolls. */
+function Cell({ event, column, left, zone, clock }: CellProps) {
+  const { field, pinned } = column;
+  const { title, content } = contentOf(event, field, zone, clock);
+  const name = field.startsWith("attributes.") ? "attribute" : field;
+  return (
+    <div
+      role="gridcell"
+      className={`cell cell-${name}${pinned ? " pinned" : ""}`}
+      style={pinned ? { left } : undefined}
+      data-field={field}
+      title={title}
+    >
+      {content}
+    </div>
+  );
+}
+
+function contentOf(event: LogEvent, field: string, zone: Zone, clock: Clock): { title?: string; content: ReactNode } {
   if (field === "time") {
     const time = clock === "server" ? event.received : event.time;
     const text = rowTime(time, zone);
-    return (
-      <span title={dateTime(time, zone)}>
+    const content = (
+      <>
         <span className="day">{text.slice(0, 6)}</span>
         {text.slice(6)}
-      </span>
+      </>
     );
+    return { title: dateTime(time, zone), content };
   }
-  if (field === "level") return <Level level={event.level} />;
+  if (field === "level") return { content: <Level level={event.level} /> };
   const value = fieldOf(event, field);
-  if (value === undefined || value === "") return null;
+  if (value === undefined || value === "") return { content: null };
   const text = plain(cut(valueText(value), 200));
-  if (field === "component") return <bdi className={`badge c${colourOf(String(value))}`}>{text}</bdi>;
-  return <bdi title={text}>{text}</bdi>;
+  const shown = turns(text) ? <bdi>{text}</bdi> : text;
+  if (field !== "component") return { title: text, content: shown };
+  return { content: <span className={`badge c${colourOf(String(value))}`}>{shown}</span> };
 }

@@ -2,7 +2,7 @@
 import { wordAt } from "./words";
 
 const PHRASE_CHARS_MAX = 200;
-const MESSAGE = ".cell-value bdi, pre.whole bdi";
+const MESSAGE = ".cell-value .shown, pre.whole .shown";
 
 /** "" when it is on none. */
 export function pointedWord(event: { clientX: number; clientY: number; target: EventTarget | null }): string {

@@ -1,14 +1,16 @@
 import { memo } from "react";
 import { pieces } from "./pieces";
-import { plain } from "./symbols";
+import { plain, turns } from "./symbols";
 
 /** Text from a log, harmless: React escapes it, controls are symbols, the direction of writing stays inside. */
 export const Shown = memo(function Shown({ text, marks = null }: { text: string; marks?: RegExp | null }) {
   const found = pieces(text, marks);
   const only = found[0];
-  if (found.length === 1 && only && !only.mark && !only.control && !only.look) return <bdi>{only.text}</bdi>;
+  const Line = turns(text) ? "bdi" : "span"; // to keep directions apart costs a fifth of the layout of rows
+  if (found.length === 1 && only && !only.mark && !only.control && !only.look)
+    return <Line className="shown">{only.text}</Line>;
   return (
-    <bdi>
+    <Line className="shown">
       {found.map((piece, index) => {
         if (piece.mark)
           return (
@@ -25,7 +27,7 @@ export const Shown = memo(function Shown({ text, marks = null }: { text: string;
           piece.text
         );
       })}
-    </bdi>
+    </Line>
   );
 });
 
