@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from bench.__main__ import RESULTS, machine, show
-from bench.pipeline.measures import quantiles
+from bench.pipeline.measures import quantiles, settle
 from bench.pipeline.service import BenchService, resident_mb
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
@@ -53,6 +53,7 @@ def main() -> int:
     with BenchService(arguments.folder) as service, sync_playwright() as tool:
         service.load(events=arguments.events, connections=2, batch=1000, days=1, seed=7)
         service.wait_until_drained()
+        settle(service)  # what was loaded is merged for some seconds more
         browser = tool.chromium.launch(executable_path=arguments.chromium, args=FLAGS)
         context = signed_in(browser, service)
         steps = {

@@ -7,6 +7,7 @@ import { count, short } from "../text/numbers";
 import { Name } from "../text/Shown";
 import { cut } from "../text/values";
 import { Icon } from "../ui/Icon";
+import { afterPaint } from "../ui/idle";
 import { Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
 import type { Wanted } from "./wanted";
@@ -32,12 +33,11 @@ export function Facets({ wanted, events, onTerm }: Props) {
   const query = split(wanted.query).filter; // fields are of what is found, not of the table made from it
   const { data, error, refetch } = useQuery({
     queryKey: ["facets", query, from, to, run, fields, whole],
-    queryFn: ({ signal }) =>
-      ask<FacetsAnswer>(
-        "/api/v1/facets",
-        { query, from, to, fields: fields.join(","), limit: whole ? MORE_VALUES : VALUES },
-        signal,
-      ),
+    queryFn: async ({ signal }) => {
+      await afterPaint();
+      const limit = whole ? MORE_VALUES : VALUES;
+      return ask<FacetsAnswer>("/api/v1/facets", { query, from, to, fields: fields.join(","), limit }, signal);
+    },
     placeholderData: (before) => before,
   });
   if (error && asApiError(error).column !== null) return null; // the query bar says what is wrong

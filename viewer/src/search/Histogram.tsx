@@ -7,7 +7,7 @@ import { NoChart } from "../charts/NoChart";
 import { withoutFuture } from "../charts/stack";
 import { count } from "../text/numbers";
 import { absolute, type Range } from "../time/range";
-import { whenIdle } from "../ui/idle";
+import { afterPaint, whenIdle } from "../ui/idle";
 import { lazily } from "../ui/lazily";
 import type { Wanted } from "./wanted";
 
@@ -25,8 +25,10 @@ export function useHistogram({ query, from, to, run }: Wanted, enabled: boolean)
   return useQuery({
     queryKey: ["histogram", query, from, to, run],
     enabled,
-    queryFn: ({ signal }) =>
-      ask<HistogramAnswer>("/api/v1/histogram", { query, from, to, buckets: BUCKETS, by: "level" }, signal),
+    queryFn: async ({ signal }) => {
+      await afterPaint();
+      return ask<HistogramAnswer>("/api/v1/histogram", { query, from, to, buckets: BUCKETS, by: "level" }, signal);
+    },
     placeholderData: (before) => before,
     select: to ? whole : untilNow,
   });
