@@ -59,6 +59,7 @@ class Prefilter:
             return
         parts = [_ESCAPED, _OF_ADDRESS]
         if rules.fields:
+            parts.append("--[a-z0-9_.-]*" + fields.pattern(before="", behind="") + r"(?:[ \t]|\\t)")
             parts += [fields.pattern(before=_WHOLE, behind="") + _IS, _KEY + fields.pattern(before="", behind="") + '"']
         parts += [part for name, part in _BUILTIN if name in rules.builtin]
         options = re2.Options()

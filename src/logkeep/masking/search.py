@@ -32,7 +32,7 @@ _BLANK = r"[ \x{a0}\x{2007}\x{2009}\x{202f}\x{2010}\x{2011}-]"
 _DIGIT = r"[0-9\x{ff10}-\x{ff19}]"
 _CARD = rf"(?P<card>{_DIGIT}(?:{_BLANK}?{_DIGIT}){{12,}})"
 
-# NAME="VALUE", NAME: VALUE, "NAME" => VALUE, --NAME=VALUE, user[NAME]=VALUE, NAME[]=VALUE
+# NAME="VALUE", NAME: VALUE, "NAME" => VALUE, --NAME=VALUE, --NAME VALUE, user[NAME]=VALUE, NAME[]=VALUE
 _COLOUR = r"\x1b\[[0-9;]*[A-Za-z]"  # of a terminal, ECMA-48
 _SPACE = rf"(?:[ \t\r\n\x{{a0}}]|{_COLOUR})*"
 # To the value: on the next line only where that is indented …
@@ -181,6 +181,8 @@ def alternatives(fields: Fields, builtin: Sequence[str]) -> list[str]:
     if (own := fields.ending(("authorization",))).names:
         parts.append(f"{_name(own)}{_IS}{_WITHIN}(?P<authorization>{_CREDENTIALS})")
     if fields.names:
+        option = fields.pattern(before="", behind=_WORDS, word="[A-Za-z0-9_.-]*")
+        parts.append(rf"--{option}[ \t]+(?P<argument>{_TEXT}|[^\s\"'=:-][^\s\"']*)")
         parts.append(_field(fields))
     return parts + [part for name, part in _BUILTIN if name in builtin]
 

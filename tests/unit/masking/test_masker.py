@@ -56,6 +56,11 @@ def event(value: str, kind: ValueKind = "text", key: str = "k", **attributes: st
             "http://db:5432/@a http://u@db:80 x://a:b c@d 'x://a:b'@c",
             "http://db:5432/@a http://u@db:80 x://a:b c@d 'x://a:b'@c",
         ),
+        ("run --db-password x1 --n 2 --token 'x 2' -v", "run --db-password [masked] --n 2 --token '[masked]' -v"),
+        (
+            "--token --n 1 --tokens 5 --password = x1, --password",
+            "--token --n 1 --tokens 5 --password = [masked], --password",
+        ),
         ("mail to anna.b+c@mail.example.org.", "mail to [masked]."),
         ("card 4111 1111 1111 1111 declined", "card [masked] declined"),
         ("card 4111 1111 1111 1112 is none", "card 4111 1111 1111 1112 is none"),
