@@ -24,8 +24,8 @@ interface Props {
 
 /** How much was found, at what cost, and what can be done with all of it. */
 export function ResultLine({ state, change, found, wanted, facets, onFacets }: Props) {
-  const { data } = useHistogram(wanted, true);
-  const total = data?.buckets.reduce((sum, bucket) => sum + bucket.total, 0);
+  const { data, isPlaceholderData } = useHistogram(wanted, true);
+  const total = isPlaceholderData ? undefined : data?.buckets.reduce((sum, bucket) => sum + bucket.total, 0);
   const first = found.data?.pages[0];
   return (
     <div className="result-line">
@@ -48,7 +48,7 @@ export function ResultLine({ state, change, found, wanted, facets, onFacets }: P
           type="button"
           className="small"
           disabled={found.isFetchingPreviousPage}
-          onClick={() => found.fetchPreviousPage()}
+          onClick={() => found.fetchNewer()}
         >
           newer ones
         </button>

@@ -139,13 +139,13 @@ function Rows({ state, change, found, onTerm, refused }: RowsProps) {
 const NEWER_PAUSE_MS = 1000; // one turn of a wheel is many steps
 
 /** Asks for what came since; undefined where nothing newer can be among what was asked for. */
-function useNewer({ fetchPreviousPage, hasPreviousPage, isFetchingPreviousPage }: RowsProps["found"]) {
+function useNewer({ fetchNewer, hasPreviousPage, isFetchingPreviousPage }: RowsProps["found"]) {
   const asked = useRef(-NEWER_PAUSE_MS);
   const ask = useCallback(() => {
     if (isFetchingPreviousPage || performance.now() - asked.current < NEWER_PAUSE_MS) return;
     asked.current = performance.now();
-    void fetchPreviousPage();
-  }, [fetchPreviousPage, isFetchingPreviousPage]);
+    void fetchNewer();
+  }, [fetchNewer, isFetchingPreviousPage]);
   return hasPreviousPage ? ask : undefined;
 }
 

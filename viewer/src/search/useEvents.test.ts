@@ -3,31 +3,66 @@ import { afterEach, expect, test, vi } from "vitest";
 import { sendAhead } from "../api/ahead";
 import { address } from "../api/client";
 import type { LogEvent } from "../api/types";
-import { bringsNothing, eventsKey, joined, takeFirstEvents } from "./useEvents";
+import { eventsKey, joined, merged, newer, takeFirstEvents } from "./useEvents";
 import { firstPage, SEARCH_PATH } from "./wanted";
 
 afterEach(() => vi.unstubAllGlobals());
 
-const event = (id: string, time: string) => ({ id, time }) as LogEvent;
+const event = (id: string, time: string, received = time) => ({ id, time, received }) as LogEvent;
 
-test("an event that two pages have stands there once", () => {
-  const newer = [event("4", "t3"), event("3", "t2"), event("2", "t2")];
-  const pages = [{ events: newer }, { events: [] }, { events: [event("2", "t2"), event("1", "t2")] }];
-  expect(joined(pages).map(({ id }) => id)).toEqual(["4", "3", "2", "1"]);
-  expect(joined([...pages, { events: [event("0", "t1")] }])).toHaveLength(5);
-  expect(joined([])).toEqual([]);
+test("a page at the front becomes part of the first, and one without events changes nothing", () => {
+  const first = { events: [event("3", "t2"), event("2", "t2")] };
+  const older = { events: [event("1", "t1")] };
+  const before = { pages: [first, older], pageParams: ["first", "next"] };
+  const withFront = (...events: LogEvent[]) => ({
+    pages: [{ events }, ...before.pages],
+    pageParams: ["newer", ...before.pageParams],
+  });
+  expect(merged(before, withFront())).toBe(before);
+  const after = merged(before, withFront(event("5", "t4"), event("4", "t3")));
+  expect(joined(after.pages).map(({ id }) => id)).toEqual(["5", "4", "3", "2", "1"]);
+  expect(after.pageParams).toEqual(before.pageParams);
+  expect(after.pages[1]).toBe(older);
+  const late = merged(after, {
+    pages: [{ events: [event("6", "t3")] }, ...after.pages],
+    pageParams: ["newer", "first"],
+  });
+  expect(joined(late.pages).map(({ id }) => id)).toEqual(["5", "6", "4", "3", "2", "1"]); // a clock was ahead
+  const next = { pages: [...before.pages, { events: [] }], pageParams: ["first", "next", "next"] };
+  expect(merged(before, next)).toBe(next);
+  expect(merged(undefined, before)).toBe(before);
 });
 
-test("a page at the front without a new event leaves the list as it was", () => {
-  const known = { events: [event("3", "t2"), event("2", "t2"), event("1", "t1")] };
-  const before = { pages: [known, { events: [event("0", "t0")] }] };
-  const withFront = (...ids: string[]) => ({ pages: [{ events: ids.map((id) => event(id, "t2")) }, ...before.pages] });
-  expect(bringsNothing(before, withFront("3", "2"))).toBe(true);
-  expect(bringsNothing(before, withFront())).toBe(true);
-  expect(bringsNothing(before, withFront("4", "3", "2"))).toBe(false);
-  expect(bringsNothing(before, { pages: [...before.pages, { events: [] }] })).toBe(false);
-  expect(bringsNothing(undefined, before)).toBe(false);
-  expect(bringsNothing(before, { pages: [{ events: [event("3", "t2")] }, { events: [] }] })).toBe(false); // read anew
+/** Answers a search from `events`, oldest first, a page of two at a time. */
+function answering(events: readonly LogEvent[]) {
+  const asked: string[] = [];
+  const fetched = vi.fn(async (address: string) => {
+    const given = new URL(address, "http://localhost").searchParams;
+    asked.push(given.get("from") ?? "");
+    const found = events.filter(({ time }) => time >= (given.get("from") ?? ""));
+    const at = Number(given.get("cursor") ?? 0);
+    const next = at + 2 < found.length ? String(at + 2) : null;
+    return Response.json({ events: found.slice(at, at + 2), next });
+  });
+  vi.stubGlobal("fetch", fetched);
+  return asked;
+}
+
+test("what came since is found behind more events of one moment than a page has", async () => {
+  const all = ["1", "2", "3", "4", "5"].map((id) => event(id, "t1", "t1"));
+  answering(all);
+  const known = [{ events: all.slice(0, 3).toReversed() }];
+  const { signal } = new AbortController();
+  expect((await newer({ query: "" }, known, signal)).events.map(({ id }) => id)).toEqual(["4"]);
+  expect((await newer({ query: "" }, [{ events: all }], signal)).events).toEqual([]);
+});
+
+test("what came since is found below an event whose sender's clock is ahead", async () => {
+  const ahead = event("ahead", "t9", "t2");
+  const asked = answering([event("1", "t1", "t1"), event("2", "t3", "t3"), ahead]);
+  const known = [{ events: [ahead, event("1", "t1", "t1")] }];
+  const answer = await newer({ query: "" }, known, new AbortController().signal);
+  expect([answer.events.map(({ id }) => id), asked]).toEqual([["2"], ["t2"]]);
 });
 
 const STATE = { query: "level:error", from: "-1h", to: "", order: "desc" as const };

@@ -9,10 +9,13 @@ import { firstPage, SEARCH_PATH, type Wanted } from "./wanted";
 const PAGE_EVENTS = 1000;
 export const EVENTS_MAX = 100_000; // in one page of a browser; beyond that a query is narrowed down
 
-/** Which page: the first, the one after a cursor, or what came since the newest event. */
-type Place = { kind: "first" } | { kind: "next"; cursor: string } | { kind: "newer"; after: string };
+/** Which page: the first, the one after a cursor, or what came since. */
+type Place = { kind: "first" } | { kind: "next"; cursor: string } | { kind: "newer" };
 
 const FIRST: Place = { kind: "first" };
+const NEWER: Place = { kind: "newer" };
+
+type Data = InfiniteData<SearchAnswer, Place>;
 
 export function eventsKey(wanted: Wanted) {
   return ["events", wanted.query, wanted.from, wanted.to, wanted.order, wanted.run] as const;
@@ -39,33 +42,31 @@ export function useEvents(wanted: Wanted, enabled: boolean) {
   const { query, from, to, order, run } = wanted;
   const key = useMemo(() => eventsKey({ query, from, to, order, run }), [query, from, to, order, run]);
   const grows = order === "desc" && to === "" && !/\|/.test(query);
-  const found = useInfiniteQuery<SearchAnswer, Error, InfiniteData<SearchAnswer, Place>, typeof key, Place>({
+  const found = useInfiniteQuery<SearchAnswer, Error, Data, typeof key, Place>({
     queryKey: key,
     enabled,
     initialPageParam: FIRST,
-    queryFn: ({ pageParam, signal }) => readPage(wanted, pageParam, signal),
-    getNextPageParam: nextPlace,
-    getPreviousPageParam: (first) => {
-      const newest = first.events[0];
-      return grows && newest ? { kind: "newer", after: newest.time } : undefined;
+    queryFn: ({ pageParam, signal }) => {
+      if (pageParam.kind !== "newer") return readPage(wanted, pageParam, signal);
+      return newer(wanted, client.getQueryData<Data>(key)?.pages ?? [], signal);
     },
+    getNextPageParam: nextPlace,
+    getPreviousPageParam: (first) => (grows && first.events.length > 0 ? NEWER : undefined),
     staleTime: Number.POSITIVE_INFINITY,
     // Not compared field by field, as the library would: a page at the front moves all others by one place.
-    structuralSharing: (before, after) => (bringsNothing(before as Pages, after as Pages) ? before : after),
+    structuralSharing: (before, after) => merged(before as Data | undefined, after as Data),
   });
   const events = useMemo(() => joined(found.data?.pages ?? []), [found.data]);
   const cancel = useCallback(() => client.cancelQueries({ queryKey: key }), [client, key]);
-  return { ...found, events, cancel, isFull: events.length >= EVENTS_MAX };
-}
-
-type Pages = Pick<InfiniteData<{ events: LogEvent[] }>, "pages"> | undefined;
-
-/** A page at the front that only has events of the page before it: the list stays what it was. */
-export function bringsNothing(before: Pages, after: Pages): boolean {
-  const [front, second] = after?.pages ?? [];
-  if (!before || !front || second === undefined || second !== before.pages[0]) return false;
-  const known = new Set(second.events.map(({ id }) => id));
-  return front.events.every(({ id }) => known.has(id));
+  const { fetchPreviousPage } = found;
+  const fetchNewer = useCallback(async () => {
+    const before = client.getQueryData(key);
+    await fetchPreviousPage();
+    if (client.getQueryData(key) === before) return;
+    // What is counted beside the rows has grown too.
+    for (const counted of ["histogram", "facets"]) void client.invalidateQueries({ queryKey: [counted] });
+  }, [client, key, fetchPreviousPage]);
+  return { ...found, events, cancel, fetchNewer, isFull: events.length >= EVENTS_MAX };
 }
 
 function nextPlace(last: SearchAnswer): Place | undefined {
@@ -73,35 +74,58 @@ function nextPlace(last: SearchAnswer): Place | undefined {
 }
 
 async function readPage(wanted: Wanted, place: Place, signal: AbortSignal): Promise<SearchAnswer> {
-  if (place.kind === "newer") return newer(wanted, place.after, signal);
   const first = firstPage(wanted);
-  const asked = place.kind === "first" ? first : { ...first, limit: PAGE_EVENTS, cursor: place.cursor };
+  const asked = place.kind === "next" ? { ...first, limit: PAGE_EVENTS, cursor: place.cursor } : first;
   return ask<SearchAnswer>(SEARCH_PATH, asked, signal);
 }
 
-/** What came since: asked for from the old end, so that nothing in between is left out. */
-async function newer({ query }: Wanted, after: string, signal: AbortSignal): Promise<SearchAnswer> {
+type Page = Pick<SearchAnswer, "events">;
+
+/** What came since those of `pages`: asked for from the old end, so that nothing in between is left out. */
+export async function newer(
+  { query }: Pick<Wanted, "query">,
+  pages: readonly Page[],
+  signal: AbortSignal,
+): Promise<SearchAnswer> {
+  const { after, known } = edgeOf(pages);
   const parameters = { query, from: after, order: "asc", limit: PAGE_EVENTS };
-  const answer = await ask<SearchAnswer>(SEARCH_PATH, parameters, signal);
-  return { ...answer, events: answer.events.toReversed(), next: null };
+  let answer = await ask<SearchAnswer>(SEARCH_PATH, parameters, signal);
+  const fresh = () => answer.events.filter(({ id }) => !known.has(id)).reverse();
+  while (answer.next && fresh().length === 0)
+    answer = await ask<SearchAnswer>(SEARCH_PATH, { ...parameters, cursor: answer.next }, signal);
+  return { ...answer, events: fresh(), next: null };
 }
 
-/** One list. Newer ones overlap by a moment with those after them: an event that both have stands there once. */
-export function joined(pages: readonly { events: LogEvent[] }[]): LogEvent[] {
-  if (pages.length === 1) return pages[0]!.events;
-  const parts: LogEvent[][] = [];
-  for (const { events } of pages) {
-    const before = parts[parts.length - 1];
-    const fresh = before ? withoutThose(before, events) : events;
-    if (fresh.length) parts.push(fresh);
-  }
-  return parts.flat();
-}
-
-/** `events` but for those of its first moment that stand at the end of `before`: pages overlap nowhere else. */
-function withoutThose(before: readonly LogEvent[], events: LogEvent[]): LogEvent[] {
-  const moment = events[0]?.time;
+/**
+ * From when on there may be more than the pages have, and which of them are of that time. It is the newest event's time;
+ * or when the last one was received, where a sender's clock is ahead: what comes after it is not of later times.
+ */
+function edgeOf(pages: readonly Page[]): { after: string; known: Set<string> } {
+  let received = "";
+  for (const event of pages[0]?.events ?? []) if (event.received > received) received = event.received;
+  const newest = pages[0]?.events[0]?.time ?? "";
+  const after = received < newest ? received : newest; // texts of nine digits, which sort as times do
   const known = new Set<string>();
-  for (let at = before.length - 1; at >= 0 && before[at]!.time === moment; at -= 1) known.add(before[at]!.id);
-  return known.size ? events.filter(({ id, time }) => time !== moment || !known.has(id)) : events;
+  for (const { events } of pages)
+    for (const { id, time } of events) {
+      if (time < after) return { after, known };
+      known.add(id);
+    }
+  return { after, known };
+}
+
+/** A page at the front becomes part of the first one, in order of time; without an event the list stays what it was. */
+export function merged<T extends { pages: Page[]; pageParams: unknown[] }>(before: T | undefined, after: T): T {
+  const [front, first, ...rest] = after.pages;
+  if (!before || !front || first === undefined || first !== before.pages[0]) return after;
+  if (front.events.length === 0) return before;
+  const events = [...front.events, ...first.events];
+  const isInOrder = front.events.at(-1)!.time >= (first.events[0]?.time ?? "");
+  if (!isInOrder) events.sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0));
+  return { ...after, pages: [{ ...first, events }, ...rest], pageParams: after.pageParams.slice(1) };
+}
+
+/** One list. */
+export function joined(pages: readonly Page[]): LogEvent[] {
+  return pages.length === 1 ? pages[0]!.events : pages.flatMap(({ events }) => events);
 }
