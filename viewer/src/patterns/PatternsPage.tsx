@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import { asApiError, ask } from "../api/client";
 import type { PatternAnswer, PatternsAnswer } from "../api/types";
@@ -15,10 +16,11 @@ import { CostLine, PartialNote } from "../ui/CostLine";
 import { LEVELS } from "../ui/Level";
 import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
-import { growth, ORDERS, type Order, ordered } from "./order";
+import { GREW_TIMES, growth, ORDERS, type Order, ordered } from "./order";
 import { Spark } from "./Spark";
 
-const LIMIT = 300;
+const LIMIT = 1000; // that the API gives; what is new or grew is looked for in them
+const SHOWN = 300;
 const BUCKETS = 24;
 const FIRST_RANGE = "-24h";
 
@@ -61,6 +63,8 @@ export default function PatternsPage() {
         {data && (
           <span className="note">
             {count(data.total)} patterns in {count(data.events)} messages
+            {data.patterns.length < data.total &&
+              `, of which these are the ${count(data.patterns.length)} most frequent`}
           </span>
         )}
         <span className="push" />
@@ -73,10 +77,13 @@ export default function PatternsPage() {
         <Skeleton lines={16} />
       ) : shown.length === 0 ? (
         <Empty title={order === "count" ? "No messages in this range" : "Nothing of that kind in this range"}>
-          <p>“New” is whose first event ever is in the range; “grew” compares with as long a time before it.</p>
+          <p>
+            “New” is whose first event ever is in the range; “grew” compares with as long a time before it; what was
+            silent then and is not new comes first.
+          </p>
         </Empty>
       ) : (
-        <PatternTable patterns={shown} range={range} query={query} />
+        <PatternTable key={`${query} ${order}`} patterns={shown} range={range} query={query} />
       )}
     </div>
   );
@@ -90,6 +97,7 @@ interface TableProps {
 
 function PatternTable({ patterns, range, query }: TableProps) {
   const { zone } = usePreferences();
+  const [most, setMost] = useState(SHOWN);
   const now = Date.now();
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
@@ -114,7 +122,7 @@ function PatternTable({ patterns, range, query }: TableProps) {
           </tr>
         </thead>
         <tbody>
-          {patterns.map((pattern) => (
+          {patterns.slice(0, most).map((pattern) => (
             <tr key={pattern.ids[0] ?? pattern.template}>
               <td className="number">
                 <Link href={searchHref({ query: `${query} ${pattern.query}`.trim(), ...range })}>
@@ -142,6 +150,13 @@ function PatternTable({ patterns, range, query }: TableProps) {
           ))}
         </tbody>
       </table>
+      {patterns.length > most && (
+        <p className="choices more">
+          <button type="button" onClick={() => setMost(patterns.length)}>
+            Show the other {count(patterns.length - most)}
+          </button>
+        </p>
+      )}
     </div>
   );
 }
@@ -152,8 +167,11 @@ function Before({ pattern }: { pattern: PatternAnswer }) {
   return (
     <>
       {count(pattern.before)}
-      {times !== null && times >= 1.5 && (
-        <span className="grew"> ×{times < 10 ? times.toFixed(1) : Math.round(times)}</span>
+      {!pattern.new && times !== null && times >= GREW_TIMES && (
+        <span className="grew">
+          {" "}
+          {times === Number.POSITIVE_INFINITY ? "again" : `×${times < 10 ? times.toFixed(1) : Math.round(times)}`}
+        </span>
       )}
     </>
   );

@@ -11,10 +11,12 @@ const ALL = [
   pattern("c", 5, 0, true),
   pattern("d", 4, null),
   pattern("e", 3, 2),
+  pattern("f", 6, 0),
+  pattern("g", 7, 0),
 ];
 
 test("what grew is sorted by how much, what is new is told apart", () => {
-  expect(ordered(ALL, "grew").map(({ template }) => template)).toEqual(["b", "e"]);
+  expect(ordered(ALL, "grew").map(({ template }) => template)).toEqual(["g", "f", "b", "e"]); // what was silent has grew most;
   expect(ordered(ALL, "new").map(({ template }) => template)).toEqual(["c"]);
   expect(ordered(ALL, "count")).toEqual(ALL);
   expect(growth(ALL[3]!)).toBeNull();
