@@ -97,5 +97,5 @@ function contentOf(event: LogEvent, field: string, zone: Zone, clock: Clock): { 
   const text = plain(cut(valueText(value), 200));
   const shown = turns(text) ? <bdi>{text}</bdi> : text;
   if (field !== "component") return { title: text, content: shown };
-  return { content: <span className={`badge c${colourOf(String(value))}`}>{shown}</span> };
+  return { title: text, content: <span className={`badge c${colourOf(String(value))}`}>{shown}</span> };
 }

@@ -56,6 +56,8 @@ export interface TableProps {
   /** Follows the newest row at the end while it is in sight. */
   sticky?: boolean;
   onScrolledAway?: (away: boolean) => void;
+  /** Somebody opens a row, to read it. */
+  onOpened?: () => void;
   foot?: ReactNode;
   selectedRef?: { current: LogEvent | null };
   /** Another table has the keys of the page; this one has the arrows, while it has the focus. */
@@ -106,13 +108,18 @@ export function EventTable(props: TableProps) {
   useStart(scroller, props);
   useFollowing(events, scroller, props);
 
-  const toggle = useCallback((id: string) => {
-    setOpen((before) => {
-      const after = new Set(before);
-      if (!after.delete(id)) after.add(id);
-      return after;
-    });
-  }, []);
+  const { onOpened } = props;
+  const toggle = useCallback(
+    (id: string) => {
+      if (!open.has(id)) onOpened?.();
+      setOpen((before) => {
+        const after = new Set(before);
+        if (!after.delete(id)) after.add(id);
+        return after;
+      });
+    },
+    [open, onOpened],
+  );
   const select = (index: number) => {
     const at = Math.max(0, Math.min(events.length - 1, index));
     if (!events.length) return;

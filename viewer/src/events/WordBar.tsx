@@ -16,7 +16,7 @@ interface Props {
 /** What can be done with a word of a message: a click on one chooses it, so does the list by keyboard. */
 export function WordBar({ text, word, onWord, onTerm, onAlone }: Props) {
   const words = useMemo(() => wordsOf(text), [text]);
-  const [only, none] = [wordTerm(word), wordTerm(word, false)];
+  const [only, none] = [wordTerm(word, text), wordTerm(word, text, false)];
   const said = plain(cut(word, 40));
   if (!words.length && !word) return null;
   return (
@@ -44,7 +44,7 @@ export function WordBar({ text, word, onWord, onTerm, onAlone }: Props) {
           it alone
         </button>
       )}
-      <CopyButton text={() => word}>copy it</CopyButton>
+      {word && <CopyButton text={() => word}>copy it</CopyButton>}
     </div>
   );
 }

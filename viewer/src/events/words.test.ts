@@ -24,11 +24,21 @@ test("words of a message, each once", () => {
 });
 
 test("a word becomes a term that can be taken back", () => {
-  expect([wordTerm("declined"), wordTerm("10.0.0.1"), wordTerm("or")]).toEqual(["declined", '"10.0.0.1"', '"or"']);
-  const without = wordTerm("v1/payments", false);
+  expect([wordTerm("declined", ""), wordTerm("10.0.0.1", ""), wordTerm("or", "")]).toEqual([
+    "declined",
+    '"10.0.0.1"',
+    '"or"',
+  ]);
+  const without = wordTerm("v1/payments", "", false);
   expect(without).toBe('-"v1/payments"');
-  const added = toggled("level:error", without, wordTerm("v1/payments"));
+  const added = toggled("level:error", without, wordTerm("v1/payments", ""));
   expect(added).toBe('level:error -"v1/payments"');
   expect(toggled(added, without)).toBe("level:error");
-  expect(toggled(added, wordTerm("v1/payments"), without)).toBe('level:error "v1/payments"');
+  expect(toggled(added, wordTerm("v1/payments", ""), without)).toBe('level:error "v1/payments"');
+});
+
+test("a word behind a colour sequence is looked for by its characters, as the sequence's end is part of it", () => {
+  const text = "\x1b[31mERROR\x1b[0m disk full, no ERROR\x1b[32mfree";
+  expect([wordTerm("free", text), wordTerm("free", text, false)]).toEqual(["value:/free/", "-value:/free/"]);
+  expect([wordTerm("ERROR", text), wordTerm("disk", text)]).toEqual(["ERROR", "disk"]);
 });

@@ -33,8 +33,20 @@ function trimmed(part: string): string {
   return word.length <= WORD_CHARS_MAX ? word : "";
 }
 
-/** The term for messages with `word`, or without it. */
-export function wordTerm(word: string, wanted = true): string {
+/** The term for messages with `word` of `text`, or without it. */
+export function wordTerm(word: string, text: string, wanted = true): string {
   const plain = PLAIN.test(word) && !/^(?:and|or|not)$/i.test(word);
-  return `${wanted ? "" : "-"}${plain ? word : quoted(word)}`;
+  const said = isGlued(word, text) ? `value:/${escaped(word)}/` : plain ? word : quoted(word);
+  return `${wanted ? "" : "-"}${said}`;
+}
+
+/** Whether it stands behind a colour sequence and nowhere else: of `ESC[31mERROR` the word is `31mERROR`. */
+function isGlued(word: string, text: string): boolean {
+  if (!word || !text.includes("\x1b[")) return false;
+  const coloured = new RegExp(`\\x1b\\[[0-9;]*m${escaped(word)}`, "u");
+  return coloured.test(text) && !text.replaceAll(new RegExp(coloured, "gu"), " ").includes(word);
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

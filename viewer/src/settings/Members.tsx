@@ -123,8 +123,8 @@ function RemoveMember({ member, team, self, onClose }: RemoveProps) {
     >
       <p>
         {isSelf ? "You" : "They"} see nothing of the team any more, at once, and{" "}
-        {isSelf ? "your tokens" : "their tokens"} in it are revoked: what reads with those stops. Coming back takes an
-        invitation.
+        {isSelf ? "your tokens" : "their tokens"} in it are revoked: what reads with those stops. Links that{" "}
+        {isSelf ? "you" : "they"} have shared end for good. Coming back takes an invitation.
       </p>
       <p className="note">Tokens of the team itself, write keys and saved searches stay.</p>
     </Confirm>

@@ -15,7 +15,7 @@ import { Icon } from "../ui/Icon";
 import { Empty, Failure } from "../ui/Notice";
 import { type Tail, useTail } from "./useTail";
 
-/** Events as they come. Scrolling up holds the list still; the pill at its end goes on. */
+/** Events as they come. Scrolling up, or opening a row, holds the list still; the pill at its end goes on. */
 export default function TailPage() {
   const [state, change] = useSearchState("/tail");
   const [held, setHeld] = useState(false);
@@ -69,6 +69,7 @@ export default function TailPage() {
             label="Events as they come"
             sticky={!paused}
             onScrolledAway={setAway}
+            onOpened={() => setHeld(true)}
             onTerm={(added, opposite) => change({ query: toggled(query, added, opposite) })}
             onAlone={(term) => change({ query: term })}
             onContext={(id) => change({ context: id })}
