@@ -154,6 +154,7 @@ def test_links_of_a_disabled_person_show_nothing_for_as_long(begun: Shared) -> N
     secret = it.share(it.app, it.bob)
     it.directory.people.set_disabled(CONSOLE, it.bob, True)
     assert it.shares.opened_by(secret) is None
+    assert it.shares.is_kept(secret) and not it.shares.is_kept(secret + "x") and not it.shares.is_kept("")
     other = it.share(it.app, it.ann)
     assert {one.shared.maker: one.paused for one in it.shares.of_app(it.app)} == {it.bob: True, it.ann: False}
     assert it.shares.opened_by(other) is not None

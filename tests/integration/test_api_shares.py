@@ -189,6 +189,10 @@ def test_a_link_goes_with_the_person_whose_token_made_it(client: TestClient[Lite
     answer = client.post("/api/v1/shares", json={"session": "s-1"}, headers={"Authorization": f"Bearer {secret}"})
     hers, ours = answer.json(), make(client)
     assert [opened(client, share).status_code for share in (hers, ours)] == [200, 200]
+    people.set_disabled(CONSOLE, ann, True)
+    paused = {one["share"]: one["paused"] for one in client.get("/api/v1/shares", headers=ADMIN).json()["shares"]}
+    assert paused == {hers["share"]: True, ours["share"]: False}
+    assert {opened(client, hers).status_code for _ in range(12)} == {404}  # whoever has it does not guess
     teams.remove(CONSOLE, "main", ann, is_owner=True)
     assert [opened(client, share).status_code for share in (hers, ours)] == [404, 200]
     listed = client.get("/api/v1/shares", headers=ADMIN).json()["shares"]

@@ -132,6 +132,12 @@ class Shares:
 
         return self._database.read(look)
 
+    def is_kept(self, secret: str) -> bool:
+        """Whether this is the secret of a link in force, paused or not: whoever has it does not guess."""
+        sql = "SELECT 1 FROM shares WHERE sha256 = :sha256 AND expires_ns > :now"
+        sha256, now_ns = sha256_of(secret[:SECRET_CHARS_MAX]), self._clock.now_ns()
+        return bool(self._database.read(lambda transaction: transaction.rows(sql, sha256=sha256, now=now_ns)))
+
     def revoke(self, app: str, share: str, *, entry: Entry) -> None:
         """Its link shows nothing any more. Raises InputError (404): there is none in force."""
         now_ns = self._clock.now_ns()
