@@ -264,13 +264,14 @@ def invite(
     json: Json = False,
 ) -> int:
     """Invite somebody into a team: prints a link that is good once, for a week, and sends it by mail."""
+    from logkeep.cli.client import in_force
     from logkeep.mail import compose
     from logkeep.metastore.links import INVITATION_S
 
     with opened(data, config) as admin:
         links, mail = admin.directory.links, "" if no_mail else "waiting"
         made, secret = links.invite(admin.by, team=team, email=email, role=role, mail=mail)
-        link = compose.invitation_link(admin.settings.public_url, secret)
+        link = compose.invitation_link(in_force(admin.settings).public_url, secret)
         if not no_mail:
             (found,) = admin.directory.teams.some([team])
             days = INVITATION_S // 86_400
@@ -288,12 +289,14 @@ def reset_password(
     email: Email, no_mail: NoMail = False, data: Data = None, config: Config = None, json: Json = False
 ) -> int:
     """Let a person choose a new password: prints a link that is good once, for an hour, and sends it by mail."""
+    from logkeep.cli.client import in_force
     from logkeep.mail import compose
     from logkeep.metastore.links import RESET_S
 
     with opened(data, config) as admin:
         found = person(admin, email)
-        link = compose.reset_link(admin.settings.public_url, admin.directory.links.ask_reset(admin.by, found))
+        secret = admin.directory.links.ask_reset(admin.by, found)
+        link = compose.reset_link(in_force(admin.settings).public_url, secret)
         if not no_mail and "." in found.email.partition("@")[2]:  # admin@localhost gets no mail
             _send(admin, compose.password_reset(to=found.email, link=link, minutes=RESET_S // 60))
     return tell({"person": found.id, "email": found.email, "link": link}, json, link, "good once, for an hour")

@@ -374,16 +374,16 @@ def _secret_file(path: Path) -> str:
 
 
 def intake_url(settings: Settings) -> str:
-    intake = _in_force(settings).intake
+    intake = in_force(settings).intake
     return service_url(intake.host, intake.port)
 
 
 def api_url(settings: Settings) -> str:
-    api = _in_force(settings).api
+    api = in_force(settings).api
     return service_url(api.host, api.port)
 
 
-def _in_force(settings: Settings) -> Settings:
+def in_force(settings: Settings) -> Settings:
     """Of the service that runs on the data folder, whose key and token are sent there: flags may have moved its ports.
     Where none runs here, `settings` themselves."""
     from logkeep.supervisor import running_settings
