@@ -214,6 +214,10 @@ def test_a_live_tail_goes_on_holds_still_and_says_how_many_are_new(page: Page, f
     expect(page.locator(".results.tail")).to_be_focused()
     expect(page.locator(ROW).last).to_contain_text("later 6")
     expect(page.locator(".pill")).to_have_count(0)
+    page.locator(ROW).last.click()  # to read it
+    expect(page.locator(".live")).to_have_text("holding still")
+    page.keyboard.press("Escape")
+    expect(page.locator(".live")).to_have_text("live")
     search_bar = page.locator(".cm-content")
     search_bar.click()
     page.keyboard.press("Control+a")

@@ -316,3 +316,32 @@ def test_what_a_search_cost_is_told_on_a_phone_too(page: Page) -> None:
     page.set_viewport_size(PHONE)
     page.goto("/app/?q=component%3Abank")
     expect(page.locator(".result-line .cost")).to_be_visible()
+
+
+def test_newer_ones_come_also_below_a_clock_that_is_ahead_and_are_counted(page: Page, filled: Service) -> None:
+    event = {"session": "grows", "key": "grows", "component": "heart"}
+    ahead = (datetime.now(UTC) + timedelta(minutes=4)).isoformat()
+    filled.post([event | {"value": "one"}, event | {"value": "two", "time": ahead}])
+    filled.wait_until_drained()
+    page.goto("/app/?q=session%3Agrows&from=-1h")
+    expect(page.locator(ROW)).to_have_count(2)
+    expect(page.locator(".found")).to_have_text("2 events")
+    filled.post([event | {"value": f"later {number}"} for number in range(3)])
+    filled.wait_until_drained()
+    page.get_by_role("button", name="newer ones").click()
+    expect(page.locator(ROW)).to_have_count(5)
+    expect(page.locator(ROW).first).to_contain_text("two")
+    expect(page.locator(".found")).to_have_text("5 events")
+
+
+def test_an_event_of_a_session_is_brought_into_sight_again(page: Page, filled: Service) -> None:
+    line = {"session": "long", "key": "step", "component": "heart", "level": "info"}
+    filled.post([line | {"value": f"step {number}"} for number in range(99)] + [line | {"level": "error", "value": "failed"}])
+    filled.wait_until_drained()
+    page.goto("/app/session?session=long")
+    row = page.locator(".row.this")
+    for _ in range(2):
+        page.get_by_role("button", name="next error").click()
+        expect(row).to_be_in_viewport()
+        page.locator(".rows").evaluate("rows => { rows.scrollTop = 0; }")
+        expect(row).to_have_count(0)  # rows out of sight are not in the page

@@ -36,7 +36,7 @@ export function App() {
                 <Route key={place.path} path={place.path} component={place.page} />
               ))}
               <Route>
-                <Empty title="There is no such page">
+                <Empty isPage title="There is no such page">
                   <p>
                     The address may have been cut. <Link href="/">Search</Link> is a good place to begin.
                   </p>

@@ -18,6 +18,9 @@ export interface Line {
 interface Props {
   /** Seconds. */
   times: number[];
+  /** Seconds: how far the axis reaches, though there may be nothing at its ends. */
+  from: number;
+  to: number;
   lines: Line[];
   height: number;
   label: string;
@@ -25,7 +28,7 @@ interface Props {
 
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 
-export default function Lines({ times, lines, height, label }: Props) {
+export default function Lines({ times, from, to, lines, height, label }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const { zone, theme } = usePreferences();
   const width = useWidth(place);
@@ -41,7 +44,6 @@ export default function Lines({ times, lines, height, label }: Props) {
       ticks: { show: false },
       font: FONT,
     };
-    const rangeS = times[times.length - 1]! - times[0]!;
     const chart = new uPlot(
       {
         width,
@@ -49,9 +51,12 @@ export default function Lines({ times, lines, height, label }: Props) {
         legend: { show: false },
         padding: [8, 10, 0, 0],
         cursor: { y: false, drag: { x: false, y: false } },
-        scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1e-9, high ?? 1)] } },
+        scales: {
+          x: { range: [from, to] },
+          y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1e-9, high ?? 1)] },
+        },
         axes: [
-          { ...axis, size: 22, space: 74, values: (_, ticks) => ticks.map(timeLabel(zone, rangeS)) },
+          { ...axis, size: 22, space: 74, values: (_, ticks) => ticks.map(timeLabel(zone, to - from)) },
           { ...axis, size: 56, values: (_, ticks) => ticks.map(short) },
         ],
         series: [
@@ -70,7 +75,7 @@ export default function Lines({ times, lines, height, label }: Props) {
       place.current!,
     );
     return () => chart.destroy();
-  }, [data, width, height, zone, theme]);
+  }, [data, from, to, width, height, zone, theme]);
 
   const at = shown ?? times.length - 1;
   return (

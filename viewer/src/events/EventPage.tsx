@@ -23,7 +23,7 @@ export default function EventPage() {
   });
   if (!id || (error && asApiError(error).status === 404))
     return (
-      <Empty title="There is no such event">
+      <Empty isPage title="There is no such event">
         <p>
           Events are kept for {told.retention_days} days, and an update takes the place of what it updates; it may have
           been erased, too.

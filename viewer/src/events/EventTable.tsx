@@ -53,6 +53,8 @@ export interface TableProps {
   between?: (index: number) => ReactNode;
   /** The event that the page is about. */
   current?: string;
+  /** Another number: it is brought into sight again. */
+  turns?: number;
   /** Follows the newest row at the end while it is in sight. */
   sticky?: boolean;
   onScrolledAway?: (away: boolean) => void;
@@ -124,15 +126,17 @@ export function EventTable(props: TableProps) {
     const at = Math.max(0, Math.min(events.length - 1, index));
     if (!events.length) return;
     setChosen(events[at]!.id);
+    scroller.current?.focus({ preventScroll: true }); // Enter and the arrows go on from here
     rows.scrollToIndex(at, { align: "auto" });
   };
   useEffect(() => {
     if (props.selectedRef) props.selectedRef.current = events[selected] ?? null;
   }, [selected, events, props.selectedRef]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each turn is another wish to see it
   useEffect(() => {
     const at = current ? events.findIndex((event) => event.id === current) : -1;
     if (at >= 0 && !isInSight(scroller.current, `${ids}-${at}`)) rows.scrollToIndex(at, { align: "center" });
-  }, [current, events, rows, ids]);
+  }, [current, props.turns, events, rows, ids]);
 
   const here = events[selected];
   const toWords = (id: string) => {

@@ -41,4 +41,5 @@ test("a word behind a colour sequence is looked for by its characters, as the se
   const text = "\x1b[31mERROR\x1b[0m disk full, no ERROR\x1b[32mfree";
   expect([wordTerm("free", text), wordTerm("free", text, false)]).toEqual(["value:/free/", "-value:/free/"]);
   expect([wordTerm("ERROR", text), wordTerm("disk", text)]).toEqual(["ERROR", "disk"]);
+  expect(wordsOf(text)).toEqual(["ERROR", "disk", "full", "no", "free"]);
 });

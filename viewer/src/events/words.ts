@@ -4,6 +4,7 @@ import { quoted } from "../query/edit";
 const BETWEEN = /[\s"'`()[\]{}<>,;=|]+/;
 const EDGES = /^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu;
 const PLAIN = /^[\p{L}\p{N}]+$/u;
+const COLOURS = /\x1b\[[0-9;]*m/g;
 const WORD_CHARS_MAX = 200;
 const WORDS_MAX = 80;
 const LOOKED_AT_CHARS = 4000;
@@ -20,7 +21,7 @@ export function wordAt(text: string, offset: number): string {
 /** The different words of a message, in order. */
 export function wordsOf(text: string): string[] {
   const found = new Set<string>();
-  for (const part of text.slice(0, LOOKED_AT_CHARS).split(BETWEEN)) {
+  for (const part of text.slice(0, LOOKED_AT_CHARS).replaceAll(COLOURS, " ").split(BETWEEN)) {
     const word = trimmed(part);
     if (word) found.add(word);
     if (found.size >= WORDS_MAX) break;

@@ -34,7 +34,7 @@ export default function IssuePage() {
   const mayEdit = useMayEdit();
   if (!id || (error && asApiError(error).status === 404))
     return (
-      <Empty title="There is no such issue">
+      <Empty isPage title="There is no such issue">
         <p>The address may have been cut; an erasure or 10,000 newer issues may have taken it away.</p>
         <p>
           <Link href="/issues">Issues that are open</Link>

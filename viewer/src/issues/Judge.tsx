@@ -35,6 +35,7 @@ export function Judge({ issue }: { issue: IssueAnswer }) {
     { keys: "r", does: "it is resolved", run: () => issue.status !== "resolved" && judge("resolved") },
     { keys: "m", does: "mute it, or open it again", run: () => judge(settled ? "open" : "muted") },
   ]);
+  const inVersion = issue.status === "resolved" ? issue.resolved_in : version.trim();
   const error = judged.error ? asApiError(judged.error) : null;
   return (
     <>
@@ -76,7 +77,7 @@ export function Judge({ issue }: { issue: IssueAnswer }) {
         <span className="note">
           {issue.status === "muted"
             ? "Muted: it is counted and not listed among the open ones."
-            : "Resolved, it comes back as regressed when it happens in that version or a newer one."}
+            : `Resolved, it comes back as regressed when it happens ${inVersion ? "in that version or a newer one" : "again"}.`}
         </span>
       </form>
       {error && (

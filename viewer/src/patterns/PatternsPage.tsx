@@ -12,6 +12,7 @@ import { Name } from "../text/Shown";
 import { cut } from "../text/values";
 import { ago, dateTime } from "../time/format";
 import { TimePicker } from "../time/TimePicker";
+import { withoutAny } from "../ui/beyond";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { LEVELS } from "../ui/Level";
 import { Empty, Failure } from "../ui/Notice";
@@ -76,7 +77,12 @@ export default function PatternsPage() {
       ) : !data ? (
         <Skeleton lines={16} />
       ) : shown.length === 0 ? (
-        <Empty title={order === "count" ? "No messages in this range" : "Nothing of that kind in this range"}>
+        <Empty
+          title={withoutAny(
+            order === "count" ? "No messages in this range" : "Nothing of that kind in this range",
+            range,
+          )}
+        >
           <p>
             “New” is whose first event ever is in the range; “grew” compares with as long a time before it; what was
             silent then and is not new comes first.

@@ -4,6 +4,7 @@ import { usePreferences } from "../app/preferences";
 import { useIssueMarks } from "../issues/useIssueMarks";
 import { term } from "../query/edit";
 import { rangeName, TimePicker } from "../time/TimePicker";
+import { withoutAny } from "../ui/beyond";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { Empty, Failure } from "../ui/Notice";
 import { ShowMore } from "../ui/ShowMore";
@@ -60,7 +61,7 @@ export function ListPage({ of }: { of: Exclude<Plural, "devices"> }) {
       ) : !rows ? (
         <Skeleton lines={14} />
       ) : rows.length === 0 ? (
-        <Empty title={`No ${of} in this range: ${rangeName(range, zone)}`}>
+        <Empty title={withoutAny(`No ${of} in this range: ${rangeName(range, zone)}`, range)}>
           <p>
             {of === "sessions" ? "A longer range may have some." : `Events that name no ${SINGULAR[of]} are left out.`}
           </p>

@@ -44,7 +44,7 @@ function PersonPage({ of }: { of: Owner }) {
 
 function Nobody({ of }: { of: Owner }) {
   return (
-    <Empty title={`No such ${of} in these ${told.retention_days} days`}>
+    <Empty isPage title={`No such ${of} in these ${told.retention_days} days`}>
       <p>
         Names are case-sensitive, and only events that name a {of}
         {of === "device" && ", or what it told of itself,"} count.

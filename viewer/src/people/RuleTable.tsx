@@ -54,7 +54,7 @@ export function RuleTable({ rules, label }: { rules: readonly RuleAnswer[]; labe
                   <b>{ending(rule.until, now)}</b>, {minute(rule.until, zone).slice(5)}
                 </td>
                 <td className="when" title={minute(rule.made, zone)}>
-                  {ago(rule.made, now)}, <Name text={rule.by} />
+                  {ago(rule.made, Math.max(now, Date.parse(rule.made)))}, <Name text={rule.by} />
                 </td>
                 <td>
                   <Why text={rule.why} />

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
-import { address } from "../api/client";
+import { address, asApiError } from "../api/client";
 import { hereUrl } from "../events/links";
 import { split } from "../query/edit";
 import { count } from "../text/numbers";
@@ -52,6 +52,11 @@ export function ResultLine({ state, change, found, wanted, facets, onFacets }: P
         >
           newer ones
         </button>
+      )}
+      {found.isFetchPreviousPageError && (
+        <span role="alert" className="note">
+          newer ones could not be read: {asApiError(found.error).message}
+        </span>
       )}
       <Link className="button small" href={tailHref(state)} title="follow this query live">
         live

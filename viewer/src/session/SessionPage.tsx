@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useMemo, useRef, useState } from "react";
+import { useCallback, useMemo, useReducer, useRef, useState } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import { asApiError, ask } from "../api/client";
 import { told } from "../api/told";
@@ -38,7 +38,7 @@ export default function SessionPage() {
   });
   if (!name || (error && asApiError(error).status === 404))
     return (
-      <Empty title={`No such session in these ${told.retention_days} days`}>
+      <Empty isPage title={`No such session in these ${told.retention_days} days`}>
         <p>Its events may be older than what is kept, or of another app; names are case-sensitive.</p>
         <p>
           <Link href="/sessions">Sessions that were active lately</Link>
@@ -59,7 +59,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [only, setOnly] = useState("");
   const marks = useMemo(() => marksOfText(only), [only]);
-  const [current, setCurrent] = useState(event);
+  const [{ current, turns }, goTo] = useReducer(anew, { current: event, turns: 0 });
   const issues = useIssuesOf(session.session);
   const selected = useRef<LogEvent | null>(null);
   const shown = useMemo(() => filtered(session.events, hidden, only), [session, hidden, only]);
@@ -74,7 +74,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
   const next = (isIt: (event: LogEvent) => boolean) => {
     const from = shown.findIndex((event) => event.id === (current || selected.current?.id)) + 1;
     const found = [...shown.slice(from), ...shown].find(isIt);
-    if (found) setCurrent(found.id);
+    if (found) goTo(found.id);
   };
   const nextError = () => next(({ level }) => level === "error" || level === "fatal");
   useShortcuts("Session", [
@@ -93,7 +93,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
           issues={issues}
           hidden={hidden}
           onToggle={(component) => setHidden((before) => toggledSet(before, component))}
-          onEvent={setCurrent}
+          onEvent={goTo}
         />
         <div className="result-line">
           <input
@@ -129,6 +129,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
           widths={looks.widths}
           onWidths={(widths) => change({ widths })}
           current={current}
+          turns={turns}
           selectedRef={selected}
           foot={
             session.truncated ? (
@@ -255,6 +256,11 @@ function Around({ session }: { session: SessionAnswer }) {
       })}
     </nav>
   );
+}
+
+/** Also the event that it is already: it may have been scrolled away. */
+function anew({ turns }: { turns: number }, current: string): { current: string; turns: number } {
+  return { current, turns: turns + 1 };
 }
 
 function filtered(events: readonly LogEvent[], hidden: ReadonlySet<string>, only: string): readonly LogEvent[] {

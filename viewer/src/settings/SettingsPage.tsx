@@ -49,7 +49,7 @@ function Settings({ me }: { me: Me }) {
   if (!path && sections[0]) return <Redirect to={`/settings/${sections[0].path}`} replace />;
   if (!section && !(path in PARTS))
     return (
-      <Empty title="There is no such page">
+      <Empty isPage title="There is no such page">
         <p>
           The settings have none at this address. <Link href="/settings">See those that there are</Link>
         </p>
@@ -57,7 +57,7 @@ function Settings({ me }: { me: Me }) {
     );
   if (!section)
     return (
-      <Empty title="There is nothing here for you">
+      <Empty isPage title="There is nothing here for you">
         <p>It may need a role that you have not; an admin of your team can give it to you.</p>
       </Empty>
     );

@@ -40,10 +40,9 @@ export function SharedLinks({ name: app }: SectionProps) {
               <td className="when">
                 {minute(share.expires, zone)}
                 {share.paused && (
-                  <span className="note" title="whoever made it is disabled, or may only read this app">
-                    {" "}
-                    paused: shows nothing
-                  </span>
+                  <div className="note">
+                    paused, it shows nothing: its maker is disabled, or may share nothing of this app
+                  </div>
                 )}
               </td>
               <td className="acts">

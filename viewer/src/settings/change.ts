@@ -9,6 +9,8 @@ export function useRead<Answer>(path: string, parameters: Parameters = {}, enabl
     queryKey: keyOf(path, parameters),
     enabled,
     queryFn: ({ signal }) => ask<Answer>(path, parameters, signal),
+    refetchOnWindowFocus: true,
+    staleTime: 0, // of what was changed elsewhere, on another page or by somebody else, none is left
   });
 }
 

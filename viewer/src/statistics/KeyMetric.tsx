@@ -11,6 +11,7 @@ import { searchHref } from "../search/state";
 import { useStats } from "../search/TableResult";
 import { plain } from "../text/symbols";
 import { type Range, resolve } from "../time/range";
+import { withoutAny } from "../ui/beyond";
 import { lazily } from "../ui/lazily";
 import { Empty, Failure } from "../ui/Notice";
 
@@ -62,7 +63,7 @@ export function KeyMetric({ range, metric, onMetric }: Props) {
       {error || numeric.error ? (
         <Failure error={error ?? numeric.error} onRetry={error ? refetch : numeric.refetch} />
       ) : numeric.data && !key ? (
-        <Empty title="No key has numbers in this range">
+        <Empty title={withoutAny("No key has numbers in this range", range)}>
           <p>
             Send a value as a JSON number, as in <code>{'"key":"checkout.ms","value":231.5'}</code>, and its median and
             95th percentile stand here.
@@ -70,18 +71,25 @@ export function KeyMetric({ range, metric, onMetric }: Props) {
         </Empty>
       ) : !data ? (
         room
+      ) : data.rows.length === 0 ? (
+        <Empty title={withoutAny(`${plain(key)} has no numbers in this range`, range)} />
       ) : (
         <Suspense fallback={room}>
-          <Chart answer={data} name={key} />
+          <Chart answer={data} name={key} range={range} />
         </Suspense>
       )}
     </section>
   );
 }
 
-function Chart({ answer, name }: { answer: StatsAnswer; name: string }) {
+function Chart({ answer, name, range }: { answer: StatsAnswer; name: string; range: Range }) {
   const { times, lines } = useMemo(() => linesOf(answer), [answer]);
-  return <Lines times={times} lines={lines} height={PX} label={`p50 and p95 of ${plain(name)} over the range`} />;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: as of when it was answered
+  const { from, to } = useMemo(() => resolve(range, Date.now(), told.retention_days), [range.from, range.to, answer]);
+  const ends = { from: Math.min(from / 1000, times[0]!), to: Math.max(to / 1000, times.at(-1)!) };
+  return (
+    <Lines {...ends} times={times} lines={lines} height={PX} label={`p50 and p95 of ${plain(name)} over the range`} />
+  );
 }
 
 function linesOf(answer: StatsAnswer): { times: number[]; lines: Line[] } {

@@ -1,4 +1,4 @@
-import { type ReactNode, useCallback, useMemo, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
 import { Link } from "wouter";
 import { useShortcuts } from "../app/keys";
 import { ContextPanel } from "../context/ContextPanel";
@@ -29,9 +29,11 @@ export default function TailPage() {
     setHeld(false);
     setAway(false);
   }, []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another query begins anew, and is followed
+  useEffect(goOn, [query]);
   useShortcuts("Live tail", [
     { keys: "p", does: "hold still, or go on", run: () => (paused ? goOn() : setHeld(true)) },
-    { keys: "Escape", does: "go on", run: goOn },
+    ...(state.context ? [] : [{ keys: "Escape", does: "go on", run: goOn }]), // that closes the panel first
   ]);
   const refused = tail.error?.column != null ? tail.error : null;
   return (

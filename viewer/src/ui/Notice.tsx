@@ -55,11 +55,12 @@ export function Problem({ error }: { error: unknown }) {
   );
 }
 
-/** Nothing is here, and why that may be. */
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+/** Nothing is here, and why that may be. isPage: it is all there is of a page. */
+export function Empty({ title, children, isPage }: { title: string; children?: ReactNode; isPage?: boolean }) {
+  const Title = isPage ? "h1" : "p";
   return (
     <div className="empty" role="status">
-      <p className="empty-title">{title}</p>
+      <Title className="empty-title">{title}</Title>
       {children}
     </div>
   );
