@@ -336,7 +336,8 @@ def test_newer_ones_come_also_below_a_clock_that_is_ahead_and_are_counted(page: 
 
 def test_an_event_of_a_session_is_brought_into_sight_again(page: Page, filled: Service) -> None:
     line = {"session": "long", "key": "step", "component": "heart", "level": "info"}
-    filled.post([line | {"value": f"step {number}"} for number in range(99)] + [line | {"level": "error", "value": "failed"}])
+    steps = [line | {"value": f"step {number}"} for number in range(99)]
+    filled.post([*steps, line | {"level": "error", "value": "failed"}])
     filled.wait_until_drained()
     page.goto("/app/session?session=long")
     row = page.locator(".row.this")

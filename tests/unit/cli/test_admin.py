@@ -1,9 +1,11 @@
 """`logkeep admin` on the metastore of a folder, without a service."""
 
+import fcntl
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.service import free_port
 
@@ -13,7 +15,8 @@ from logkeep.clock import SystemClock
 from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.directory import make_directory
 from logkeep.metastore.port import SignIn
-from logkeep.settings import Settings
+from logkeep.settings import Api, Settings
+from logkeep.supervisor import LOCK_FILE, SETTINGS_FILE
 
 
 class Console:
@@ -201,6 +204,16 @@ def test_links_are_printed_and_kept_as_mails(console: Console) -> None:
     assert console.run("reset-password", "admin@localhost") == 0
     assert console.out.startswith("http://127.0.0.1:7301/password-reset?secret=")
     assert console.run("reset-password", "nobody@example.org") == 2
+
+
+def test_links_are_of_the_service_that_runs_on_the_folder(console: Console) -> None:
+    (console.folder / SETTINGS_FILE).write_bytes(
+        msgspec.json.encode(Settings(data=str(console.folder), api=Api(port=28301)))
+    )
+    with open(console.folder / LOCK_FILE, "ab") as lock:  # as a running one holds it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert console.run("reset-password", "admin@localhost") == 0
+        assert console.out.startswith("http://127.0.0.1:28301/password-reset?secret=")
 
 
 def test_what_became_of_the_mail_of_an_invitation_is_kept(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
