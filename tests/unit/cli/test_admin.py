@@ -207,6 +207,7 @@ def test_links_are_printed_and_kept_as_mails(console: Console) -> None:
 
 
 def test_links_are_of_the_service_that_runs_on_the_folder(console: Console) -> None:
+    (console.folder / SETTINGS_FILE).parent.mkdir(exist_ok=True)
     (console.folder / SETTINGS_FILE).write_bytes(
         msgspec.json.encode(Settings(data=str(console.folder), api=Api(port=28301)))
     )
