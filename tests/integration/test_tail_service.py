@@ -61,8 +61,11 @@ def test_the_command_line_tails_reconnects_and_ends_with_ctrl_c(
     service = start_service()
     out, err = tmp_path / "out", tmp_path / "err"
     command = [LOGKEEP, "tail", "-f", "tick", "--format", "ndjson"]
+    # What is started in the background of a shell ignores Ctrl-C, and so would all that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with out.open("wb") as output, err.open("wb") as errors:
         tail = subprocess.Popen(command, env=beside(service), stdout=output, stderr=errors)
+    signal.signal(signal.SIGINT, before)
     try:
         wait_for(lambda: "logkeep_tail_readers 1.0" in service.get("/metrics").text, 60, "the tail to be open")
         ids = send(service, 1, 2)
