@@ -11,7 +11,9 @@ test("a clock that is ahead, an event that came late and a time that cannot be a
   expect(skewOf(ON_TIME)).toBeNull();
   expect(skewOf(event("2026-08-01T10:04:00.000Z"))).toMatchObject({ kind: "ahead", short: "clock +4\u202fm" });
   expect(skewOf(LATE)).toMatchObject({ kind: "late", short: "late 3\u202fh" });
-  expect(skewOf(event("2026-08-01T10:00:00.000Z", { sent_time: "1999" }))?.text).toContain("was 1999");
+  expect(skewOf(event("2026-08-01T10:00:00.000Z", { sent_time: "1999" }))?.text).toContain("was 1999:");
+  const epoch = skewOf(event("2026-08-01T10:00:00.000Z", { sent_time: "1765364683000000000" }));
+  expect(epoch?.text).toContain("was 2025-12-10T11:04:43.000Z:");
 });
 
 test("late is no news where most are", () => {

@@ -19,7 +19,7 @@ export function skewOf({ time, received, attributes }: LogEvent): Skew | null {
     return {
       kind: "corrected",
       short: "clock?",
-      text: `the sender's time was ${sent}, which cannot be; this is when it was received`,
+      text: `the sender's time was ${readable(String(sent))}: older than what is kept, too far ahead or no time; this is when it was received`,
     };
   const late = Date.parse(received) - Date.parse(time);
   if (late <= -FAR_MS)
@@ -37,6 +37,13 @@ export function skewOf({ time, received, attributes }: LogEvent): Skew | null {
 export function areLate(events: readonly LogEvent[]): boolean {
   const looked = events.slice(0, SAMPLE_EVENTS);
   return looked.filter((event) => skewOf(event)?.kind === "late").length * 2 > looked.length;
+}
+
+/** A date for a number of seconds, or of their thousandths, millionths or billionths. */
+function readable(sent: string): string {
+  return /^(?:\d{10}|\d{13}|\d{16}|\d{19})$/.test(sent)
+    ? new Date(Number(sent.slice(0, 13).padEnd(13, "0"))).toISOString()
+    : sent;
 }
 
 function rough(ms: number): string {
