@@ -33,7 +33,7 @@ _Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX)]
 
 class ShareAnswer(msgspec.Struct):
     """What a link shows: one session or one event, the other null. from, to: of the events it shows. paused: nothing
-    for now, because whoever made it is disabled or may only read the app.
+    for now, because whoever made it is disabled or may make none of the app.
     """
 
     share: str

@@ -4,7 +4,7 @@ import type { Clock } from "../app/preferences";
 import { issueOf } from "../issues/links";
 import { IssueMark } from "../issues/Marks";
 import { Shown } from "../text/Shown";
-import { plain, turns } from "../text/symbols";
+import { hasRtl, plain } from "../text/symbols";
 import { cut, fieldOf, firstLine, valueText } from "../text/values";
 import { dateTime, rowTime, type Zone } from "../time/format";
 import { colourOf, Level } from "../ui/Level";
@@ -95,7 +95,7 @@ function contentOf(event: LogEvent, field: string, zone: Zone, clock: Clock): { 
   const value = fieldOf(event, field);
   if (value === undefined || value === "") return { content: null };
   const text = plain(cut(valueText(value), 200));
-  const shown = turns(text) ? <bdi>{text}</bdi> : text;
+  const shown = hasRtl(text) ? <bdi>{text}</bdi> : text;
   if (field !== "component") return { title: text, content: shown };
   return { title: text, content: <span className={`badge c${colourOf(String(value))}`}>{shown}</span> };
 }

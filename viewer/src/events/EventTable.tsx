@@ -53,8 +53,8 @@ export interface TableProps {
   between?: (index: number) => ReactNode;
   /** The event that the page is about. */
   current?: string;
-  /** Another number: it is brought into sight again. */
-  turns?: number;
+  /** How often it was asked for: another number brings it into sight again. */
+  asked?: number;
   /** Follows the newest row at the end while it is in sight. */
   sticky?: boolean;
   onScrolledAway?: (away: boolean) => void;
@@ -132,11 +132,11 @@ export function EventTable(props: TableProps) {
   useEffect(() => {
     if (props.selectedRef) props.selectedRef.current = events[selected] ?? null;
   }, [selected, events, props.selectedRef]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each turn is another wish to see it
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each time is another wish to see it
   useEffect(() => {
     const at = current ? events.findIndex((event) => event.id === current) : -1;
     if (at >= 0 && !isInSight(scroller.current, `${ids}-${at}`)) rows.scrollToIndex(at, { align: "center" });
-  }, [current, props.turns, events, rows, ids]);
+  }, [current, props.asked, events, rows, ids]);
 
   const here = events[selected];
   const toWords = (id: string) => {

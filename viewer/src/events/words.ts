@@ -1,5 +1,6 @@
 /** Words of a message, as a query can look for them. Pure. */
 import { quoted } from "../query/edit";
+import { escapeRegExp } from "../query/tokens";
 
 const BETWEEN = /[\s"'`()[\]{}<>,;=|]+/;
 const EDGES = /^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu;
@@ -37,17 +38,13 @@ function trimmed(part: string): string {
 /** The term for messages with `word` of `text`, or without it. */
 export function wordTerm(word: string, text: string, wanted = true): string {
   const plain = PLAIN.test(word) && !/^(?:and|or|not)$/i.test(word);
-  const said = isGlued(word, text) ? `value:/${escaped(word)}/` : plain ? word : quoted(word);
+  const said = isGlued(word, text) ? `value:/${escapeRegExp(word)}/` : plain ? word : quoted(word);
   return `${wanted ? "" : "-"}${said}`;
 }
 
 /** Whether it stands behind a colour sequence and nowhere else: of `ESC[31mERROR` the word is `31mERROR`. */
 function isGlued(word: string, text: string): boolean {
   if (!word || !text.includes("\x1b[")) return false;
-  const coloured = new RegExp(`\\x1b\\[[0-9;]*m${escaped(word)}`, "u");
+  const coloured = new RegExp(`${COLOURS.source}${escapeRegExp(word)}`, "u");
   return coloured.test(text) && !text.replaceAll(new RegExp(coloured, "gu"), " ").includes(word);
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

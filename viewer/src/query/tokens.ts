@@ -103,5 +103,10 @@ function patternOf(text: string): string {
 /** Finds `text` wherever it stands, also within words; null for nothing. */
 export function marksOfText(text: string): RegExp | null {
   const wanted = text.trim();
-  return wanted ? new RegExp(wanted.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "giu") : null;
+  return wanted ? new RegExp(escapeRegExp(wanted), "giu") : null;
+}
+
+/** `text` as a regex that finds it as it stands; of JavaScript, and of the language between its slashes. */
+export function escapeRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

@@ -59,7 +59,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [only, setOnly] = useState("");
   const marks = useMemo(() => marksOfText(only), [only]);
-  const [{ current, turns }, goTo] = useReducer(anew, { current: event, turns: 0 });
+  const [{ current, asked }, goTo] = useReducer(goneTo, { current: event, asked: 0 });
   const issues = useIssuesOf(session.session);
   const selected = useRef<LogEvent | null>(null);
   const shown = useMemo(() => filtered(session.events, hidden, only), [session, hidden, only]);
@@ -129,7 +129,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
           widths={looks.widths}
           onWidths={(widths) => change({ widths })}
           current={current}
-          turns={turns}
+          asked={asked}
           selectedRef={selected}
           foot={
             session.truncated ? (
@@ -259,8 +259,8 @@ function Around({ session }: { session: SessionAnswer }) {
 }
 
 /** Also the event that it is already: it may have been scrolled away. */
-function anew({ turns }: { turns: number }, current: string): { current: string; turns: number } {
-  return { current, turns: turns + 1 };
+function goneTo({ asked }: { asked: number }, current: string): { current: string; asked: number } {
+  return { current, asked: asked + 1 };
 }
 
 function filtered(events: readonly LogEvent[], hidden: ReadonlySet<string>, only: string): readonly LogEvent[] {

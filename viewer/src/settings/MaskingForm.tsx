@@ -74,7 +74,7 @@ export function MaskingForm({ path, shown, version, mayChange, wasSaved, onSaved
         <fieldset disabled={!mayChange}>
           <Field
             label="Fields whose values are masked whole"
-            hint="One a line, whatever case: keys, attributes, members of JSON values, NAME=VALUE and NAME: VALUE in texts. A _ in a name is also -, . or nothing; a * before it lets other words stand before: *api_key is X-Api-Key and mapsApiKey too."
+            hint="One a line, whatever case: keys, attributes, members of JSON values, NAME=VALUE, NAME: VALUE and --NAME VALUE in texts. A _ in a name is also -, . or nothing; a * before it lets other words stand before: *api_key is X-Api-Key and mapsApiKey too."
             problem={aboutFields && atField(aboutFields, rules.fields)}
           >
             {(tied) => (

@@ -1,12 +1,12 @@
 import { memo } from "react";
 import { pieces } from "./pieces";
-import { plain, turns } from "./symbols";
+import { hasRtl, plain } from "./symbols";
 
 /** Text from a log, harmless: React escapes it, controls are symbols, the direction of writing stays inside. */
 export const Shown = memo(function Shown({ text, marks = null }: { text: string; marks?: RegExp | null }) {
   const found = pieces(text, marks);
   const only = found[0];
-  const Line = turns(text) ? "bdi" : "span"; // to keep directions apart costs a fifth of the layout of rows
+  const Line = hasRtl(text) ? "bdi" : "span"; // to keep directions apart costs a fifth of the layout of rows
   if (found.length === 1 && only && !only.mark && !only.control && !only.look)
     return <Line className="shown">{only.text}</Line>;
   return (

@@ -11,11 +11,11 @@ const C0 =
   );
 
 // Letters of scripts that are written from right to left, as Unicode has set blocks aside for them.
-const TURNED = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\ud802\ud803\ud83a\ud83b]/;
+const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\ud802\ud803\ud83a\ud83b]/;
 
-/** Whether some of `text` is written from right to left. */
-export function turns(text: string): boolean {
-  return TURNED.test(text);
+/** Whether some of `text` is of a script that is written from right to left. */
+export function hasRtl(text: string): boolean {
+  return RTL.test(text);
 }
 
 /** A stand-in in letters that every font has: `NUL`, `ESC`, `U+202E`. */
