@@ -35,8 +35,9 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (numbers that pass Luhn's check).
 
     fields: whose values are masked whole, whatever case: a key, an attribute, a member of a JSON value, NAME=VALUE,
-    NAME: VALUE and --NAME VALUE in a text. A `_` within a name stands for `_`, `-`, `.` or nothing; a name with `*` before it also ends
-    longer ones: `*api_key` is X-Api-Key and mapsApiKey too. patterns: own ones, applied in order after all others.
+    NAME: VALUE and --NAME VALUE in a text. A `_` within a name stands for `_`, `-`, `.` or nothing; a name with `*`
+    before it also ends longer ones: `*api_key` is X-Api-Key and mapsApiKey too. patterns: own ones, applied in order
+    after all others.
     """
 
     builtin: tuple[Builtin, ...] = ("bearer",)
