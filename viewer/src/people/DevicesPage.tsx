@@ -5,6 +5,7 @@ import { useMayEdit } from "../api/may";
 import { usePreferences } from "../app/preferences";
 import { useIssueMarks } from "../issues/useIssueMarks";
 import { rangeName, TimePicker } from "../time/TimePicker";
+import { withoutAny } from "../ui/beyond";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { Empty, Failure } from "../ui/Notice";
 import { ShowMore } from "../ui/ShowMore";
@@ -86,7 +87,11 @@ export default function DevicesPage() {
       ) : refused ? null : !found.devices ? (
         <Skeleton lines={14} />
       ) : found.devices.length === 0 ? (
-        <NoDevice asked={asked} range={rangeName(range, zone)} onAll={() => choose({ from: "all", to: "" })} />
+        <NoDevice
+          asked={asked}
+          title={withoutAny(`No devices in this range: ${rangeName(range, zone)}`, range)}
+          onAll={() => choose({ from: "all", to: "" })}
+        />
       ) : (
         <>
           <DeviceTable devices={found.devices} marks={marks} />
@@ -114,10 +119,10 @@ function completed(where: string, field: string): string {
   return where.replace(/[^\s()]*$/, "") + field;
 }
 
-function NoDevice({ asked, range, onAll }: { asked: string; range: string; onAll: () => void }) {
+function NoDevice({ asked, title, onAll }: { asked: string; title: string; onAll: () => void }) {
   if (!asked)
     return (
-      <Empty title={`No devices in this range: ${range}`}>
+      <Empty title={title}>
         <p>Events that name no device are left out.</p>
         <p>
           <button type="button" onClick={onAll}>

@@ -6,6 +6,7 @@ import { count } from "../text/numbers";
 import { Shown } from "../text/Shown";
 import { cut, valueText } from "../text/values";
 import { dateTime, type Zone } from "../time/format";
+import { withoutAny } from "../ui/beyond";
 import { CostLine, PartialNote } from "../ui/CostLine";
 import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
@@ -25,7 +26,8 @@ export function TableResult({ wanted }: { wanted: Wanted }) {
   const { data, error, refetch } = useStats(wanted.query, wanted.from, wanted.to, wanted.run);
   if (error) return <Failure error={error} onRetry={refetch} />;
   if (!data) return <Skeleton lines={16} />;
-  if (!data.rows.length) return <Empty title="The table has no rows: nothing matches in this range" />;
+  if (!data.rows.length)
+    return <Empty title={withoutAny("The table has no rows: nothing matches in this range", wanted)} />;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <div className="table-result" tabIndex={0} role="region" aria-label="Table">
