@@ -74,6 +74,28 @@ def test_a_query_is_completed_and_its_fault_is_underlined(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("column 13")
 
 
+@pytest.mark.parametrize(
+    ("keys", "left"),
+    [
+        (("Control+a",), "key:x"),
+        (("Backspace",), "component:key:x"),
+        (("Home", "Delete"), "key:xomponent:("),
+        (("Control+Backspace",), "componentkey:x"),
+    ],
+)
+def test_what_is_coloured_is_typed_over_and_no_style_is_refused(page: Page, keys: tuple[str, ...], left: str) -> None:
+    """The page's fixture fails on a style that the browser refused."""
+    page.goto("/app/?q=component:(")
+    expect(page.locator(".query-error")).to_have_text("(")
+    page.locator(".cm-content").click()
+    page.keyboard.press("End")
+    for key in keys:
+        page.keyboard.press(key)
+    page.keyboard.type("key:x")
+    expect(page.locator(".cm-content")).to_have_text(left)
+    expect(page.locator(".query-error")).to_have_count(0)
+
+
 def test_fields_narrow_a_search_down_and_back_undoes_it(page: Page) -> None:
     page.goto("/app/?q=session%3D" + quote(f'"{SESSION}"') + "&from=all")
     expect(page.locator(ROW)).to_have_count(8)

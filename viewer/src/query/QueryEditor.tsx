@@ -11,7 +11,14 @@ import {
   selectedCompletion,
   startCompletion,
 } from "@codemirror/autocomplete";
-import { history, historyKeymap } from "@codemirror/commands";
+import {
+  deleteCharBackward,
+  deleteCharForward,
+  deleteGroupBackward,
+  deleteGroupForward,
+  history,
+  historyKeymap,
+} from "@codemirror/commands";
 import { Compartment, EditorState, type Extension, Prec, type Range, StateEffect, StateField } from "@codemirror/state";
 import {
   Decoration,
@@ -152,6 +159,28 @@ function newlines(text: string): { from: number; to: number; insert: string }[] 
   }));
 }
 
+/**
+ * What is coloured is deleted and typed over here, not by the browser: it keeps the look of what was there for what is
+ * typed next, by a `style` in the page, which the policy refuses and the browser then reports.
+ */
+const withoutLook = [
+  keymap.of([
+    { key: "Backspace", run: deleteCharBackward, shift: deleteCharBackward },
+    { key: "Delete", run: deleteCharForward },
+    { key: "Mod-Backspace", mac: "Alt-Backspace", run: deleteGroupBackward },
+    { key: "Mod-Delete", mac: "Alt-Delete", run: deleteGroupForward },
+  ]),
+  EditorView.domEventHandlers({
+    beforeinput(event, view) {
+      const isOver = event.inputType === "insertText" && !view.state.selection.main.empty;
+      if (!isOver || !event.data || !event.cancelable || view.composing) return false;
+      view.dispatch(view.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+      event.preventDefault();
+      return true;
+    },
+  }),
+];
+
 function extensions(
   submit: () => void,
   changed: (text: string) => void,
@@ -186,6 +215,7 @@ function extensions(
         },
       ]),
     ),
+    withoutLook,
     keymap.of([...historyKeymap]),
     history(),
     oneLine,
