@@ -21,7 +21,7 @@ def issue_of(service: Service, text: str) -> str:
     return str(issue["issue"])
 
 
-def test_a_page_that_could_not_be_loaded_is_there_once_the_service_answers_again(page: Page) -> None:
+def test_a_page_that_could_not_be_loaded_is_there_by_itself_once_the_service_answers_again(page: Page) -> None:
     page.goto("/app/")
     expect(page.locator(".row-place").first).to_be_visible()
     pages = re.compile(r"/assets/PatternsPage-|/health/live")
@@ -31,7 +31,25 @@ def test_a_page_that_could_not_be_loaded_is_there_once_the_service_answers_again
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("It still does not answer (1).")).to_be_visible()
     page.unroute(pages)
-    page.get_by_role("button", name="Try again").click()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.get_by_role("heading", name="Patterns", exact=True)).to_be_visible()
+
+
+def test_a_part_that_stays_away_is_loaded_again_once_by_itself_and_whenever_one_asks(page: Page) -> None:
+    part, loads = re.compile(r"/assets/PatternsPage-"), []
+    page.route(part, away)
+    page.on("load", lambda _: loads.append(page.url))
+    with page.expect_event("load", lambda _: len(loads) == 2):
+        page.goto("/app/patterns")
+    button = page.get_by_role("button", name="Try again")
+    expect(button).to_be_visible()
+    for _ in range(3):
+        with page.expect_response("**/health/live"):
+            page.evaluate("dispatchEvent(new Event('online'))")
+    expect(button).to_be_visible()
+    assert len(loads) == 2
+    page.unroute(part)
+    button.click()
     expect(page.get_by_role("heading", name="Patterns", exact=True)).to_be_visible()
 
 

@@ -1,6 +1,7 @@
-import { Component, type ReactNode, useState } from "react";
+import { Component, type ReactNode, useEffect, useState } from "react";
 import { NotLoaded } from "../ui/lazily";
 import { Notice } from "../ui/Notice";
+import { answers, reloadOnceBack } from "./recovery";
 
 /** What broke is said where it was, and the rest of the page goes on. `on`: another value tries again. */
 export class ErrorBoundary extends Component<{ children: ReactNode; on?: string }, { error: Error | null }> {
@@ -33,17 +34,20 @@ export class ErrorBoundary extends Component<{ children: ReactNode; on?: string 
   }
 }
 
-/** The page is loaded again, which loses nothing: what it shows stands in its address. Not before the service answers. */
+/**
+ * The page is loaded again, which loses nothing: what it shows stands in its address. By itself or when asked, and not
+ * before the service answers.
+ */
 function Unloaded() {
   const [failed, setFailed] = useState(0);
-  const again = () =>
-    fetch("/health/live", { cache: "no-store" }).then(
-      () => location.reload(),
-      () => setFailed(failed + 1),
-    );
+  useEffect(() => reloadOnceBack(() => location.reload()), []);
+  const again = async () => ((await answers()) ? location.reload() : setFailed(failed + 1));
   return (
     <Notice kind="error" title="This part of the viewer could not be loaded">
-      <p>The service did not answer, or the network was away for a moment.</p>
+      <p>
+        The service did not answer, or the network was away for a moment. The page loads again by itself, once, when the
+        service answers.
+      </p>
       <p>
         <button type="button" onClick={() => void again()}>
           Try again
