@@ -5,11 +5,14 @@ import json
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.e2e.conftest import WIDE
 from tests.e2e.test_pages import PHONE
+from tests.e2e.test_viewer import AXE
 from tests.e2e.viewer_data import SESSION
 from tests.service import Service
 
@@ -81,6 +84,30 @@ def test_a_row_tells_whose_clock_was_off(page: Page, filled: Service) -> None:
     page.goto("/app/?q=session%3Dclocks+key%3Dlate")
     expect(page.locator(ROW)).to_have_count(1)
     expect(page.locator(".skew-mark")).to_have_count(0)  # all of them are late
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_off_with_most_clocks_is_told_once_above_their_rows(
+    page: Page, filled: Service, scheme: Literal["light", "dark"], size: Any
+) -> None:
+    base = {"session": f"clocks-{scheme}-{size['width']}", "key": "tick", "level": "info"}
+    wrong = [base | {"value": f"wrong {number}", "time": "1999-01-01"} for number in range(5)]
+    filled.post([*wrong, *(base | {"value": f"fine {number}"} for number in range(4))])
+    filled.wait_until_drained()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size(size)
+    page.goto(f"/app/?q=session%3D{base['session']}")
+    expect(page.locator(ROW)).to_have_count(9)
+    note = page.locator(".results [role=status]")
+    expect(note).to_contain_text("The times of many of these events could not be used")
+    expect(page.locator(".skew-mark")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run('.results', {resultTypes: ['violations']})")
+    assert [fault["id"] for fault in found["violations"] if fault["impact"] in ("serious", "critical")] == []
+    page.get_by_text("wrong 3", exact=True).click()
+    expect(page.locator(".skew")).to_contain_text("the sender's time was 1999-01-01")
 
 
 def test_a_saved_search_brings_the_widths_of_its_columns_along(page: Page) -> None:

@@ -9,7 +9,7 @@ import { cut, fieldOf, firstLine, valueText } from "../text/values";
 import { dateTime, rowTime, type Zone } from "../time/format";
 import { colourOf, Level } from "../ui/Level";
 import { type Placed, pinVariable } from "./columns";
-import { skewOf } from "./skew";
+import { type SkewKind, skewOf } from "./skew";
 
 interface Props {
   event: LogEvent;
@@ -19,14 +19,14 @@ interface Props {
   zone: Zone;
   /** Whose clock the first column shows. */
   clock: Clock;
-  /** Most of the list came late: no mark for that. */
-  areLate: boolean;
+  /** What most of the list has: no mark for that. */
+  commonSkew: SkewKind | null;
 }
 
 const WRAPPED_CHARS_MAX = 4000;
 
 /** The cells of one event: one line, or wrapped. */
-export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone, clock, areLate }: Props) {
+export const EventCells = memo(function EventCells({ event, columns, marks, wrap, zone, clock, commonSkew }: Props) {
   const told = issueOf(event);
   const skew = skewOf(event);
   return (
@@ -35,7 +35,7 @@ export const EventCells = memo(function EventCells({ event, columns, marks, wrap
         <Cell key={column.field} event={event} column={column} left={pinVariable(index)} zone={zone} clock={clock} />
       ))}
       <div role="gridcell" className="cell cell-value">
-        {skew && !(areLate && skew.kind === "late") && (
+        {skew && skew.kind !== commonSkew && (
           <span className={`skew-mark skew-${skew.kind}`} title={skew.text}>
             {skew.short}
           </span>

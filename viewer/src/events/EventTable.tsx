@@ -1,4 +1,5 @@
 /** Rows of events, as many as there are: only those in sight are in the page. */
+
 import { defaultRangeExtractor, type Range, useVirtualizer } from "@tanstack/react-virtual";
 import {
   type CSSProperties,
@@ -21,7 +22,8 @@ import { placed, variables } from "./columns";
 import { EventCells } from "./EventRow";
 import { OpenEvent } from "./OpenEvent";
 import { pointedWord } from "./pointed";
-import { areLate } from "./skew";
+import { SkewNote, useCommonSkew } from "./SkewNote";
+import type { SkewKind } from "./skew";
 import { TableHead } from "./TableHead";
 
 export const ROW_PX = { compact: 22, cosy: 30 } as const;
@@ -67,6 +69,16 @@ export interface TableProps {
 }
 
 export function EventTable(props: TableProps) {
+  const common = useCommonSkew(props.events);
+  return (
+    <>
+      <SkewNote common={common} />
+      <Table {...props} commonSkew={common} />
+    </>
+  );
+}
+
+function Table(props: TableProps & { commonSkew: SkewKind | null }) {
   const { events, columns, marks, wrap, label, between, current, foot } = props;
   const { density, zone, clock, widths: own } = usePreferences();
   const brought = props.onWidths && Object.keys(props.widths ?? {}).length > 0 ? props.widths : undefined;
@@ -78,7 +90,6 @@ export function EventTable(props: TableProps) {
   const [clicked, setClicked] = useState({ id: "", word: "" });
   const laid = useMemo(() => placed(columns, widths), [columns, widths]);
   const laidOut = useMemo(() => variables(laid) as CSSProperties, [laid]);
-  const late = useMemo(() => areLate(events), [events]);
   const measured = wrap || open.size > 0 || between !== undefined;
   // By its id: rows that come before it, or go, move it.
   const selected = useMemo(() => (chosen ? events.findIndex(({ id }) => id === chosen) : -1), [events, chosen]);
@@ -238,7 +249,7 @@ export function EventTable(props: TableProps) {
                   wrap={wrap}
                   zone={zone}
                   clock={clock}
-                  areLate={late}
+                  commonSkew={props.commonSkew}
                 />
               </div>
               {isOpen && (

@@ -5,8 +5,10 @@ import { span } from "../time/format";
 const FAR_MS = 60_000; // between the two clocks that is worth a word
 const SAMPLE_EVENTS = 200;
 
+export type SkewKind = "ahead" | "late" | "corrected";
+
 export interface Skew {
-  kind: "ahead" | "late" | "corrected";
+  kind: SkewKind;
   /** For a mark in a row. */
   short: string;
   text: string;
@@ -33,10 +35,24 @@ export function skewOf({ time, received, attributes }: LogEvent): Skew | null {
   return null;
 }
 
-/** Old lines that were brought in together: there "late" is the rule, and a mark on each row says nothing. */
-export function areLate(events: readonly LogEvent[]): boolean {
-  const looked = events.slice(0, SAMPLE_EVENTS);
-  return looked.filter((event) => skewOf(event)?.kind === "late").length * 2 > looked.length;
+// As few rows can have their marks. That old lines were brought in together is said nowhere, so it needs no number.
+const LEAST_EVENTS: readonly (readonly [SkewKind, number])[] = [
+  ["corrected", 4],
+  ["ahead", 4],
+  ["late", 1],
+];
+
+/**
+ * What more than half of a list's events have, where a mark on each row says nothing; null for none. `before`: what it was
+ * when the list was shorter. That goes on while more than a quarter have it: what is told above rows must not come and go.
+ */
+export function commonSkew(events: readonly LogEvent[], before: SkewKind | null = null): SkewKind | null {
+  const kinds = events.slice(0, SAMPLE_EVENTS).map((event) => skewOf(event)?.kind);
+  for (const [kind, least] of LEAST_EVENTS) {
+    const having = kinds.filter((each) => each === kind).length;
+    if (having >= least && having * (kind === before ? 4 : 2) > kinds.length) return kind;
+  }
+  return null;
 }
 
 /** A date for a number of seconds, or of their thousandths, millionths or billionths. */
