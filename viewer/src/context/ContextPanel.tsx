@@ -6,7 +6,7 @@ import { useShortcuts } from "../app/keys";
 import { EventTable } from "../events/EventTable";
 import { eventHref } from "../events/links";
 import { useColumns } from "../events/narrow";
-import { marksOfText } from "../query/tokens";
+import { marksOfText } from "../query/marks";
 import { type Column, FIRST_COLUMNS } from "../search/state";
 import { Name } from "../text/Shown";
 import { valueText } from "../text/values";

@@ -3,6 +3,7 @@ import type { LogEvent } from "../api/types";
 import type { Clock } from "../app/preferences";
 import { issueOf } from "../issues/links";
 import { IssueMark } from "../issues/Marks";
+import type { Marks } from "../query/marks";
 import { Shown } from "../text/Shown";
 import { hasRtl, plain } from "../text/symbols";
 import { cut, fieldOf, firstLine, valueText } from "../text/values";
@@ -14,7 +15,7 @@ import { type SkewKind, skewOf } from "./skew";
 interface Props {
   event: LogEvent;
   columns: readonly Placed[];
-  marks: RegExp | null;
+  marks: Marks | null;
   wrap: boolean;
   zone: Zone;
   /** Whose clock the first column shows. */

@@ -17,6 +17,7 @@ import {
 import type { LogEvent } from "../api/types";
 import { useShortcuts } from "../app/keys";
 import { choose, usePreferences } from "../app/preferences";
+import type { Marks } from "../query/marks";
 import type { Column, Widths } from "../search/state";
 import { placed, variables } from "./columns";
 import { EventCells } from "./EventRow";
@@ -36,7 +37,7 @@ const PLACES = 64; // elements that rows take turns in, or a power of two times 
 export interface TableProps {
   events: readonly LogEvent[];
   columns: readonly Column[];
-  marks: RegExp | null;
+  marks: Marks | null;
   wrap: boolean;
   label: string;
   /** Asked for when the last rows come into sight; absent when there are no more. */

@@ -4,6 +4,7 @@ import type { LogEvent } from "../api/types";
 import { usePreferences } from "../app/preferences";
 import { issueHref, issueOf } from "../issues/links";
 import { attributeField, term } from "../query/edit";
+import type { Marks } from "../query/marks";
 import { searchHref } from "../search/state";
 import { Name } from "../text/Shown";
 import { cut, valueText } from "../text/values";
@@ -20,7 +21,7 @@ import { WordBar } from "./WordBar";
 
 interface Props {
   event: LogEvent;
-  marks?: RegExp | null;
+  marks?: Marks | null;
   /** Adds a term to the query; absent where there is no query. */
   onTerm?: (added: string, opposite: string) => void;
   /** Opens the neighbours; absent where they are shown already. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { marksOf, marksOfText, tokens } from "./tokens";
+import { tokens } from "./tokens";
 
 const kinds = (text: string) => tokens(text).map((token) => `${token.kind} ${token.text}`);
 
@@ -40,20 +40,10 @@ test("unfinished text is cut too", () => {
   }
 });
 
-test("what is looked for in the value is marked, and nothing else", () => {
-  const marks = marksOf('timed* "card declined" level:error -retry value:gone not other')!;
-  const marked = (text: string) => [...text.matchAll(marks)].map((match) => match[0]);
-  expect(marked("Timed timedout card, declined error retry gone other untimed")).toEqual([
-    "Timed",
-    "timedout",
-    "card, declined",
-    "gone",
+test("regexes stand after an operator, or in the parentheses of a field", () => {
+  expect(kinds("value:(/a b/ or (/c/)) (/usr/bin)").filter((kind) => kind.includes("/"))).toEqual([
+    "regex /a b/",
+    "regex /c/",
+    "word /usr/bin",
   ]);
-  expect(marksOf("level>=warn")).toBeNull();
-});
-
-test("a plain text is found as it stands, whatever it has in it", () => {
-  expect("a.b A.B axb".match(marksOfText(" a.b ")!)).toEqual(["a.b", "A.B"]);
-  expect("x {[(*+?^$|/\\)]} y".match(marksOfText("{[(*+?^$|/\\)]}")!)).toHaveLength(1);
-  expect(marksOfText("  ")).toBeNull();
 });

@@ -19,6 +19,7 @@ const STAGES = /^(?:count|rate|uniq|sum|avg|min|max|p\d\d|top|patterns|sort|limi
 /** Every part of `text` that is not a blank, in order. */
 export function tokens(text: string): Token[] {
   const found: Token[] = [];
+  const groups: boolean[] = []; // whether each open parenthesis is of a field
   let staged = false;
   let at = 0;
   const take = (pattern: RegExp, kind: Kind): boolean => {
@@ -35,9 +36,12 @@ export function tokens(text: string): Token[] {
     else if (character === "|") {
       staged = true;
       take(/\|/y, "pipe");
-    } else if (character === "(" || character === ")") take(/[()]/y, "paren");
-    else if (character === '"') take(STRING, "string");
-    else if (character === "/" && last(found)?.kind === "operator") take(REGEX, "regex");
+    } else if (character === "(" || character === ")") {
+      if (character === ")") groups.pop();
+      else groups.push(groups.at(-1) || last(found)?.kind === "operator");
+      take(/[()]/y, "paren");
+    } else if (character === '"') take(STRING, "string");
+    else if (character === "/" && (groups.at(-1) || last(found)?.kind === "operator")) take(REGEX, "regex");
     else if (isNegation(text, at, found)) take(/[-!]/y, "keyword");
     else if (take(staged ? /(?!)/y : FIELD, "field") || take(OPERATOR, "operator")) continue;
     else {
@@ -64,46 +68,6 @@ function recast(found: Token[], staged: boolean): void {
   const word = token.text.toLowerCase();
   if (staged && STAGES.test(word.replace(/,$/, ""))) token.kind = "stage";
   else if (/^(?:and|or|not)$/.test(word)) token.kind = "keyword";
-}
-
-const LETTERS = "[\\p{L}\\p{N}]";
-
-/** Finds in a value what the query's words, phrases and prefixes look for; null when there is none. */
-export function marksOf(query: string): RegExp | null {
-  const wanted: string[] = [];
-  const all = tokens(query);
-  let negated = 0;
-  for (const [index, token] of all.entries()) {
-    if (token.kind === "pipe") break;
-    if (token.kind === "keyword" && /^(?:not|-|!)$/i.test(token.text)) negated = index + 1;
-    if (token.kind !== "word" && token.kind !== "string") continue;
-    if (negated === index && index > 0) continue;
-    const before = all[index - 1];
-    if (before?.kind === "operator" && all[index - 2]?.text.toLowerCase() !== "value") continue;
-    const pattern = patternOf(token.text);
-    if (pattern) wanted.push(pattern);
-  }
-  if (!wanted.length) return null;
-  try {
-    return new RegExp(wanted.slice(0, 32).join("|"), "giu");
-  } catch {
-    return null;
-  }
-}
-
-function patternOf(text: string): string {
-  const bare = text.startsWith('"') ? text.replace(/^"|"$/g, "").replace(/\\(["\\])/g, "$1") : text;
-  const isPrefix = !text.startsWith('"') && bare.endsWith("*");
-  const words = bare.match(/[\p{L}\p{N}]+/gu) ?? [];
-  if (!words.length || words.join("").length > 200) return "";
-  const end = isPrefix ? `${LETTERS}*` : `(?!${LETTERS})`;
-  return `(?<!${LETTERS})${words.join("[^\\p{L}\\p{N}]{1,8}")}${end}`;
-}
-
-/** Finds `text` wherever it stands, also within words; null for nothing. */
-export function marksOfText(text: string): RegExp | null {
-  const wanted = text.trim();
-  return wanted ? new RegExp(escapeRegExp(wanted), "giu") : null;
 }
 
 /** `text` as a regex that finds it as it stands; of JavaScript, and of the language between its slashes. */

@@ -11,7 +11,7 @@ import { namedHref, sessionHref, sessionUrl } from "../events/links";
 import { useColumns } from "../events/narrow";
 import { issueOf } from "../issues/links";
 import { quoted } from "../query/edit";
-import { marksOfText } from "../query/tokens";
+import { marksOfText } from "../query/marks";
 import { RowChoices } from "../search/RowChoices";
 import { type RowState, readRows, searchHref, writeRows } from "../search/state";
 import { ShareButton } from "../share/ShareButton";

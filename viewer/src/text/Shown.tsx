@@ -1,9 +1,10 @@
 import { memo } from "react";
+import type { Marks } from "../query/marks";
 import { pieces } from "./pieces";
 import { hasRtl, plain } from "./symbols";
 
 /** Text from a log, harmless: React escapes it, controls are symbols, the direction of writing stays inside. */
-export const Shown = memo(function Shown({ text, marks = null }: { text: string; marks?: RegExp | null }) {
+export const Shown = memo(function Shown({ text, marks = null }: { text: string; marks?: Marks | null }) {
   const found = pieces(text, marks);
   const only = found[0];
   const Line = hasRtl(text) ? "bdi" : "span"; // to keep directions apart costs a fifth of the layout of rows

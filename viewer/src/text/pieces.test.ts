@@ -51,10 +51,31 @@ test("whole characters beyond 16 bits are left alone", () => {
   expect(texts("🙂 ok")).toEqual(["🙂 ok"]);
 });
 
+const mark = (pattern: RegExp, charsMax = Number.POSITIVE_INFINITY) => ({ pattern, charsMax });
+
 test("matches are marked inside colours", () => {
-  const found = pieces("\x1b[31mcard declined\x1b[0m", /declined/gi);
+  const found = pieces("\x1b[31mcard declined\x1b[0m", [mark(/declined/gi)]);
   expect(found.map(({ text, look, mark }) => [text, look, mark])).toEqual([
     ["card ", "a31", false],
     ["declined", "a31", true],
   ]);
+});
+
+test("matches that lie over each other or touch are one", () => {
+  const found = pieces("one two three", [mark(/two/g), mark(/wo th/g), mark(/[a-z]/g)]);
+  expect(found.map(({ text, mark }) => [text, mark])).toEqual([
+    ["one", true],
+    [" ", false],
+    ["two three", true],
+  ]);
+});
+
+test("a match is marked as far as it may be looked for, and none that is cut there", () => {
+  const marked = (text: string, charsMax: number) =>
+    pieces(text, [mark(/a+/g, charsMax)])
+      .filter((piece) => piece.mark)
+      .map((piece) => piece.text);
+  expect(marked("aa b aaaa", 9)).toEqual(["aa", "aaaa"]);
+  expect(marked("aa b aaaa", 7)).toEqual(["aa"]);
+  expect(marked("aa \x1b[31maa \x1b[32maa", 14)).toEqual(["aa", "aa"]);
 });

@@ -1,4 +1,5 @@
 /** A log line cut into pieces that can be shown: ANSI colours as classes, odd characters as symbols, matches marked. */
+import type { Marks } from "../query/marks";
 import { ODD, symbol } from "./symbols";
 
 export interface Piece {
@@ -12,36 +13,53 @@ export interface Piece {
 
 const TOKEN = new RegExp(`\\x1b\\[([0-9;]{0,32})m|(${ODD.source})`, "g");
 
-/** The pieces of `text` in order; `marks` (global, case-insensitive) finds what to mark. */
-export function pieces(text: string, marks: RegExp | null = null): Piece[] {
+/** The pieces of `text` in order; `marks` finds what to mark, each in as much of `text` as it may look at. */
+export function pieces(text: string, marks: Marks | null = null): Piece[] {
   const clean = text.includes("\r\n") ? text.replaceAll("\r\n", "\n") : text;
-  if (!ODD.test(clean)) return marked(clean, "", marks);
+  if (!ODD.test(clean)) return marked(clean, "", marks, 0);
   const found: Piece[] = [];
   const look = new Look();
   let position = 0;
   for (const match of clean.matchAll(TOKEN)) {
-    found.push(...marked(clean.slice(position, match.index), look.classes, marks));
+    found.push(...marked(clean.slice(position, match.index), look.classes, marks, position));
     if (match[2] !== undefined) found.push({ text: symbol(match[2]), look: "", mark: false, control: true });
     else look.take(match[1] ?? "");
     position = match.index + match[0].length;
   }
-  found.push(...marked(clean.slice(position), look.classes, marks));
+  found.push(...marked(clean.slice(position), look.classes, marks, position));
   return found;
 }
 
-function marked(text: string, look: string, marks: RegExp | null): Piece[] {
+function marked(text: string, look: string, marks: Marks | null, start: number): Piece[] {
   if (!text) return [];
-  if (!marks) return [{ text, look, mark: false, control: false }];
   const found: Piece[] = [];
   let position = 0;
-  for (const match of text.matchAll(marks)) {
-    if (match[0] === "") continue;
-    if (match.index > position)
-      found.push({ text: text.slice(position, match.index), look, mark: false, control: false });
-    found.push({ text: match[0], look, mark: true, control: false });
-    position = match.index + match[0].length;
+  for (const [from, to] of marks ? places(text, marks, start) : []) {
+    if (from > position) found.push({ text: text.slice(position, from), look, mark: false, control: false });
+    found.push({ text: text.slice(from, to), look, mark: true, control: false });
+    position = to;
   }
   if (position < text.length) found.push({ text: text.slice(position), look, mark: false, control: false });
+  return found;
+}
+
+/** What to mark in `text`, which begins at `start` of its whole: half-open, in order, those that touch as one. */
+function places(text: string, marks: Marks, start: number): [number, number][] {
+  const all: [number, number][] = [];
+  for (const { pattern, charsMax } of marks) {
+    const looked = text.slice(0, Math.max(0, charsMax - start));
+    for (const { 0: match, index } of looked.matchAll(pattern)) {
+      const end = index + match.length;
+      const isCut = end === looked.length && looked.length < text.length;
+      if (match && !isCut) all.push([index, end]);
+    }
+  }
+  const found: [number, number][] = [];
+  for (const [from, to] of all.sort((a, b) => a[0] - b[0])) {
+    const last = found[found.length - 1];
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to);
+    else found.push([from, to]);
+  }
   return found;
 }
 
