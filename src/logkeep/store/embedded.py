@@ -66,6 +66,7 @@ from logkeep.store.windows import Window, in_windows, newest_part
 MIB = 1 << 20
 HISTOGRAM_ROWS_MAX = 100_000  # buckets × groups; 1000 buckets of 100 groups is more than a picture can show
 NAMED_ROWS_MAX = 1_000_000  # of the granules that have a name: where there are more, the newest are not far
+NAMESAKES_MAX = 100  # events with one id that are read to tell the first
 COUNT_TRIES = 5  # to count all parts while merges replace them
 
 Answer = TypeVar("Answer")
@@ -280,8 +281,11 @@ class EmbeddedStore:
         where = ["app = {app:String}", "id = {id:String}"]
         if app in self._hiding:
             where.append("id NOT IN (SELECT id FROM hidden WHERE app = {app:String} AND id = {id:String})")
-        # Two: with one, events of its time would be looked for.
-        found = self._first_named(reading, where, parameters, "asc", 2)
+        # Not in order: that would be two steps for the engine, and an id is rarely of more than one.
+        sql = f"SELECT {ROW_COLUMNS} FROM events WHERE {' AND '.join(where)} LIMIT {NAMESAKES_MAX}"
+        found = in_order(read_rows(self._engine.read(reading, sql, parameters)), newest_first=False)
+        if len(found) == NAMESAKES_MAX:
+            found = self._first(reading, where, parameters, "asc", 1)
         return row_json(app, found[0]) if found else None
 
     def _first(
