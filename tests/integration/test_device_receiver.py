@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
+from tests.limiting import Alone, Blocks, Given
 from tests.receiving import AN_EVENT, BEARER, KEY, TOKEN, Answer, Running, get, post
-from tests.unit.receiver.test_limiter import Alone, Blocks, Given
 
 from logkeep.clock import NS_PER_S, ManualClock
 from logkeep.decode.frame import unpack_frame

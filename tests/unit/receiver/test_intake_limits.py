@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.unit.receiver.test_limiter import Alone, Blocks, Given, events
+from tests.limiting import Alone, Blocks, Given, events
 
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.decode.frame import unpack_frame

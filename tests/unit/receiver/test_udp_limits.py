@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.receiver.test_limiter import Receiver
+from tests.limiting import Receiver
 
 from logkeep.clock import ManualClock
 from logkeep.decode.frame import FrameHeader
