@@ -1,23 +1,29 @@
-"""Every database under the metastore, on real servers: the one list that its contract suite runs over."""
+"""Every database under the metastore, on real servers: the one list that its contract suite runs over; and what its
+tests do with any of them."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.servers.databases import DatabaseServer
 
-from logkeep.clock import Clock, SystemClock
+from logkeep.clock import NS_PER_S, Clock, ManualClock, SystemClock
 from logkeep.disk import SystemDisk
 from logkeep.metastore.accounts import Accounts
+from logkeep.metastore.audit import CONSOLE, Entry, Wanted
 from logkeep.metastore.database import Database
 from logkeep.metastore.directory import Directory, make_directory
+from logkeep.metastore.people import Person
 from logkeep.metastore.server import ServerDatabase
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.start import FirstRun, prepare
 
 KINDS = ("sqlite", "mariadb", "postgresql")
+PASSWORD = "a password of änna"
 
 
 class Shared:
@@ -88,3 +94,64 @@ def shared(kind: str, folder: Path, request: pytest.FixtureRequest, *, tables: b
         yield found
     finally:
         found.close()
+
+
+class There:
+    """A metastore after its first start, and a clock that moves when told to."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared, self.clock = shared, ManualClock(1_785_578_400 * NS_PER_S)
+        first = shared.prepare()
+        assert first is not None
+        self.first = first
+        self.accounts: Accounts = shared.accounts(self.clock)
+        self.directory: Directory = shared.directory(self.accounts, self.clock)
+        self.accounts.look()
+
+    @property
+    def owner(self) -> Person:
+        found = self.directory.people.by_email(self.first.admin_email)
+        assert found is not None
+        return found
+
+    def person(self, email: str, role: str = "") -> Person:
+        person = self.directory.people.create(CONSOLE, email=email)
+        if role:
+            self.directory.teams.add(CONSOLE, "main", person.id, role)
+        return person
+
+    def scopes(self, person: str, app: str = "default") -> set[str]:
+        caller = self.accounts.person(person, 1 << 60)
+        return set(caller.scopes_in(app)) if caller is not None else set()
+
+
+def rows(it: There, **wanted: Any) -> list[Any]:
+    """What the audit log has of the first team, newest first."""
+    return it.directory.audit.list(Wanted(teams=("main",), **wanted))
+
+
+def entry(it: There, number: int, **fields: Any) -> Entry:
+    """For the audit log: somebody has searched, with a query that holds `number`."""
+    values = {"by": CONSOLE, "what": "read.search", "team": "main", "app": "default", "made_ns": it.clock.now_ns()}
+    return Entry(**(values | {"detail": {"query": f"n:{number}"}} | fields))
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each call returned, all of them begun at the same moment. Raises what one of them raised."""
+    gate, results, failures = threading.Barrier(len(calls)), [None] * len(calls), []
+
+    def run(index: int, call: Callable[[], Any]) -> None:
+        gate.wait(30)
+        try:
+            results[index] = call()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    if failures:
+        raise failures[0]
+    return results

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.contract.metastores import KINDS, Shared, shared
+from tests.contract.metastores import KINDS, Shared, at_once, shared
 from tests.metastore import make_read_only, make_writable
 from tests.service import wait_for
 
@@ -42,27 +42,6 @@ def on_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
     with shared(request.param, tmp_path / "data", request) as found:
         found.folder.mkdir()
         yield found, request.getfixturevalue(request.param)
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What each call returned, all of them begun at the same moment. Raises what one of them raised."""
-    gate, results, failures = threading.Barrier(len(calls)), [None] * len(calls), []
-
-    def run(index: int, call: Callable[[], Any]) -> None:
-        gate.wait(30)
-        try:
-            results[index] = call()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    if failures:
-        raise failures[0]
-    return results
 
 
 # ── the first start, and the ones after it ────────────────────────────────────────────────────────────────────────────

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.metastores import KINDS, shared
-from tests.contract.test_metastore_accounts import There
+from tests.contract.metastores import KINDS, There, shared
 
 from logkeep.errors import InputError
 from logkeep.metastore import moving
