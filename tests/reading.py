@@ -7,8 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import msgspec
 from litestar import Litestar
+from litestar.testing import TestClient
 from tests.events import made_event
 from tests.metastore import new_metastore
 
@@ -52,6 +54,7 @@ from logkeep.store.memory import MemoryStore
 from logkeep.store.port import Batch, Store
 from logkeep.telemetry import Telemetry
 
+BASE = "http://logkeep.test"
 NOW_NS = 1_785_578_400_000_000_000  # 2026-08-01T10:00:00Z
 READ_TOKEN = "lkr_a-token-that-reads"
 ADMIN_TOKEN = "lka_a-token-that-erases"
@@ -65,6 +68,7 @@ ADMIN_PASSWORD_HASH = (
 OWNER = "per_owner"
 READ = {"Authorization": f"Bearer {READ_TOKEN}"}
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 class Accounts(StoredAccounts):
@@ -204,6 +208,18 @@ def make_event(index: int = 0, value: Any = "hello", **fields: Any) -> Event:
         "id": f"id-{index:04}",
     }
     return made_event(**(given | fields))
+
+
+def get(client: TestClient[Any], path: str, **parameters: str | int) -> httpx.Response:
+    return client.get(path, params=parameters or None, headers=READ, follow_redirects=False)
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    """The one error shape, checked."""
+    assert response.headers["content-type"] == "application/json", response.text
+    body = response.json()
+    assert set(body) == {"error"} and {"code", "message"} <= set(body["error"]) <= {"code", "message", "column"}
+    return dict(body["error"])
 
 
 @contextmanager

@@ -1,27 +1,14 @@
 """Erasing over the API: counted first, confirmed by a token, and told until it is done."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from litestar.testing import TestClient
-from tests.integration.test_api import BASE, error_of
-from tests.reading import ADMIN, ADMIN_EMAIL, ADMIN_PASSWORD, READ, Reading, make_event
+from tests.reading import ADMIN, ADMIN_EMAIL, ADMIN_PASSWORD, READ, Reading, error_of, make_event
 
 from logkeep.metastore.audit import CONSOLE
 from logkeep.metastore.erasures import CONFIRM_S, WAITING_MAX, Erased
-
-
-@pytest.fixture
-def reading() -> Reading:
-    return Reading()
-
-
-@pytest.fixture
-def client(reading: Reading) -> Iterator[TestClient[Any]]:
-    with TestClient(reading.app, base_url=BASE, raise_server_exceptions=False) as made:
-        yield made
 
 
 def ask(client: TestClient[Any], **parameters: str) -> httpx.Response:

@@ -1,7 +1,6 @@
 """Tables, stages of a search and completion, as clients meet them."""
 # Examples, a line each:
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,19 +10,6 @@ from tests.reading import READ, Reading, make_event
 
 from logkeep.api.remembered import REMEMBERED_MAX, REMEMBERED_S, Remembered
 from logkeep.clock import NS_PER_S
-
-BASE = "http://logkeep.test"
-
-
-@pytest.fixture
-def reading() -> Reading:
-    return Reading()
-
-
-@pytest.fixture
-def client(reading: Reading) -> Iterator[TestClient[Any]]:
-    with TestClient(reading.app, base_url=BASE, raise_server_exceptions=False) as made:
-        yield made
 
 
 def get(client: TestClient[Any], path: str, **parameters: str | int) -> httpx.Response:

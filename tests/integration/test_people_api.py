@@ -1,33 +1,17 @@
 """Facets, and sessions, devices and users, as clients and people meet them."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 from litestar.testing import TestClient
-from tests.reading import NOW_NS, READ, Reading, make_event
+from tests.reading import NOW_NS, READ, Reading, get, make_event
 
 from logkeep.store.port import Facets, FieldCount, FieldFacet
 
 HOSTILE = "<script>alert(1)</script>\x00\x1b[31m\u202e\"'"
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def reading() -> Reading:
-    return Reading()
-
-
-@pytest.fixture
-def client(reading: Reading) -> Iterator[TestClient[Any]]:
-    with TestClient(reading.app, base_url="http://logkeep.test", raise_server_exceptions=False) as made:
-        yield made
-
-
-def get(client: TestClient[Any], path: str, **parameters: str | int) -> httpx.Response:
-    return client.get(path, params=parameters or None, headers=READ, follow_redirects=False)
 
 
 def page(client: TestClient[Any], path: str, **parameters: str | int) -> httpx.Response:
