@@ -1,7 +1,9 @@
 """People, keys and tokens of every kind over one API, and a client that asks as any of them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email import message_from_bytes, policy
 from typing import Any
 
 import httpx
@@ -16,11 +18,13 @@ from tests.reading import (
     WRITE_KEY,
     Reading,
 )
+from tests.service import wait_for
 
 from logkeep.api.sign_ins import COOKIE
 from logkeep.metastore.audit import CONSOLE
 
 BASE = "http://logkeep.test"
+NEW_PASSWORD = "a sentence nobody guesses"
 PEOPLE = {  # name → team and role; the owner of the first team is there already
     "admin": ("main", "admin"),
     "member": ("main", "member"),
@@ -110,3 +114,29 @@ def house() -> Iterator[House]:
     reading = Reading()
     with TestClient(reading.app, base_url=BASE, raise_server_exceptions=False) as client:
         yield House(reading, client)
+
+
+def ok(answer: Any, status: int = 200) -> Any:
+    """The body of an answer that has this status."""
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+def mails(it: House, to: str) -> list[Any]:
+    """Sent to this address, oldest first."""
+    found = [
+        message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(it.reading.mails.glob("*.eml"))
+    ]
+    return [mail for mail in found if mail["To"] == to]
+
+
+def secret_in_mail(it: House, to: str, kind: str) -> str:
+    """Of the link in the mail of this kind, as its text has it."""
+
+    def found() -> list[str]:
+        texts = [mail.get_body(("plain",)).get_content() for mail in mails(it, to)]
+        pattern = rf"http://127\.0\.0\.1:7301/{kind}\?secret=([A-Za-z0-9_-]{{43}})"
+        return [match[1] for text in texts if (match := re.search(pattern, text))]
+
+    wait_for(lambda: bool(found()), 20, f"a mail to {to}")
+    return found()[-1]
