@@ -17,7 +17,9 @@ from logkeep.metastore.accounts import Accounts
 from logkeep.metastore.audit import CONSOLE, Entry, Wanted
 from logkeep.metastore.database import Database
 from logkeep.metastore.directory import Directory, make_directory
+from logkeep.metastore.erasures import Erasures
 from logkeep.metastore.people import Person
+from logkeep.metastore.samples import Rejected
 from logkeep.metastore.server import ServerDatabase
 from logkeep.metastore.sqlite import SqliteDatabase
 from logkeep.metastore.start import FirstRun, prepare
@@ -155,3 +157,14 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     if failures:
         raise failures[0]
     return results
+
+
+def ask(jobs: Erasures, app: str = "shop", query: str = "user=änna") -> tuple[str, str]:
+    """The name of a new job, and the token that confirms it."""
+    job, token = jobs.ask(app=app, query=query, from_ns=0, to_ns=1 << 62, matches=1, by="admin")
+    return job.job, token
+
+
+def sample(text: str) -> Rejected:
+    """Of an event without a key, whose text this is."""
+    return Rejected("2026-08-01T10:00:00", "missing_key", "no key", "intake", text)

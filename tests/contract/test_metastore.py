@@ -1,8 +1,7 @@
-"""What the metastore promises, on SQLite and on real MariaDB and PostgreSQL servers."""
+"""Starts, moves, known keys and writers at once: on SQLite and on real MariaDB and PostgreSQL servers."""
 
 import hashlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -11,23 +10,21 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.contract.metastores import KINDS, Shared, at_once, shared
+from tests.contract.metastores import KINDS, Shared, ask, at_once, sample, shared
 from tests.metastore import make_read_only, make_writable
 from tests.service import wait_for
 
 from logkeep import wiring
 from logkeep.clock import ManualClock, SystemClock
 from logkeep.disk import SystemDisk
-from logkeep.errors import BackendUnavailable, CorruptData, InputError, QuotaExceeded
-from logkeep.metastore import erasures as erasures_module
+from logkeep.errors import BackendUnavailable, CorruptData, InputError
 from logkeep.metastore import moving
-from logkeep.metastore import samples as samples_module
 from logkeep.metastore.audit import CONSOLE
 from logkeep.metastore.database import HEAD, NoAnswer, Transaction, bump
-from logkeep.metastore.erasures import CONFIRM_S, WAITING_MAX, Erased, Erasures
+from logkeep.metastore.erasures import Erased, Erasures
 from logkeep.metastore.migrate import VERSIONS, migrate, migrate_sqlite
 from logkeep.metastore.port import Credential, SignIn
-from logkeep.metastore.samples import DeadLetter, Rejected, Samples
+from logkeep.metastore.samples import Samples
 from logkeep.metastore.server import ServerDatabase
 from logkeep.metastore.sign_ins import SignIns
 from logkeep.metastore.start import prepare
@@ -507,147 +504,3 @@ def test_an_error_of_the_work_undoes_what_it_did(it: Shared) -> None:
     with pytest.raises(InputError):
         it.open().write(work)
     assert len(it.open().read(lambda transaction: transaction.rows("SELECT 1 FROM apps"))) == 1
-
-
-# ── erasures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def ask(jobs: Erasures, app: str = "shop", query: str = "user=änna") -> tuple[str, str]:
-    job, token = jobs.ask(app=app, query=query, from_ns=0, to_ns=1 << 62, matches=1, by="admin")
-    return job.job, token
-
-
-def test_an_erasure_goes_its_way_seen_by_every_instance(it: Shared) -> None:
-    it.prepare()
-    here, there = (Erasures(it.open(), SystemClock(), refresh_s=0.1).open() for _ in range(2))
-    name, token = ask(here)
-    assert there.job("shop", name).state == "waiting_for_confirmation" and there.first("confirmed") is None
-    with pytest.raises(InputError) as wrong:
-        there.confirm("shop", name, token + "x", "admin")
-    assert wrong.value.code == "wrong_confirmation"
-    assert there.confirm("shop", name, token, "anna").confirmed_by == "anna"
-    assert here.confirm("shop", name, token, "bert").confirmed_by == "anna"
-    wait_for(lambda: here.first("confirmed") is not None, 20, "the confirmed job to be seen")
-    here.change(name, state="removing_files", erased=Erased(events=2), queue_ends={"http-0": 7})
-    found = there.named(name)
-    assert found is not None and (found.erased, found.queue_ends) == (Erased(events=2), {"http-0": 7})
-    assert here.first("confirmed") is None and here.first("removing_files") is not None
-    here.change(name, state="done")
-    here.change("era_0000000000000000", state="done")
-    assert here.first("removing_files") is None
-    for jobs in (here, there):
-        jobs.close()
-
-
-def test_an_erasure_is_its_apps_alone(it: Shared) -> None:
-    it.prepare()
-    jobs = Erasures(it.open(), SystemClock(), refresh_s=1)
-    name, _ = ask(jobs)
-    for app in ("Shop", "shop ", "other"):
-        assert jobs.jobs(app) == []
-        with pytest.raises(InputError) as unknown:
-            jobs.job(app, name)
-        assert (unknown.value.status, unknown.value.code) == (404, "not_found")
-    for odd in ("", "x'; DROP TABLE erasures; --", "era_\0", name.upper()):
-        assert jobs.named(odd) is None
-
-
-def test_only_so_many_wait_and_those_are_forgotten(it: Shared) -> None:
-    it.prepare()
-    clock = ManualClock()
-    databases = [it.open() for _ in range(2)]
-    jobs = [Erasures(database, clock, refresh_s=1) for database in databases]
-    names = [ask(jobs[number % 2])[0] for number in range(WAITING_MAX)]
-    with pytest.raises(QuotaExceeded):
-        ask(jobs[0])
-    ask(jobs[0], app="other")
-    assert [job.job for job in jobs[0].jobs("shop")] == names[::-1]
-    clock.advance(CONFIRM_S + 1)
-    assert jobs[0].jobs("shop") == []
-    again, _ = ask(jobs[1])
-    assert [job.job for job in jobs[0].jobs("shop")] == [again]
-
-
-def test_receipts_are_bounded(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erasures_module, "JOBS_MAX", 2)
-    it.prepare()
-    jobs = Erasures(it.open(), SystemClock(), refresh_s=1)
-    names = [ask(jobs)[0] for _ in range(4)]
-    for name in names[:3]:
-        jobs.change(name, state="done")
-    assert [job.job for job in jobs.jobs("shop")] == [names[3], names[2], names[1]]
-
-
-# ── samples ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def sample(text: str) -> Rejected:
-    return Rejected("2026-08-01T10:00:00", "missing_key", "no key", "intake", text)
-
-
-def test_samples_are_kept_by_app_newest_first(it: Shared) -> None:
-    it.prepare()
-    samples, others = Samples(it.open(), SystemClock()), Samples(it.open(), SystemClock())
-    for app in ("shop", "Shop", "shop ", ""):
-        assert samples.keep_rejected(app, [sample(f"{app}1"), sample(f"{app}2 ☃ \U0001f600 \\ ' \0 %s :x")]) == 2
-    for app in ("shop", "Shop", "shop ", ""):
-        found = [msgspec.json.decode(line)["text"] for line in others.rejected(app).newest(10)]
-        assert found == [f"{app}2 ☃ \U0001f600 \\ ' \0 %s :x", f"{app}1"]
-    assert len(samples.rejected("shop").newest(1)) == 1 and samples.rejected("x").newest(9) == []
-    letter = DeadLetter("", "shop", "http-0", 7, "refused", b"\x00\xff")
-    samples.dead_letters.append([letter])
-    assert msgspec.json.decode(others.dead_letters.newest(1)[0], type=DeadLetter).offset == 7
-
-
-def test_the_oldest_samples_make_room(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples_module, "SAMPLES_BYTES_MAX", 2000)
-    it.prepare()
-    samples = Samples(it.open(), SystemClock())
-    size = len(msgspec.json.encode(sample("x" * 100)))
-    for number in range(30):
-        samples.rejected("shop").append([sample(f"{number:02}" + "x" * 98)])
-        samples.rejected("other").append([sample("y")])
-    found = [msgspec.json.decode(line)["text"][:2] for line in samples.rejected("shop").newest(100)]
-    assert 2000 // size <= len(found) <= 2000 * 9 // 8 // size + 1
-    assert found == [f"{number:02}" for number in range(29, 29 - len(found), -1)]
-    samples.rejected("shop").append([sample("z" * 5000)])
-    assert len(samples.rejected("shop").newest(100)) == 1
-
-
-def test_unwanted_samples_are_counted_and_removed(it: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples_module, "PAGE_LINES", 3)
-    it.prepare()
-    ring = Samples(it.open(), SystemClock()).rejected("shop")
-    ring.append([sample(f"user {number % 4}") for number in range(20)])
-    assert ring.remove(lambda line: b"user 3" in line, dry=True) == 5 and len(ring.newest(100)) == 20
-    assert ring.remove(lambda line: b"user 3" in line) == 5 and len(ring.newest(100)) == 15
-    assert ring.remove(lambda line: b"user 3" in line) == 0
-
-
-def test_what_is_removed_is_in_no_file_any_more(tmp_path: Path) -> None:
-    with shared("sqlite", tmp_path, None) as it:  # type: ignore[arg-type]
-        it.prepare()
-        ring = Samples(it.open(), SystemClock()).rejected("shop")
-        ring.append([sample(f"anna-{number}" + "x" * 1000) for number in range(200)] + [sample("bert")])
-        files = [path for path in tmp_path.rglob("metastore.db*") if path.is_file()]
-        assert any(b"anna-" in path.read_bytes() for path in files)
-        assert ring.remove(lambda line: b"anna" in line) == 200
-        assert [path for path in files if path.exists() and b"anna-" in path.read_bytes()] == []
-        assert [oct(path.stat().st_mode & 0o077) for path in tmp_path.glob("metastore.db*")].count("0o0") >= 1
-        assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.glob("metastore.db*"))
-
-
-def test_without_an_answer_samples_are_dropped_and_counted_and_not_tried_all_the_time(empty: Shared) -> None:
-    clock = ManualClock()
-    samples = Samples(empty.open(), clock)  # without tables
-    if empty.kind == "sqlite":
-        os.mkdir(empty.folder / "metastore.db")  # and without a file
-    assert samples.keep_rejected("shop", [sample("a"), sample("b")]) == 0
-    assert clock.monotonic_ns() < samples._paused_until_ns
-    if empty.kind == "sqlite":
-        os.rmdir(empty.folder / "metastore.db")
-    empty.prepare()
-    assert samples.keep_rejected("shop", [sample("a")]) == 0
-    clock.advance(samples_module.PAUSE_S + 1)
-    assert samples.keep_rejected("shop", [sample("c")]) == 1
-    assert len(samples.rejected("shop").newest(10)) == 1
