@@ -311,6 +311,22 @@ def test_columns_and_wrap_of_a_session_stand_in_its_address(page: Page) -> None:
     assert told == {"session": [SESSION], "cols": ["component,key,user"], "wrap": ["1"]}
 
 
+def test_whole_numbers_keep_all_their_digits(page: Page, filled: Service) -> None:
+    large = 1234567890123456789  # a number of JavaScript is 1234567890123456800 then
+    filled.post([{"session": "large", "key": "k", "value": {"n": -large}, "attributes": {"trace": large}}])
+    filled.wait_until_drained()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/app/?from=all&q=session%3Dlarge")
+    expect(page.locator(ROW)).to_contain_text(f'{{"n":{-large}}}')
+    page.locator(ROW).click()
+    page.get_by_role("button", name="copy JSON", exact=True).first.click()
+    copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    assert (copied["value"], copied["attributes"]) == ({"n": -large}, {"trace": large})
+    page.locator("tr", has_text="trace").get_by_role("button").first.click()
+    expect(page.locator(ROW)).to_have_count(1)
+    assert f"trace%3D{large}" in page.url or f"trace={large}" in page.url
+
+
 def test_a_branch_of_json_is_copied_with_its_path(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/app/?q=" + quote(f'session="{SESSION}" key:tap'))

@@ -1,4 +1,5 @@
 /** One way to ask the API; every failure is an `ApiError` that says what to do. */
+import { readJson } from "../text/json";
 import { takeAhead } from "./ahead";
 import { told } from "./told";
 
@@ -88,7 +89,7 @@ async function request(url: string, options: RequestInit): Promise<Response> {
 
 async function decoded<Answer>(answer: Response): Promise<Answer> {
   try {
-    return (await answer.json()) as Answer;
+    return readJson(await answer.text()) as Answer;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(502, "bad_answer", "the answer is not what the API gives; is a proxy in between?");

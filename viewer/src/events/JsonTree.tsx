@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { writeJson } from "../text/json";
 import { Shown } from "../text/Shown";
 import { plain } from "../text/symbols";
 import { cut, SHOWN_CHARS_MAX } from "../text/values";
@@ -32,7 +33,7 @@ export function JsonTree({ value, path, name = "", depth = 0 }: Props) {
       </details>
       <span className="branch-actions">
         <Copy what="path" of={path} text={() => path} />
-        <Copy what="JSON" of={path} text={() => JSON.stringify(value, null, 2)} />
+        <Copy what="JSON" of={path} text={() => writeJson(value, 2)} />
       </span>
     </div>
   );
@@ -95,7 +96,7 @@ function Leaf({ value, path, name }: { value: unknown; path: string; name: strin
       )}
       <button
         type="button"
-        className={`bare tree-${value === null ? "null" : typeof value}`}
+        className={`bare tree-${kindOf(value)}`}
         title="copy this value"
         onClick={() => copyText(text)}
       >
@@ -103,4 +104,9 @@ function Leaf({ value, path, name }: { value: unknown; path: string; name: strin
       </button>
     </span>
   );
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return typeof value === "bigint" ? "number" : typeof value;
 }

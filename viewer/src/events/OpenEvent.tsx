@@ -6,6 +6,7 @@ import { issueHref, issueOf } from "../issues/links";
 import { attributeField, term } from "../query/edit";
 import type { Marks } from "../query/marks";
 import { searchHref } from "../search/state";
+import { writeJson } from "../text/json";
 import { Name } from "../text/Shown";
 import { cut, valueText } from "../text/values";
 import { dateTime, type Zone } from "../time/format";
@@ -44,7 +45,7 @@ export function OpenEvent({ event, marks = null, onTerm, onContext, onColumn, on
     <div className="open-event">
       <div className="open-actions">
         <CopyButton text={() => valueText(event.value)}>copy value</CopyButton>
-        <CopyButton text={() => JSON.stringify(event, null, 2)}>copy JSON</CopyButton>
+        <CopyButton text={() => writeJson(event, 2)}>copy JSON</CopyButton>
         <CopyButton text={() => curlOf(event.id)}>copy as curl</CopyButton>
         <CopyButton text={() => likeIt(event)}>copy as query</CopyButton>
         <CopyButton text={() => eventUrl(event.id)}>copy link</CopyButton>

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { type ApiError, address, asApiError, ask } from "../api/client";
 import type { LogEvent, SearchAnswer } from "../api/types";
+import { readJson } from "../text/json";
 import { Shown } from "../text/Shown";
 import { cut, valueText } from "../text/values";
 import { Problem } from "./parts";
@@ -130,7 +131,7 @@ function listen(app: string, query: string, { found, ended, signal }: Listening)
       () => {}, // the tail goes on
     );
   };
-  source.onmessage = ({ data }: MessageEvent<string>) => found(JSON.parse(data) as LogEvent);
+  source.onmessage = ({ data }: MessageEvent<string>) => found(readJson(data) as LogEvent);
   source.onerror = () => {
     if (source.readyState !== EventSource.CLOSED) return;
     ended(null);

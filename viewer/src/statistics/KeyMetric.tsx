@@ -94,7 +94,7 @@ function Chart({ answer, name, range }: { answer: StatsAnswer; name: string; ran
 
 function linesOf(answer: StatsAnswer): { times: number[]; lines: Line[] } {
   const at = (wanted: string) => answer.columns.findIndex(({ name }) => name.startsWith(wanted));
-  const number = (row: unknown[], column: number) => (typeof row[column] === "number" ? row[column] : null);
+  const number = (row: unknown[], column: number) => (row[column] == null ? null : Number(row[column]));
   const [time, p50, p95] = [at("bin("), at("p50"), at("p95")];
   return {
     times: answer.rows.map((row) => Date.parse(String(row[time])) / 1000),

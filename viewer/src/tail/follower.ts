@@ -1,5 +1,6 @@
 /** A live tail as the page sees it: asks its worker for what is new, as often as showing it leaves time for. */
 import type { LogEvent } from "../api/types";
+import { readJson } from "../text/json";
 import type { ToPage, ToWorker } from "./messages";
 import type { TailCounts } from "./window";
 
@@ -53,7 +54,7 @@ export class Follower {
 
   private seen({ fresh: text, waiting, dropped, arrived }: ToPage & { kind: "view" }): void {
     const began = performance.now();
-    const fresh = JSON.parse(text) as LogEvent[];
+    const fresh = readJson(text) as LogEvent[];
     const before = this.view;
     const changed =
       fresh.length || waiting !== before.waiting || dropped !== before.dropped || arrived !== before.arrived;
@@ -72,7 +73,7 @@ export class Follower {
 
   private collect({ events, isFirst, isLast }: ToPage & { kind: "all" }): void {
     if (!this.held) return;
-    const piece = JSON.parse(events) as LogEvent[];
+    const piece = readJson(events) as LogEvent[];
     this.whole = isFirst ? piece : this.whole.concat(piece);
     if (!isLast) return;
     this.show({ ...this.view, events: this.whole });

@@ -1,4 +1,5 @@
 /** Values of events as text. */
+import { writeJson } from "./json";
 
 /** What a row shows of a value at most; the rest is behind "show all". */
 export const ROW_CHARS_MAX = 1000;
@@ -7,18 +8,14 @@ export const SHOWN_CHARS_MAX = 20_000;
 
 /** Text as it is; anything else as JSON. */
 export function valueText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : writeJson(value);
 }
 
 /** The first line of a value that says something, cut to what a row can show. */
 export function firstLine(value: unknown): string {
-  const text = typeof value === "string" ? value.trimStart() : shortJson(value);
+  const text = typeof value === "string" ? value.trimStart() : writeJson(value);
   const end = text.indexOf("\n");
   return end >= 0 && end < ROW_CHARS_MAX ? `${text.slice(0, end)} ↵` : cut(text, ROW_CHARS_MAX);
-}
-
-function shortJson(value: unknown): string {
-  return JSON.stringify(value) ?? "";
 }
 
 /** At most `chars` of it, without half a character at the end. */
