@@ -1,10 +1,13 @@
 """The viewer when the service or the network is away for a moment, and where rows are longer than a page is wide."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 from tests.e2e.test_pages import PHONE
+from tests.e2e.test_viewer import ROW
+from tests.e2e.viewer_data import SESSION
 from tests.service import Service
 
 ALL_KEPT = "from=-15d"
@@ -51,6 +54,17 @@ def test_a_part_that_stays_away_is_loaded_again_once_by_itself_and_whenever_one_
     page.unroute(part)
     button.click()
     expect(page.get_by_role("heading", name="Patterns", exact=True)).to_be_visible()
+
+
+def test_a_session_stays_where_the_window_to_share_it_cannot_be_loaded(page: Page) -> None:
+    page.goto("/app/session?session=" + quote(SESSION, safe=""))
+    expect(page.locator(ROW).first).to_be_visible()
+    page.route(re.compile(r"/assets/ShareDialog-"), away)
+    page.get_by_role("button", name="Share").click()
+    expect(page.get_by_role("dialog")).to_contain_text("This window could not be loaded")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(ROW).first).to_be_visible()
 
 
 def test_what_could_not_be_read_is_read_by_itself_once_the_service_answers_again(page: Page, filled: Service) -> None:

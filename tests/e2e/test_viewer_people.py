@@ -140,6 +140,10 @@ def test_a_word_of_a_message_is_searched_for_left_out_or_looked_for_alone(page: 
     page.keyboard.press("j")
     page.keyboard.press("f")  # the words of the row, by keyboard
     expect(word).to_be_focused()
+    page.keyboard.press("Escape")  # and back to the keys of the page
+    expect(word).not_to_be_focused()
+    page.keyboard.press("f")
+    expect(word).to_be_focused()
     word.select_option("Bank.java:93")
     page.get_by_role("button", name="only with it").click()
     expect(page.locator(".cm-content")).to_have_text('component:bank -answered "Bank.java:93"')

@@ -89,6 +89,14 @@ export function onKeyDown(event: KeyboardEvent): void {
       return;
     }
   }
+  if (typing && pressed === "Escape") leave(event.target as HTMLElement);
+}
+
+/** A field that the keyboard led into is left by Escape, so that the other keys work again. */
+function leave(field: HTMLElement): void {
+  if (!field.matches("input, textarea, select") || field.closest("dialog, [popover]")) return; // these close
+  if (field.matches("[type=search]") && (field as HTMLInputElement).value) return; // it is emptied
+  field.blur();
 }
 
 function find(pressed: string, typing: boolean): Shortcut | undefined {

@@ -1,8 +1,9 @@
 import { Suspense, useRef, useState } from "react";
 import { useMayEdit } from "../api/may";
 import { lazily } from "../ui/lazily";
+import { NoShareDialog } from "./NoShareDialog";
 
-const ShareDialog = lazily(() => import("./ShareDialog"));
+const ShareDialog = lazily(() => import("./ShareDialog"), NoShareDialog);
 
 export type Shown = { session: string } | { event: string };
 

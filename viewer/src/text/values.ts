@@ -15,7 +15,7 @@ export function valueText(value: unknown): string {
 export function firstLine(value: unknown): string {
   const text = typeof value === "string" ? value.trimStart() : writeJson(value);
   const end = text.indexOf("\n");
-  return end >= 0 && end < ROW_CHARS_MAX ? `${text.slice(0, end)} ↵` : cut(text, ROW_CHARS_MAX);
+  return end >= 0 && end < ROW_CHARS_MAX ? `${text.slice(0, end).replace(/\r$/, "")} ↵` : cut(text, ROW_CHARS_MAX);
 }
 
 /** At most `chars` of it, without half a character at the end. */
