@@ -69,6 +69,6 @@ export function TableResult({ wanted }: { wanted: Wanted }) {
 function said(value: unknown, kind: string, zone: Zone): string {
   if (value === null || value === undefined) return "–";
   if (kind === "time" && typeof value === "string") return dateTime(value, zone);
-  if (typeof value === "number") return count(value);
+  if (typeof value === "number" || typeof value === "bigint") return count(value);
   return cut(valueText(value), 2000);
 }

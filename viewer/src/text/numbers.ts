@@ -7,8 +7,9 @@ const LARGE: readonly [number, string][] = [
 ];
 
 /** `1,234,567`, `0.125`: three digits after the point at most. */
-export function count(number: number): string {
-  const [whole = "", rest] = String(Math.abs(Math.round(number * 1000) / 1000)).split(".");
+export function count(number: number | bigint): string {
+  const rounded = typeof number === "bigint" ? number : Math.round(number * 1000) / 1000;
+  const [whole = "", rest] = String(rounded).replace(/^-/, "").split(".");
   const grouped = whole.replace(/\B(?=(?:\d{3})+$)/g, ",");
   return `${number < 0 ? "-" : ""}${grouped}${rest ? `.${rest}` : ""}`;
 }
