@@ -170,8 +170,8 @@ def test_rows_go_on_without_end_and_are_walked_by_keyboard(page: Page) -> None:
     page.keyboard.press("o")
     rows = page.locator(".rows")
     for _ in range(3):
-        rows.evaluate("element => { element.scrollTop = element.scrollHeight }")
         count = int(rows.get_attribute("aria-rowcount") or 0)
+        rows.evaluate("element => { element.scrollTop = element.scrollHeight }")
         page.wait_for_function("n => document.querySelector('.rows').ariaRowCount > n", arg=count)
     assert int(rows.get_attribute("aria-rowcount") or 0) >= 3000
     assert page.locator(ROW).count() < 100

@@ -57,10 +57,6 @@ _FORMS: Mapping[Form, str] = {
 # What is the same for every question is told each connection once: half a millisecond of CPU a read. Answers are small,
 # and threads that format them in parallel cost more than they format.
 _FORMATTING = f"{_FORMS['rows']}, output_format_parallel_formatting = 0"
-_READING = (
-    f"{READ_SETTINGS}, {_FORMATTING}, timeout_overflow_mode = 'break', read_overflow_mode = 'break',"
-    f" max_result_bytes = {ANSWER_BYTES_MAX}, result_overflow_mode = 'throw', os_thread_priority = {NICE}"
-)
 _find_mark = re.compile(rb"(?:read|write)-[0-9]{1,20}(?=\n)").match
 _marks = itertools.count()
 
@@ -88,7 +84,7 @@ class Engine:
             address = f"{_address(folder / 'engine')}?{options}"
             self._writer = _Connection(address, f"{_FORMATTING}, max_threads = {THREADS_A_QUERY_MAX}")
             # 2: reads only, and they may set their limits.
-            self._readers = [_Connection(address, f"{_READING}, readonly = 2") for _ in range(readers)]
+            self._readers = [_Connection(address, f"{_reading()}, readonly = 2") for _ in range(readers)]
             for reader in self._readers:
                 self._idle.put(reader)
             self._stopper = _Stopper(_Connection(address, "max_threads = 1"))
@@ -212,6 +208,13 @@ class Engine:
 def _marked(mark: str, form: Form) -> str:
     marked = f"format_custom_result_before_delimiter = '{mark}\\n'"
     return marked if form == "rows" else f"{_FORMS[form]}, {marked}"
+
+
+def _reading() -> str:
+    return (
+        f"{READ_SETTINGS}, {_FORMATTING}, timeout_overflow_mode = 'break', read_overflow_mode = 'break',"
+        f" max_result_bytes = {ANSWER_BYTES_MAX}, result_overflow_mode = 'throw', os_thread_priority = {NICE}"
+    )
 
 
 def _settings(left: Limits) -> str:
