@@ -311,6 +311,29 @@ def test_columns_and_wrap_of_a_session_stand_in_its_address(page: Page) -> None:
     assert told == {"session": [SESSION], "cols": ["component,key,user"], "wrap": ["1"]}
 
 
+def test_the_lines_and_lanes_of_a_session_that_are_shown_stand_in_its_address(page: Page) -> None:
+    page.goto("/app/sessions")
+    page.goto("/app/session?session=" + quote(SESSION, safe=""))
+    page.get_by_role("button", name="proxy", exact=False).click()
+    expect(page.locator(ROW)).to_have_count(6)
+    page.get_by_label("Only lines with").press_sequentially("card &")
+    expect(page.locator(ROW)).to_have_count(0)
+    page.get_by_label("Only lines with").press("Backspace")
+    expect(page.locator(ROW)).to_have_count(2)
+    page.reload()
+    expect(page.locator(ROW)).to_have_count(2)
+    expect(page.get_by_label("Only lines with")).to_have_value("card ")
+    expect(page.locator(".lane.is-hidden")).to_contain_text(["proxy"])
+    told = parse_qs(urlsplit(page.url).query)
+    assert told == {"session": [SESSION], "only": ["card "], "hide": ["proxy"]}
+    page.get_by_label("Only lines with").fill("")
+    page.get_by_role("button", name="proxy", exact=False).click()
+    expect(page.locator(ROW)).to_have_count(8)
+    assert parse_qs(urlsplit(page.url).query) == {"session": [SESSION]}
+    page.go_back()
+    expect(page).to_have_url(re.compile("/app/sessions$"))
+
+
 def test_whole_numbers_keep_all_their_digits(page: Page, filled: Service) -> None:
     large = 1234567890123456789  # a number of JavaScript is 1234567890123456800 then
     filled.post([{"session": "large", "key": "k", "value": {"n": -large}, "attributes": {"trace": large}}])

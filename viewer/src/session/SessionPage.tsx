@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useMemo, useReducer, useRef, useState } from "react";
+import { useCallback, useMemo, useReducer, useRef } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import { asApiError, ask } from "../api/client";
 import { told } from "../api/told";
@@ -13,7 +13,7 @@ import { issueOf } from "../issues/links";
 import { quoted } from "../query/edit";
 import { marksOfText } from "../query/marks";
 import { RowChoices } from "../search/RowChoices";
-import { type RowState, readRows, searchHref, writeRows } from "../search/state";
+import { searchHref } from "../search/state";
 import { ShareButton } from "../share/ShareButton";
 import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
@@ -25,6 +25,7 @@ import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
 import { IssueList, useIssuesOf } from "./IssueLane";
 import { Lanes } from "./Lanes";
+import { readSession, type SessionState, writeSession } from "./state";
 
 /** All of one session, in order, with a lane for each component. */
 export default function SessionPage() {
@@ -53,11 +54,9 @@ export default function SessionPage() {
 /** event: the one that whoever links here means. */
 function Session({ session, event }: { session: SessionAnswer; event: string }) {
   const { zone } = usePreferences();
-  const [looks, change] = useRowState();
-  const { wrap } = looks;
-  const columns = useColumns(looks.columns);
-  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
-  const [only, setOnly] = useState("");
+  const [state, change] = useSessionState();
+  const { wrap, hidden, only } = state;
+  const columns = useColumns(state.columns);
   const marks = useMemo(() => marksOfText(only), [only]);
   const [{ current, asked }, goTo] = useReducer(goneTo, { current: event, asked: 0 });
   const issues = useIssuesOf(session.session);
@@ -92,7 +91,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
           session={session}
           issues={issues}
           hidden={hidden}
-          onToggle={(component) => setHidden((before) => toggledSet(before, component))}
+          onToggle={(component) => change({ hidden: toggledSet(hidden, component) })}
           onEvent={goTo}
         />
         <div className="result-line">
@@ -102,7 +101,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
             aria-label="Only lines with"
             placeholder="only lines with…"
             value={only}
-            onChange={(event) => setOnly(event.target.value)}
+            onChange={(event) => change({ only: event.target.value })}
           />
           <span className="note" aria-live="polite">
             {shown.length < session.events.length && `${count(shown.length)} of ${count(session.events.length)} lines`}
@@ -112,7 +111,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
               next error
             </button>
           )}
-          <RowChoices state={looks} change={change} />
+          <RowChoices state={state} change={change} />
           <span className="push" />
           <CostLine cost={session} />
         </div>
@@ -126,7 +125,7 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
           label="Events of the session"
           between={between}
           onColumns={(columns) => change({ columns })}
-          widths={looks.widths}
+          widths={state.widths}
           onWidths={(widths) => change({ widths })}
           current={current}
           asked={asked}
@@ -148,20 +147,20 @@ function Session({ session, event }: { session: SessionAnswer; event: string }) 
   );
 }
 
-/** How its rows look, as the address says, and how to change that. */
-function useRowState(): [RowState, (changed: Partial<RowState>) => void] {
+/** Which of its rows are shown and how, as the address says, and how to change that. No change is a step of "back". */
+function useSessionState(): [SessionState, (changed: Partial<SessionState>) => void] {
   const text = useSearch();
   const [path, go] = useLocation();
-  const looks = useMemo(() => readRows(new URLSearchParams(text)), [text]);
+  const state = useMemo(() => readSession(new URLSearchParams(text)), [text]);
   const change = useCallback(
-    (changed: Partial<RowState>) => {
+    (changed: Partial<SessionState>) => {
       const given = new URLSearchParams(location.search);
-      writeRows(given, { ...readRows(given), ...changed });
+      writeSession(given, { ...readSession(given), ...changed });
       go(`${path}?${given}`, { replace: true });
     },
     [go, path],
   );
-  return [looks, change];
+  return [state, change];
 }
 
 function Head({ session, errors }: { session: SessionAnswer; errors: number }) {
