@@ -1,10 +1,14 @@
 """Issues, devices and what they are told, in the viewer in a real browser over the real service."""
 
 import re
+from typing import Any
+from urllib.parse import quote
 
 import httpx
+import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import WAIT_MS, WIDE
+from tests.e2e.test_pages import PHONE
 from tests.e2e.viewer_data import CRASHED
 from tests.service import Service
 
@@ -212,3 +216,28 @@ def test_who_may_only_read_is_offered_no_change(browser: Browser, filled: Servic
     expect(tab.get_by_role("region", name="Remote control")).to_contain_text("all it has, once", timeout=WAIT_MS)
     assert tab.get_by_role("button", name=re.compile("Resolve|Mute|Tell|End now|Save")).count() == 0
     context.close()
+
+
+LONG = "n" * 500
+TWO_LINES_PX = 50
+# Of each element: whether it ends inside the row that it stands in.
+FITS = "all => all.map(each => each.getBoundingClientRect().right <= each.closest('td').getBoundingClientRect().right)"
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_a_long_name_takes_a_line_of_a_list_and_is_whole_in_its_tip(page: Page, filled: Service, size: Any) -> None:
+    long = {"session": LONG, "user": LONG, "device": LONG, "component": "c" * 400, "key": "k", "value": "v"}
+    filled.post([long])
+    filled.wait_until_drained()
+    page.set_viewport_size(size)
+    for path in ("sessions", "users", "devices"):
+        page.goto(f"/app/{path}?q=nnn")
+        row = page.locator("tbody tr", has_text=LONG)
+        expect(row.locator("td").first.get_by_title(LONG)).to_be_visible()
+        assert row.evaluate("row => row.offsetHeight") < TWO_LINES_PX, path
+        assert row.locator(".name a, .badge").evaluate_all(FITS) == [True] * row.locator(".name a, .badge").count()
+    page.goto("/app/?q=" + quote(f"session={LONG} | count by component, bin(1h)"))
+    row = page.locator("tbody tr", has_text="cccc")
+    expect(row.get_by_title("c" * 400)).to_be_visible()
+    assert row.evaluate("row => row.offsetHeight") < TWO_LINES_PX
+    assert row.locator("td").nth(1).evaluate("time => time.scrollWidth <= time.clientWidth")

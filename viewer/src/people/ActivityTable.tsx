@@ -6,10 +6,10 @@ import type { Mark } from "../issues/useIssueMarks";
 import { quoted } from "../query/edit";
 import { searchHref } from "../search/state";
 import { count } from "../text/numbers";
-import { Name } from "../text/Shown";
 import { plain } from "../text/symbols";
 import { ago, dateTime, span } from "../time/format";
 import { colourOf } from "../ui/Level";
+import { NameLink } from "./NameLink";
 import type { Row, Singular } from "./useActivity";
 
 const COMPONENTS = 4;
@@ -56,9 +56,7 @@ export function ActivityTable({ of, rows, marks }: Props) {
             return (
               <tr key={name}>
                 <td className="name">
-                  <Link href={of === "session" ? sessionHref(name) : namedHref(of, name)}>
-                    <Name text={name} />
-                  </Link>
+                  <NameLink href={of === "session" ? sessionHref(name) : namedHref(of, name)} name={name} />
                   <MarksOf mark={marks?.get(name)} />
                 </td>
                 <td title={row.last ? dateTime(row.last, zone) : ""} className="when">
@@ -96,22 +94,14 @@ export function ActivityTable({ of, rows, marks }: Props) {
 }
 
 function Named({ of, name }: { of: "user" | "device"; name: string | null }) {
-  return (
-    <td className="name">
-      {name && (
-        <Link href={namedHref(of, name)}>
-          <Name text={name} />
-        </Link>
-      )}
-    </td>
-  );
+  return <td className="name">{name && <NameLink href={namedHref(of, name)} name={name} />}</td>;
 }
 
 function Components({ names }: { names: readonly string[] }) {
   return (
     <span className="badges">
       {names.slice(0, COMPONENTS).map((name) => (
-        <bdi key={name} className={`badge c${colourOf(name)}`}>
+        <bdi key={name} className={`badge cut c${colourOf(name)}`} title={plain(name)}>
           {plain(name)}
         </bdi>
       ))}

@@ -7,9 +7,11 @@ import { term } from "../query/edit";
 import { searchHref } from "../search/state";
 import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
+import { plain } from "../text/symbols";
 import { cut } from "../text/values";
 import { ago, dateTime } from "../time/format";
 import { KeyBadges } from "./Keys";
+import { NameLink } from "./NameLink";
 import { words } from "./remote";
 import type { Row as Device } from "./useActivity";
 
@@ -68,15 +70,17 @@ function Row({ row, mark, now, zone }: RowProps) {
   return (
     <tr>
       <td className="name">
-        <Link href={namedHref("device", name)}>
+        <Link href={namedHref("device", name)} title={plain(called ? `${called} ${name}` : name)}>
           {called && (
             <>
-              <b>
-                <Name text={cut(called, 48)} />
+              <b className="cut">
+                <Name text={called} />
               </b>{" "}
             </>
           )}
-          <Name text={name} />
+          <span className="cut">
+            <Name text={name} />
+          </span>
         </Link>
         <MarksOf mark={mark} />
       </td>
@@ -89,13 +93,7 @@ function Row({ row, mark, now, zone }: RowProps) {
       <td className="brief">
         <Name text={cut(registered?.app_version ?? "", 32)} />
       </td>
-      <td className="name">
-        {user && (
-          <Link href={namedHref("user", user)}>
-            <Name text={user} />
-          </Link>
-        )}
-      </td>
+      <td className="name">{user && <NameLink href={namedHref("user", user)} name={user} />}</td>
       <td>
         <KeyBadges keys={registered?.keys ?? {}} />
       </td>

@@ -9,6 +9,7 @@ import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
 import { ago, minute } from "../time/format";
 import { Notice } from "../ui/Notice";
+import { NameLink } from "./NameLink";
 import { ending, whom, words } from "./remote";
 import { useEndRule, useNow } from "./useRules";
 
@@ -88,10 +89,7 @@ function Whom({ rule }: { rule: RuleAnswer }) {
   if (of === "device" || of === "user")
     return (
       <>
-        <span className="note">{of}</span>{" "}
-        <Link href={namedHref(of, name)}>
-          <Name text={name} />
-        </Link>
+        <span className="note">{of}</span> <NameLink href={namedHref(of, name)} name={name} />
       </>
     );
   return (

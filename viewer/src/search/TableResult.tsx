@@ -4,6 +4,7 @@ import type { StatsAnswer } from "../api/types";
 import { usePreferences } from "../app/preferences";
 import { count } from "../text/numbers";
 import { Shown } from "../text/Shown";
+import { plain } from "../text/symbols";
 import { cut, valueText } from "../text/values";
 import { dateTime, type Zone } from "../time/format";
 import { withoutAny } from "../ui/beyond";
@@ -46,13 +47,7 @@ export function TableResult({ wanted }: { wanted: Wanted }) {
           {data.rows.map((row, index) => (
             <tr key={index}>
               {row.map((value, at) => (
-                <td key={at} className={data.columns[at]?.kind === "number" ? "number" : ""}>
-                  {value === "" ? (
-                    <span className="note">none</span>
-                  ) : (
-                    <Shown text={said(value, data.columns[at]?.kind ?? "text", zone)} />
-                  )}
-                </td>
+                <Cell key={at} value={value} kind={data.columns[at]?.kind ?? "text"} zone={zone} />
               ))}
             </tr>
           ))}
@@ -63,6 +58,17 @@ export function TableResult({ wanted }: { wanted: Wanted }) {
         <CostLine cost={data} />
       </p>
     </div>
+  );
+}
+
+/** One line; a long text is cut to what there is room for, and more of it is in the tip. */
+function Cell({ value, kind, zone }: { value: unknown; kind: string; zone: Zone }) {
+  const text = said(value, kind, zone);
+  const isFree = kind !== "number" && kind !== "time"; // as long as a sender likes
+  return (
+    <td className={isFree ? "free" : kind} title={isFree ? plain(text) : undefined}>
+      {value === "" ? <span className="note">none</span> : <Shown text={text} />}
+    </td>
   );
 }
 
