@@ -16,7 +16,7 @@ import tests.servers.oidc
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.e2e.conftest import HARMLESS, WAIT_MS, WIDE
 from tests.e2e.test_pages import PHONE
-from tests.e2e.test_viewer import AXE, ROW
+from tests.e2e.test_viewer import AXE, AXE_RUN, ROW
 from tests.servers.oidc import CLIENT_ID, CLIENT_SECRET
 from tests.service import Service, free_port, wait_for
 
@@ -275,7 +275,7 @@ def test_the_ways_in_are_accessible_and_fit(
             tab.locator("section", has_text="Second factor").get_by_label("Your password").fill(PASSWORD)
             tab.get_by_role("button", name="Ask for a code when I sign in").click()
         tab.evaluate(AXE.read_text())
-        found = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found = tab.evaluate(AXE_RUN)
         faults += [f"{path}: {fault['id']}" for fault in found["violations"]]
         if tab.evaluate("document.documentElement.scrollWidth") > size["width"]:
             faults.append(f"{path}: wider than {size['width']}")

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.conftest import WIDE
 from tests.e2e.test_pages import PHONE
-from tests.e2e.test_viewer import AXE
+from tests.e2e.test_viewer import AXE, AXE_RUN
 from tests.e2e.viewer_data import SESSION
 from tests.service import Service
 
@@ -104,7 +104,7 @@ def test_what_is_off_with_most_clocks_is_told_once_above_their_rows(
     expect(page.locator(".skew-mark")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run('.results', {resultTypes: ['violations']})")
+    found = page.evaluate(AXE_RUN, ".results")
     assert [fault["id"] for fault in found["violations"] if fault["impact"] in ("serious", "critical")] == []
     page.get_by_text("wrong 3", exact=True).click()
     expect(page.locator(".skew")).to_contain_text("the sender's time was 1999-01-01")

@@ -6,14 +6,14 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import WAIT_MS, WIDE
-from tests.e2e.test_viewer import AXE, PHONE
+from tests.e2e.test_viewer import AXE, AXE_RUN, PHONE
 from tests.e2e.viewer_data import SESSION
 from tests.service import Service
 
 
 def faults_of(tab: Page) -> list[Any]:
     tab.evaluate(AXE.read_text())
-    found = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found = tab.evaluate(AXE_RUN)
     return [[fault["id"], [node["target"] for node in fault["nodes"]][:3]] for fault in found["violations"]]
 
 

@@ -70,7 +70,7 @@ function Row({ row, mark, now, zone }: RowProps) {
   return (
     <tr>
       <td className="name">
-        <Link href={namedHref("device", name)} title={plain(called ? `${called} ${name}` : name)}>
+        <Link className="called" href={namedHref("device", name)} title={plain(called ? `${called} ${name}` : name)}>
           {called && (
             <>
               <b className="cut">
