@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 ROWS = 100_000
-LOADS = 15  # of a load, two cores have 1.0 to 2 s of work: single ones tell little
+LOADS = 15  # of a load, two cores have 1.4 to 3 s of work: single ones tell little
 SEARCHES = ("level>=warn", "component:checkout", "component:cart", "level:error", "component:gateway", "level:info")
 TAIL_RATE = 2000
 TAIL_BATCH = 200

@@ -288,6 +288,7 @@ def test_times_are_moved_so_that_the_last_event_is_now(intake: FakeIntake, log: 
         (["--timezone", "Mars/Base"], "--timezone 'Mars/Base' is no zone"),
         (["--format", "nonsense"], "nonsense"),
         (["--shift-to-now"], "--shift-to-now reads files twice"),
+        (["--key", "lkw_3pK2"], "this is a write key or a token: give it as --app-key"),
     ],
 )
 def test_wrong_usage_says_what_is_wrong_and_ends_with_2(intake: FakeIntake, more: Sequence[str], words: str) -> None:

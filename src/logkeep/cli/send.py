@@ -76,6 +76,8 @@ def send(
     paths = files or [STDIN]
     if shift_to_now and (follow or STDIN in paths):
         raise InputError("--shift-to-now reads files twice: it goes with neither standard input nor --follow")
+    if key.startswith(("lkw_", "lkr_")):  # never echoed: it is a secret, and would stand in every event
+        raise InputError("--key names the key of the events, and this is a write key or a token: give it as --app-key")
     overrides = Overrides(component, key, session, session_regex, session_default, not no_ids)
     reading = Reading(format, _zone(timezone), year, shift_to_now, within_days, overrides)
     here = settings.load(flags={"data": str(data) if data else None})

@@ -84,7 +84,7 @@ class Engine:
             address = f"{_address(folder / 'engine')}?{options}"
             self._writer = _Connection(address, f"{_FORMATTING}, max_threads = {THREADS_A_QUERY_MAX}")
             # 2: reads only, and they may set their limits.
-            self._readers = [_Connection(address, f"{_reading()}, readonly = 2") for _ in range(readers)]
+            self._readers = [_Connection(address, f"{_reading_settings()}, readonly = 2") for _ in range(readers)]
             for reader in self._readers:
                 self._idle.put(reader)
             self._stopper = _Stopper(_Connection(address, "max_threads = 1"))
@@ -210,7 +210,8 @@ def _marked(mark: str, form: Form) -> str:
     return marked if form == "rows" else f"{_FORMS[form]}, {marked}"
 
 
-def _reading() -> str:
+def _reading_settings() -> str:
+    """What all reads have in common."""
     return (
         f"{READ_SETTINGS}, {_FORMATTING}, timeout_overflow_mode = 'break', read_overflow_mode = 'break',"
         f" max_result_bytes = {ANSWER_BYTES_MAX}, result_overflow_mode = 'throw', os_thread_priority = {NICE}"
