@@ -22,6 +22,7 @@ PREFIX = "kafka-"
 REQUEST_TIMEOUT_S = 10.0
 TELL_EVERY_S = 10.0
 CHECK_TIMEOUT_S = 3.0  # a probe does not wait longer
+UNKNOWN_PAUSE_S = 0.1  # before a broker is asked again for a topic that it does not know
 METADATA_FIRST_S = 0.5  # of the first try, doubled each time
 OVERHEAD_BYTES = 1 << 20  # of a message and its batch, on top of the payload
 MARKS_BYTES_MAX = 4 << 20
@@ -163,9 +164,12 @@ class Topics:
     def check(self) -> None:
         """Raises BackendUnavailable when no broker answers or a partition has no leader."""
         self.count()
-        found = self._metadata(CHECK_TIMEOUT_S).topics.get(self.events)
-        if found is None:  # made a moment ago, and the broker that was asked has not heard of it
-            raise unavailable(f"topic {self.events}", "a broker does not know it yet")
+        until_s = time.monotonic() + CHECK_TIMEOUT_S
+        while (found := self._metadata(CHECK_TIMEOUT_S).topics.get(self.events)) is None:
+            # It was made a moment ago, and the broker that was asked has not heard of it.
+            if time.monotonic() >= until_s:
+                raise unavailable(f"topic {self.events}", "a broker does not know it yet")
+            time.sleep(UNKNOWN_PAUSE_S)
         lost = [index for index, partition in found.partitions.items() if partition.leader < 0]
         if found.error is not None or lost:
             raise unavailable(f"topic {self.events}", found.error or f"partitions {lost} have no leader")
