@@ -16,11 +16,9 @@ export function Menu({ trigger, label, children, className = "quiet" }: Props) {
   const button = useRef<HTMLButtonElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
-  const opened = (isOpen: boolean) => {
-    setOpen(isOpen);
-    if (!isOpen || !content.current) return;
-    placeUnder(button.current!, content.current);
-    items(content.current)[0]?.focus();
+  const opened = () => {
+    placeUnder(button.current!, content.current!);
+    items(content.current!)[0]?.focus();
   };
   return (
     <>
@@ -42,10 +40,12 @@ export function Menu({ trigger, label, children, className = "quiet" }: Props) {
         role="menu"
         aria-label={label}
         className="menu"
-        onToggle={(event) => opened(event.newState === "open")}
+        // Its items are there before it is seen, and go when it is: the focus has left them then.
+        onBeforeToggle={(event) => event.newState === "open" && setOpen(true)}
+        onToggle={(event) => (event.newState === "open" ? opened() : setOpen(false))}
         onKeyDown={walk}
       >
-        <CloseMenu value={() => content.current?.hidePopover()}>{children}</CloseMenu>
+        {open && <CloseMenu value={() => content.current?.hidePopover()}>{children}</CloseMenu>}
       </div>
     </>
   );
