@@ -1,6 +1,6 @@
 /** Rows of events, as many as there are: only those in sight are in the page. */
 
-import { defaultRangeExtractor, type Range, useVirtualizer } from "@tanstack/react-virtual";
+import { useVirtualizer } from "@tanstack/react-virtual";
 import {
   type CSSProperties,
   type KeyboardEvent,
@@ -14,22 +14,24 @@ import {
   useRef,
   useState,
 } from "react";
+import { useLocation } from "wouter";
 import type { LogEvent } from "../api/types";
 import { useShortcuts } from "../app/keys";
 import { choose, usePreferences } from "../app/preferences";
 import type { Marks } from "../query/marks";
 import type { Column, Widths } from "../search/state";
+import { ROW_PX } from "../ui/heights";
+import type { Look } from "./cells";
 import { placed, variables } from "./columns";
-import { EventCells } from "./EventRow";
+import { EventRow } from "./EventRow";
+import { useNearby } from "./nearby";
 import { OpenEvent } from "./OpenEvent";
 import { pointedWord } from "./pointed";
 import { SkewNote, useCommonSkew } from "./SkewNote";
 import type { SkewKind } from "./skew";
 import { TableHead } from "./TableHead";
 
-export const ROW_PX = { compact: 22, cosy: 30 } as const;
 const OVERSCAN = 12;
-const SETTLED_MS = 100; // after a jump
 const END_PX = 30; // so near is at the end
 const NEAR_END = 40; // rows from the end at which more are asked for
 const PLACES = 64; // elements that rows take turns in, or a power of two times as many where more are in the page
@@ -85,25 +87,32 @@ function Table(props: TableProps & { commonSkew: SkewKind | null }) {
   const brought = props.onWidths && Object.keys(props.widths ?? {}).length > 0 ? props.widths : undefined;
   const widths = useMemo(() => ({ ...own, ...brought }), [own, brought]);
   const scroller = useRef<HTMLDivElement>(null);
+  const [, go] = useLocation();
   const ids = useId();
   const [chosen, setChosen] = useState("");
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [clicked, setClicked] = useState({ id: "", word: "" });
   const laid = useMemo(() => placed(columns, widths), [columns, widths]);
   const laidOut = useMemo(() => variables(laid) as CSSProperties, [laid]);
+  const { commonSkew } = props;
+  const look = useMemo<Look>(
+    () => ({ columns: laid, marks, wrap, zone, clock, commonSkew }),
+    [laid, marks, wrap, zone, clock, commonSkew],
+  );
   const measured = wrap || open.size > 0 || between !== undefined;
   // By its id: rows that come before it, or go, move it.
   const selected = useMemo(() => (chosen ? events.findIndex(({ id }) => id === chosen) : -1), [events, chosen]);
 
   // The same function while the events are the same: another one would have all rows measured again at each scroll.
   const keyOf = useCallback((index: number) => events[index]!.id, [events]);
+  const nearby = useNearby(props.sticky ?? false);
   const rows = useVirtualizer({
     count: events.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_PX[density],
     getItemKey: keyOf,
     overscan: props.sticky ? 0 : OVERSCAN,
-    rangeExtractor: useNearby(),
+    rangeExtractor: nearby.extract,
     scrollPaddingStart: ROW_PX[density], // the head covers the first row's height
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: sizes are of these, and change with them
@@ -194,6 +203,11 @@ function Table(props: TableProps & { commonSkew: SkewKind | null }) {
   };
   const onClick = (event: MouseEvent) => {
     const target = event.target as HTMLElement;
+    const link = target.closest<HTMLAnchorElement>("a.issue-mark");
+    if (link && isPlainClick(event)) {
+      event.preventDefault();
+      go(`~${link.getAttribute("href")}`);
+    }
     const row = target.closest<HTMLElement>("[data-row]");
     const found = row ? events[Number(row.dataset.row)] : undefined;
     if (!found || !row || target.closest("a, button, .open-event") || hasSelection()) return;
@@ -234,25 +248,16 @@ function Table(props: TableProps & { commonSkew: SkewKind | null }) {
               style={{ transform: `translateY(${item.start}px)` }}
             >
               {between?.(item.index)}
-              <div
+              <EventRow
+                event={event}
+                look={look}
                 id={`${ids}-${item.index}`}
-                role="row"
-                aria-rowindex={item.index + 1}
-                aria-expanded={isOpen}
-                aria-selected={item.index === selected}
-                data-row={item.index}
-                className={`row lv-row-${event.level || "none"}${event.id === current ? " this" : ""}`}
-              >
-                <EventCells
-                  event={event}
-                  columns={laid}
-                  marks={marks}
-                  wrap={wrap}
-                  zone={zone}
-                  clock={clock}
-                  commonSkew={props.commonSkew}
-                />
-              </div>
+                index={item.index}
+                isOpen={isOpen}
+                isSelected={item.index === selected}
+                isCurrent={event.id === current}
+                isBrief={recycled && !nearby.hasCells(item.index)}
+              />
               {isOpen && (
                 <div role="row" data-event={event.id}>
                   <div role="gridcell">
@@ -277,28 +282,6 @@ function Table(props: TableProps & { commonSkew: SkewKind | null }) {
   );
 }
 
-/**
- * Rows beside those in sight are for whoever scrolls on. After a jump all rows are new: those in sight are drawn first,
- * the others once no jump follows.
- */
-function useNearby(): (range: Range) => number[] {
-  const before = useRef(0);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const [settled, setSettled] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another function, so that rows are chosen anew
-  return useCallback(
-    (range: Range) => {
-      const hasJumped = Math.abs(range.startIndex - before.current) > range.endIndex - range.startIndex;
-      before.current = range.startIndex;
-      if (!hasJumped) return defaultRangeExtractor(range);
-      clearTimeout(timer.current);
-      timer.current = setTimeout(() => setSettled((times) => times + 1), SETTLED_MS);
-      return defaultRangeExtractor({ ...range, overscan: 0 });
-    },
-    [settled],
-  );
-}
-
 /** Rows in the page stand one after the other, so no two of so few have the same place. */
 function placesFor(rows: number): number {
   let places = PLACES;
@@ -316,6 +299,11 @@ function isInSight(scroller: HTMLElement | null, id: string): boolean {
   if (!row || !scroller) return false;
   const [inner, outer] = [row.getBoundingClientRect(), scroller.getBoundingClientRect()];
   return inner.bottom > outer.top && inner.top < outer.bottom;
+}
+
+/** Not one that asks for another tab or window. */
+function isPlainClick(event: MouseEvent): boolean {
+  return event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
 }
 
 function hasSelection(): boolean {

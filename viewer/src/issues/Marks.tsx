@@ -2,7 +2,7 @@ import { Link } from "wouter";
 import type { IssueAnswer } from "../api/types";
 import { count } from "../text/numbers";
 import { plain } from "../text/symbols";
-import { issueHref, KINDS, type Kind } from "./links";
+import { KINDS, type Kind } from "./links";
 import type { Mark } from "./useIssueMarks";
 
 export function KindBadge({ kind }: { kind: Kind }) {
@@ -11,15 +11,6 @@ export function KindBadge({ kind }: { kind: Kind }) {
 
 export function StatusBadge({ status }: { status: IssueAnswer["status"] }) {
   return <span className={`status status-${status}`}>{status}</span>;
-}
-
-/** In a row of events: this one is told as an issue, and here is the way to it. */
-export function IssueMark({ issue, kind }: { issue: string; kind: Kind }) {
-  return (
-    <Link className={`kind kind-${kind} issue-mark`} href={issueHref(issue)} title="to the issue">
-      {kind}
-    </Link>
-  );
 }
 
 /** How it is named where there is little room. */

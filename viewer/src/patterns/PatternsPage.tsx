@@ -14,7 +14,7 @@ import { ago, dateTime } from "../time/format";
 import { TimePicker } from "../time/TimePicker";
 import { withoutAny } from "../ui/beyond";
 import { CostLine, PartialNote } from "../ui/CostLine";
-import { LEVELS } from "../ui/Level";
+import { LEVELS } from "../ui/levels";
 import { Empty, Failure } from "../ui/Notice";
 import { Skeleton } from "../ui/Skeleton";
 import { GREW_TIMES, growth, ORDERS, type Order, ordered } from "./order";

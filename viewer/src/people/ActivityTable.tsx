@@ -8,7 +8,7 @@ import { searchHref } from "../search/state";
 import { count } from "../text/numbers";
 import { plain } from "../text/symbols";
 import { ago, dateTime, span } from "../time/format";
-import { colourOf } from "../ui/Level";
+import { colourOf } from "../ui/levels";
 import { NameLink } from "./NameLink";
 import type { Row, Singular } from "./useActivity";
 

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { asApiError } from "../api/client";
 import { usePreferences } from "../app/preferences";
 import { minute, zoneName } from "../time/format";
-import { LEVELS } from "../ui/Level";
+import { LEVELS } from "../ui/levels";
 import { Notice } from "../ui/Notice";
 import { isNothing, LASTS, PRESETS, percent, same, type Wanted, words } from "./remote";
 import { type Target, useMakeRule, useNow } from "./useRules";

@@ -7,6 +7,7 @@ import { NoChart } from "../charts/NoChart";
 import { withoutFuture } from "../charts/stack";
 import { count } from "../text/numbers";
 import { absolute, type Range } from "../time/range";
+import { HISTOGRAM_PX } from "../ui/heights";
 import { afterPaint, whenIdle } from "../ui/idle";
 import { lazily } from "../ui/lazily";
 import type { Wanted } from "./wanted";
@@ -14,7 +15,6 @@ import type { Wanted } from "./wanted";
 const bars = () => import("../charts/Bars");
 const Bars = lazily(bars, NoChart);
 const BUCKETS = 120;
-export const HISTOGRAM_PX = 92;
 
 interface Props {
   wanted: Wanted;

@@ -4,7 +4,7 @@ import { usePreferences } from "../app/preferences";
 import { count } from "../text/numbers";
 import { Name } from "../text/Shown";
 import { clock } from "../time/format";
-import { colourOf } from "../ui/Level";
+import { colourOf } from "../ui/levels";
 import { IssueLane } from "./IssueLane";
 import { LANE, type Lane, nearest, timeline } from "./lanes";
 

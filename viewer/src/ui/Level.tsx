@@ -1,14 +1,6 @@
-export const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+import { levelClass } from "./levels";
 
 /** The level in its colour and in letters: never by colour alone. */
 export function Level({ level }: { level: string | undefined }) {
-  return <span className={`lv lv-${level || "none"}`}>{level || ""}</span>;
-}
-
-/** One of COLOURS for a component: always the same for a name. */
-export const COLOURS = 12;
-export function colourOf(name: string): number {
-  let hash = 0;
-  for (let at = 0; at < name.length; at += 1) hash = (hash * 31 + name.charCodeAt(at)) >>> 0;
-  return hash % COLOURS;
+  return <span className={levelClass(level)}>{level || ""}</span>;
 }
