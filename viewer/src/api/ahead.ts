@@ -7,11 +7,12 @@ interface Sent {
 
 const sent = new Map<string, Sent>();
 
-export function sendAhead(url: string): void {
+/** The answer, with a body of its own, for who looks at it before it is taken over. */
+export async function sendAhead(url: string): Promise<Response> {
   const stop = new AbortController();
   const answer = read(url, stop.signal);
-  answer.catch(() => {}); // told to whoever takes it
   sent.set(url, { answer, stop });
+  return (await answer).clone();
 }
 
 /** With all of its body, so that whoever takes it waits for nothing. */

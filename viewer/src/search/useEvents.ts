@@ -21,20 +21,17 @@ export function eventsKey(wanted: Wanted) {
   return ["events", wanted.query, wanted.from, wanted.to, wanted.order, wanted.run] as const;
 }
 
-const AHEAD_MS = 300; // worth a wait: to draw the page without its rows first takes as long
-
 /** Puts events that `src/ahead.ts` asked for where the page looks, so that they stand in its first rendering. */
 export async function takeFirstEvents(client: QueryClient, state: Omit<Wanted, "run">): Promise<void> {
   if (!isAhead(address(SEARCH_PATH, firstPage(state)))) return;
   const wanted = { ...state, run: 0 };
-  const taken = client.prefetchInfiniteQuery({
+  await client.prefetchInfiniteQuery({
     queryKey: eventsKey(wanted),
     initialPageParam: FIRST,
     getNextPageParam: nextPlace,
     queryFn: ({ signal }) => readPage(wanted, FIRST, signal),
     staleTime: Number.POSITIVE_INFINITY,
   });
-  await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, AHEAD_MS))]);
 }
 
 export function useEvents(wanted: Wanted, enabled: boolean) {
