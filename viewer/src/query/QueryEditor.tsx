@@ -31,10 +31,11 @@ import {
 } from "@codemirror/view";
 import { useEffect, useRef } from "react";
 import { ask } from "../api/client";
-import type { CompleteAnswer } from "../api/types";
+import type { CompleteAnswer, CompletionItem } from "../api/types";
 import { nonce } from "../nonce";
 import { count } from "../text/numbers";
 import type { Range as TimeRange } from "../time/range";
+import { narrowed } from "./offers";
 import { tokens } from "./tokens";
 
 export interface EditorProps {
@@ -113,18 +114,27 @@ async function complete(context: CompletionContext, range: TimeRange | null): Pr
     const given = range ? { from: range.from || BEGINNING, to: range.to } : {};
     const found = await ask<CompleteAnswer>("/api/v1/complete", { query: text, position, ...given }, abort.signal);
     if (!found.items.length) return null;
-    return {
-      from: utf16(text, found.start),
-      to: utf16(text, found.end),
-      options: found.items.map(option),
-      filter: false,
-    };
+    return offered(found.items, utf16(text, found.start), utf16(text, found.end));
   } catch {
     return null; // who types must not be disturbed; a search says what is wrong
   }
 }
 
-function option(item: CompleteAnswer["items"][number]): Completion {
+/** `items` for what stands from `from` to `to`; fewer of them as somebody types on, without another question. */
+function offered(items: CompletionItem[], from: number, to: number): CompletionResult {
+  return {
+    from,
+    to,
+    options: items.map(option),
+    filter: false,
+    update(_, start, end, context) {
+      const left = end === context.pos ? narrowed(items, context.state.sliceDoc(start, end)) : null;
+      return left && offered(left, start, end);
+    },
+  };
+}
+
+function option(item: CompletionItem): Completion {
   const named = item.kind === "field" || item.kind === "attribute";
   return {
     label: item.text,
@@ -139,7 +149,8 @@ function option(item: CompleteAnswer["items"][number]): Completion {
 }
 
 function takeCompletion(view: EditorView): boolean {
-  if (completionStatus(view.state) !== "active") return false;
+  const status = completionStatus(view.state);
+  if (status !== "active") return status === "pending" && view.dom.querySelector(".cm-tooltip-autocomplete") !== null;
   if (!selectedCompletion(view.state)) moveCompletionSelection(true)(view);
   acceptCompletion(view);
   return true; // with offers in sight, Tab never leaves the bar
