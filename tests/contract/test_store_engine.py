@@ -109,3 +109,10 @@ def test_a_writer_is_not_told_what_another_asked(engine: Engine) -> None:
     with pytest.raises(BackendUnavailable, match="another question"):
         engine.write("SELECT 1", rows=True)
     assert engine.write("SELECT {a:String}", rows=True, parameters={"a": "x"}) == b'["x"]\n'
+
+
+def test_a_read_has_several_threads_in_little_memory(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself the engine wants 1 GiB for each, and has half of that here."""
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    plan = "EXPLAIN PIPELINE SELECT sum(number) FROM numbers_mt(10000000)"
+    assert "× 3" in engine.read(Reading(), plan, {}, "text").decode()

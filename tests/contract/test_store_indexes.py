@@ -121,3 +121,14 @@ def test_a_name_with_more_rows_than_are_looked_through_is_read_in_order(
     page = store.search(reading, SearchRequest("shop", parse("user:u-5"), 0, 2 * T0, order, limit=3))
     found = [event["id"] for event in msgspec.json.decode(page.events)]
     assert (found, reading.partial) == ([f"id-{number}" for number in expected], None)
+
+
+@pytest.mark.parametrize("rows_max", [1, 1_000_000])
+def test_the_first_of_a_session_are_told_in_order(
+    store: EmbeddedStore, rows_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logkeep.store.embedded.NAMED_ROWS_MAX", rows_max)
+    few, all_of_it = (store.session(Reading(), "shop", "s-5", limit=limit) for limit in (3, 10_000))
+    found = [event["id"] for event in msgspec.json.decode(all_of_it.events)]
+    assert found == sorted(found, key=lambda name: int(name[3:])) and len(found) > 3 and all_of_it.next is None
+    assert [event["id"] for event in msgspec.json.decode(few.events)] == found[:3] and few.next is not None

@@ -35,6 +35,9 @@ from logkeep.store.reading import LimitReached, Limits, Reading
 from logkeep.telemetry import get_logger
 
 THREADS_A_QUERY_MAX = 4  # more only help scans of days, and take memory each
+# What must be free of the engine's memory for each of them. Its own 1 GiB is more than the whole of ours has, so that
+# every read had one thread; a time line of 50 million events by level took 730 ms with one and 390 with two.
+MEMORY_A_THREAD_BYTES = 64 << 20
 CLOSE_WAIT_S = 5  # of the ten seconds a stop may take in all
 STOP_EVERY_S = 0.05
 STOP_TRIES = 200  # ten seconds: the engine looks between blocks, and loading an index is one long step
@@ -57,6 +60,8 @@ _FORMS: Mapping[Form, str] = {
 # What is the same for every question is told each connection once: half a millisecond of CPU a read. Answers are small,
 # and threads that format them in parallel cost more than they format.
 _FORMATTING = f"{_FORMS['rows']}, output_format_parallel_formatting = 0"
+# Each thread takes some of few rows in many places; by the engine's own settings 160,000 are too few for two.
+_SCATTERED = ", merge_tree_min_rows_for_concurrent_read = 1, merge_tree_min_bytes_for_concurrent_read = 1"
 _find_mark = re.compile(rb"(?:read|write)-[0-9]{1,20}(?=\n)").match
 _marks = itertools.count()
 
@@ -111,16 +116,17 @@ class Engine:
         form: Form = "rows",
         *,
         unordered_rows_max: int | None = None,
+        scattered: bool = False,
     ) -> bytes:
         """The whole answer of one read, which may change nothing; its cost is added to `reading`.
 
         sql: without SETTINGS of its own. unordered_rows_max: rows are not read in the order of the primary key, and of
-        more than so many the answer is any part; `reading` then counts that many more. Raises LimitReached, InputError
-        (it was cancelled), BackendUnavailable.
+        more than so many the answer is any part; `reading` then counts that many more. scattered: then, they stand far
+        apart and all are wanted. Raises LimitReached, InputError (it was cancelled), BackendUnavailable.
         """
         reader = self._reader()
         try:
-            return self._limited(reader, reading, sql, parameters, form, unordered_rows_max)
+            return self._limited(reader, reading, sql, parameters, form, unordered_rows_max, scattered)
         finally:
             self._idle.put(reader)
 
@@ -132,13 +138,14 @@ class Engine:
         parameters: Mapping[str, str],
         form: Form,
         unordered_rows_max: int | None,
+        scattered: bool,
     ) -> bytes:
         assert self._stopper is not None
         left, mark = reading.left(), self._stopper.mark()
         given, extra = left, ""
         if unordered_rows_max is not None:
             given = msgspec.structs.replace(left, rows_max=min(left.rows_max, unordered_rows_max))
-            extra = ", optimize_read_in_order = 0"
+            extra = f", optimize_read_in_order = 0{_SCATTERED if scattered else ''}"
         settings = f"{_settings(given)}, max_threads = {self._threads()}, log_comment = '{mark}'{extra}"
         limited = f"{sql}\nSETTINGS {settings}, {_marked(mark, form)}"
         try:
@@ -214,7 +221,8 @@ def _reading_settings() -> str:
     """What all reads have in common."""
     return (
         f"{READ_SETTINGS}, {_FORMATTING}, timeout_overflow_mode = 'break', read_overflow_mode = 'break',"
-        f" max_result_bytes = {ANSWER_BYTES_MAX}, result_overflow_mode = 'throw', os_thread_priority = {NICE}"
+        f" max_result_bytes = {ANSWER_BYTES_MAX}, result_overflow_mode = 'throw', os_thread_priority = {NICE},"
+        f" max_threads_min_free_memory_per_thread = {MEMORY_A_THREAD_BYTES}"
     )
 
 
