@@ -75,7 +75,9 @@ def take_all(browser: Browser, service: Service, look: str, options: dict[str, A
     page.get_by_role("button", name="Sign in with token").click()
     for name, path in PLACES.items():
         page.goto(path)
-        page.wait_for_function("() => !document.querySelector('.skeleton, .bone')")
+        page.wait_for_function(
+            "() => document.querySelector('main') && !document.querySelector('.skeleton, .bone, .brief')"
+        )
         arrange(page, name, service)
         page.wait_for_timeout(SETTLE_MS)
         take(page, IMAGES / f"viewer-{name}-{look}.webp")

@@ -16,6 +16,7 @@ AXE = Path(__file__).parents[2] / "viewer" / "node_modules" / "axe-core" / "axe.
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 AXE_RUN = f"place => axe.run(place ?? document, {{resultTypes: ['violations'], runOnly: {AXE_RULES}}})"
 ROW = ".row[data-row]"
+DRAWN = "() => document.querySelector('main') && !document.querySelector('.skeleton, .bone, .row.brief')"
 PLACES = {
     "search": "/app/?from=-24h",
     "an event open in its context": "/app/?q=session%3Dhostile",
@@ -376,11 +377,11 @@ def test_every_page_is_accessible_and_fits(page: Page, scheme: Literal["light", 
     faults: list[str] = []
     for name, path in PLACES.items():
         page.goto(path)
-        page.wait_for_function("() => !document.querySelector('.skeleton, .bone')")
+        page.wait_for_function(DRAWN)
         if "open" in name:
             page.locator(ROW).first.click()
             page.get_by_role("button", name="context").click()
-            page.wait_for_function("() => !document.querySelector('.skeleton')")
+            page.wait_for_function(DRAWN)
         if not page.evaluate("window.axe !== undefined"):
             page.evaluate(AXE.read_text())
         found = page.evaluate(AXE_RUN)

@@ -13,7 +13,7 @@ interface Props {
   isOpen: boolean;
   isSelected: boolean;
   isCurrent: boolean;
-  /** Until there is time for its cells. */
+  /** Until there is time for its cells, which a row that is not busy must have. */
   isBrief: boolean;
 }
 
@@ -30,6 +30,7 @@ export const EventRow = memo(function EventRow(props: Props) {
       aria-rowindex={index + 1}
       aria-expanded={isOpen}
       aria-selected={isSelected}
+      aria-busy={isBrief || undefined}
       data-row={index}
       className={`row lv-row-${event.level || "none"}${isCurrent ? " this" : ""}${isBrief ? " brief" : ""}`}
     />
