@@ -76,7 +76,7 @@ def take_all(browser: Browser, service: Service, look: str, options: dict[str, A
     for name, path in PLACES.items():
         page.goto(path)
         page.wait_for_function(
-            "() => document.querySelector('main') && !document.querySelector('.skeleton, .bone, .brief')"
+            "() => document.querySelector('main') && !document.querySelector('.skeleton, .bone, .row.brief')"
         )
         arrange(page, name, service)
         page.wait_for_timeout(SETTLE_MS)
