@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, Page, Route, StorageState, expect
 from tests.e2e.conftest import WAIT_MS, WIDE
 from tests.e2e.test_pages import PHONE
 from tests.e2e.viewer_data import CRASHED, HOSTILE, LONG_CHARS, SESSION, has_real_logs
@@ -75,6 +75,30 @@ def test_a_query_is_completed_and_its_fault_is_underlined(page: Page) -> None:
     search(page, "level>=warn (declined")
     expect(page.locator(".query-error")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("column 13")
+
+
+@pytest.mark.parametrize(("offers", "left"), [(2, "component:kept0"), (20, "component:kep")])
+def test_tab_stays_in_the_bar_while_newer_offers_are_on_their_way(page: Page, offers: int, left: str) -> None:
+    """Of two offers none is missing, so one is taken; of twenty, the most there are, the next answer is waited for."""
+    items = [{"text": f"kept{n}", "kind": "value", "count": 1} for n in range(offers)]
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:  # later ones wait for ever
+            route.fulfill(json={"start": 10, "end": 11, "items": items, "took_ms": 1, "rows_read": 1, "bytes_read": 1})
+
+    page.goto("/app/")
+    page.locator(ROW).first.wait_for()
+    page.locator(".cm-content").click()
+    page.keyboard.insert_text("component:")
+    page.route("**/api/v1/complete?*", answer)
+    page.keyboard.type("k")
+    expect(page.locator(".cm-tooltip-autocomplete li")).to_have_count(offers)
+    page.keyboard.type("ep")
+    page.keyboard.press("Tab")
+    expect(page.locator(".cm-content")).to_have_text(left)
+    expect(page.locator(".cm-content")).to_be_focused()
 
 
 @pytest.mark.parametrize(
